@@ -108,9 +108,15 @@ export class DocumentFields {
 
   #log(flags: JsonBuffer): void {
     const levelAt = this.#takeText(names.levelNames);
-    if (levelAt === 0 && flags === keys.NO_FLAGS) return;
+    const pathAt = this.#takeText(names.filePathNames);
+    if (levelAt === 0 && pathAt === 0 && flags === keys.NO_FLAGS) return;
     const start = this.#object.open(keys.LOG);
     this.#object.text(keys.LEVEL, levelAt);
+    if (pathAt !== 0) {
+      const fileStart = this.#object.open(keys.FILE);
+      this.#object.text(keys.PATH, pathAt);
+      this.#object.close(fileStart);
+    }
     this.#json.raw(flags);
     this.#object.close(start);
   }

@@ -3,7 +3,7 @@
 
 // prettier-ignore
 export const rootNames = [
-  'log', 'message', 'msg', 'MESSAGE', 'stream', 'source', 'log.level', 'level', 'severity',
+  'log', 'message', 'msg', 'MESSAGE', 'stream', 'source', 'log.level', 'level', 'severity', 'log.file.path',
   'container.id', 'container_id', 'container.name', 'container_name',
   'container.image.name', 'container_image', 'image_name',
   'host.name', 'hostname', 'host', 'service.name', 'service_name', 'service',
@@ -20,6 +20,7 @@ export const podNames = [
 export const messageNames = root('log', 'message', 'msg', 'MESSAGE');
 export const streamNames = root('stream');
 export const levelNames = root('log.level', 'level', 'severity');
+export const filePathNames = root('log.file.path');
 export const containerIdNames = root('container.id', 'container_id');
 export const containerNames = root('container.name', 'container_name');
 export const imageNames = root('container.image.name', 'container_image', 'image_name');

@@ -41,7 +41,11 @@ export const inputs = {
     'Largest GELF message, after decompression; a larger one goes to the dead letters.',
     { default: 2 * MIB },
   ),
-  'collect.files': tree(FileRules, 'Files of this machine that are read: see [senders/files.md](senders/files.md).', {}),
+  'collect.files': tree(
+    FileRules,
+    'Files of this machine that are read: see [senders/files.md](senders/files.md).',
+    {},
+  ),
   'collect.host': text('Name of this machine in collected events and in their names; where it changes, so do they.', {
     defaultText: "the machine's hostname",
   }),

@@ -67,7 +67,7 @@ function mappingsOf({ mode }: IndexLayout): object {
     // Norms serve the ranking of hits; ours are ordered by time.
     message: { type: 'text', analyzer: 'sluice_text', norms: false },
     stream: keyword,
-    log: objectOf({ level: keyword, flags: keyword }),
+    log: objectOf({ level: keyword, flags: keyword, file: objectOf({ path: keyword }) }),
     container: objectOf({ id: keyword, name: keyword, image: objectOf({ name: keyword }) }),
     kubernetes: objectOf({
       namespace: keyword,

@@ -15,8 +15,8 @@ import { compressionOf, tagOfPath } from '../../decode/files/source-path.ts';
 import type { Intake, Room } from '../../intake/chunk.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { Delivery } from './delivery.ts';
-import { type FileStat, statOf } from './file-identity.ts';
-import { FileWalker, folderOf, type FoundPath, type Walk } from './file-walk.ts';
+import { statOf } from './file-identity.ts';
+import { FileWalker, folderOf, type FoundFile, type FoundPath, type Walk } from './file-walk.ts';
 import { FolderWatches, hasTrueTimes } from './folder-watches.ts';
 import { FollowedFile, type FollowOptions } from './followed-file.ts';
 import { FollowedFiles } from './followed-files.ts';
@@ -37,12 +37,6 @@ export interface FileCollectorOptions {
   readonly checkpoints: Checkpoints;
   readonly telemetry: FileTelemetry;
   readonly signal: AbortSignal;
-}
-
-/** A file that the walk found, and what it is now. */
-export interface FoundFile extends FoundPath, FileStat {
-  /** What its source is called; the path itself if it was not rotated. */
-  readonly base: string;
 }
 
 export class FileCollector {
@@ -203,7 +197,8 @@ export class FileCollector {
   }
 
   #isLive(identity: string): boolean {
-    const file = this.followed.of(identity) ?? this.#starting.find(({ generation }) => generation.identity === identity);
+    const file =
+      this.followed.of(identity) ?? this.#starting.find(({ generation }) => generation.identity === identity);
     return file?.path === file?.generation.source.path && file !== undefined;
   }
 

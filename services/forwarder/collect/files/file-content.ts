@@ -76,7 +76,8 @@ export async function generationOfGzip(path: string, generations: readonly Gener
     if (trailer === null) return null;
     const sum = trailer.readUInt32LE(0);
     const size = trailer.readUInt32LE(4);
-    const holds = ({ place }: Generation): boolean => place.crc32 === sum && place.offset % 2 ** 32 === size && size > 0;
+    const holds = ({ place }: Generation): boolean =>
+      place.crc32 === sum && place.offset % 2 ** 32 === size && size > 0;
     return generations.find(holds) ?? null;
   } finally {
     await file.close();

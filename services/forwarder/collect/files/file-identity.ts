@@ -19,7 +19,7 @@ export async function statOf(path: string): Promise<FileStat | null> {
     const { ino, dev, birthtimeNs, size, mtimeMs, mtimeNs, isFile } = await fileStat(path);
     if (!isFile) return null;
     const identity = birthtimeNs > 0n ? `${ino}:${birthtimeNs}` : `${ino}@${dev}`;
-    return { identity, size: Number(size), writtenMs: Number(mtimeMs) + (Number(mtimeNs % 1_000_000n) / 1e6) };
+    return { identity, size: Number(size), writtenMs: Number(mtimeMs) + Number(mtimeNs % 1_000_000n) / 1e6 };
   } catch {
     return null;
   }

@@ -145,7 +145,11 @@ export class Generations {
   /** What has changed since the last call. */
   takeChanges(): CheckpointChanges {
     const changes: CheckpointChanges = {
-      sources: [...this.#changedSources].map(({ path, nextGeneration, firstMs }) => ({ path, nextGeneration, firstMs })),
+      sources: [...this.#changedSources].map(({ path, nextGeneration, firstMs }) => ({
+        path,
+        nextGeneration,
+        firstMs,
+      })),
       generations: [...this.#changed].map(rowOf),
       examined: [...this.#changedExamined].flatMap((identity) => {
         const size = this.#examined.get(identity);

@@ -11,8 +11,9 @@ import { compressionOf } from '../../decode/files/source-path.ts';
 import { CompressedFile } from './compressed-file.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { birthOf } from './file-identity.ts';
-import type { FoundFile } from './file-collector.ts';
+
 import { contentOf, generationOfGzip } from './file-content.ts';
+import type { FoundFile } from './file-walk.ts';
 import type { FollowOptions } from './followed-file.ts';
 import { type Generation, type Source, unreadBytesOf } from './generations.ts';
 import type { ReadingTurns } from './reading-turns.ts';
@@ -119,7 +120,8 @@ export class RotatedFiles {
     const isUnwanted = isFirstWalk && found.rule.from === 'end' && source === null;
     if (isUnwanted || size === 0 || this.#isOlder(found, source)) return this.#isRead(found);
     if (compression === 'gzip' && (await generationOfGzip(path, generations)) !== null) return this.#isRead(found);
-    if (generations.every(({ place, size: seen }) => place.offset + seen === 0)) return this.#read(found, this.#options.addGeneration(found));
+    if (generations.every(({ place, size: seen }) => place.offset + seen === 0))
+      return this.#read(found, this.#options.addGeneration(found));
     const content = await contentOf(path, { compression, generations });
     if (!content.isWhole) telemetry.readFailed(path, 'it is damaged, or not whole');
     // Whoever copies a log file to rotate it copies the one that is written; and a copy is born after it.
@@ -141,7 +143,9 @@ export class RotatedFiles {
       telemetry.found('copy of a file that is there', path, { size: content.size });
     } else {
       const unread = this.#unreadLike(source, content.size);
-      await (unread === null ? this.#read(found, this.#options.addGeneration(found)) : this.#goOn(found, unread, content.size));
+      await (unread === null
+        ? this.#read(found, this.#options.addGeneration(found))
+        : this.#goOn(found, unread, content.size));
     }
   }
 

@@ -43,7 +43,8 @@ export function lineFeedAt(bytes: Buffer, start: number, { unitBytes, label }: F
   const low = label === 'utf-16le' ? 0 : 1;
   for (let at = bytes.indexOf(LINE_FEED, start); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) {
     const unit = at - low;
-    if (unit >= start && (unit - start) % 2 === 0 && unit + 1 < bytes.length && bytes[unit + 1 - low] === 0) return unit;
+    if (unit >= start && (unit - start) % 2 === 0 && unit + 1 < bytes.length && bytes[unit + 1 - low] === 0)
+      return unit;
   }
   return -1;
 }

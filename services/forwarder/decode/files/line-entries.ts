@@ -79,7 +79,12 @@ export class LineEntries {
    * Appends the lines, and the full parts of lines, that lie whole in bytes[start, end), of which the first byte is the
    * next to read. Returns where the rest begins. `isFull`: a run is at its end, and there may be more lines.
    */
-  take(writer: MsgpackWriter, bytes: Buffer, start: number, end: number): { at: number; count: number; isFull: boolean } {
+  take(
+    writer: MsgpackWriter,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): { at: number; count: number; isFull: boolean } {
     const held = bytes.subarray(0, end);
     const { markBytes } = this.#encoding;
     let at = start;

@@ -8,8 +8,8 @@
 
 export const ANY_FOLDERS = '**';
 
-/** A name that is matched as it is, a pattern, or any number of folders. */
-export type Segment = string | RegExp | typeof ANY_FOLDERS;
+/** A name that is matched as it is, a pattern, or `ANY_FOLDERS`. */
+export type Segment = string | RegExp;
 
 const SPECIAL = /[*?[\]{}]/;
 
@@ -66,7 +66,10 @@ function expressionOf(segment: string): RegExp {
     } else if (letter === ',' && depth > 0) source += '|';
     else if (letter === '[' && segment.indexOf(']', at + 2) > 0) {
       const end = segment.indexOf(']', at + 2);
-      const inside = segment.slice(at + 1, end).replaceAll('\\', String.raw`\\`).replaceAll('[', String.raw`\[`);
+      const inside = segment
+        .slice(at + 1, end)
+        .replaceAll('\\', String.raw`\\`)
+        .replaceAll('[', String.raw`\[`);
       source += `[${inside.startsWith('!') ? `^${inside.slice(1)}` : inside}]`;
       at = end;
     } else source += RegExp.escape(letter);

@@ -30,8 +30,7 @@ const input = new FilesInput({
   intake,
   room: intake,
   clock: systemClock,
-  newTelemetry: (figures) =>
-    new FileTelemetry(metrics, { debug: tell, info: tell, warn: tell, error: tell }, figures),
+  newTelemetry: (figures) => new FileTelemetry(metrics, { debug: tell, info: tell, warn: tell, error: tell }, figures),
 });
 process.on('SIGTERM', () => void input.close().then(() => process.exit(0)));
 setInterval(() => undefined, 60_000);

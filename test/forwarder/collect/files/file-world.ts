@@ -73,8 +73,6 @@ export function namedRecords({ entries, count, chain }: Chunk): [name: string, r
   ]);
 }
 
-
-
 export interface Running extends AsyncDisposable {
   readonly input: FilesInput;
   readonly metrics: Metrics;

@@ -1,7 +1,16 @@
 // Lines of files: each once, whatever becomes of the file and of the collector.
 
 import assert from 'node:assert/strict';
-import { appendFileSync, copyFileSync, linkSync, renameSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  linkSync,
+  renameSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { suite, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { FileWorld } from './file-world.ts';
@@ -67,7 +76,10 @@ suite('files are followed', TIMEOUT, () => {
     await world.untilLines(130);
     assert.deepEqual(world.intake.lines.toSorted(byNumber), texts(1, 130));
     assert.equal(world.intake.repeats, 0);
-    assert.equal(world.told.some(({ event }) => event === 'file_content_lost'), false);
+    assert.equal(
+      world.told.some(({ event }) => event === 'file_content_lost'),
+      false,
+    );
   });
 
   test('a file that is removed while it is read is read to its end', async () => {
@@ -180,7 +192,7 @@ suite('a second run', TIMEOUT, () => {
     writeFileSync(world.path('a.log'), 'new\n');
     await using _ = world.start();
     await world.until(() => world.told.some(({ event }) => event === 'file_content_lost'));
-    const [lost] = world.told.filter(({ event }) => event === 'file_content_lost');
+    const lost = world.told.find(({ event }) => event === 'file_content_lost');
     assert.equal(lost?.['bytes'], 500 + numbered(1, 10).length);
   });
 });

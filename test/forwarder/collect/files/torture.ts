@@ -185,7 +185,9 @@ class Torture {
     const { texts } = this.collector.held();
     const missing = [...this.#expected].filter(([text, count]) => count > (texts.get(text) ?? 0));
     const shown = missing.slice(0, 10).map(([text]) => text.slice(0, 60));
-    throw new Error(`${total - last} of ${total} lines are missing, such as ${JSON.stringify(shown)}; ${this.collector.told.join('')}`);
+    throw new Error(
+      `${total - last} of ${total} lines are missing, such as ${JSON.stringify(shown)}; ${this.collector.told.join('')}`,
+    );
   }
 
   #rename(name: string): void {
@@ -208,7 +210,11 @@ class Torture {
     const rotated = fs
       .readdirSync(join(this.#folder, 'logs'))
       .filter((one) => one.startsWith(`${name}.`))
-      .map((one) => ({ one, number: Number(one.slice(name.length + 1).split('.')[0]), end: one.replace(/^.*?\.log\.\d+/, '') }))
+      .map((one) => ({
+        one,
+        number: Number(one.slice(name.length + 1).split('.')[0]),
+        end: one.replace(/^.*?\.log\.\d+/, ''),
+      }))
       .toSorted((a, b) => b.number - a.number);
     for (const { one, number, end } of rotated) {
       fs.renameSync(this.#path(one), this.#path(`${name}.${number + 1}${end}`));
