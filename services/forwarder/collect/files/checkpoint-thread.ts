@@ -1,6 +1,6 @@
 // The thread of the checkpoints: opens their database, gives all of it at the start, and writes what has changed, one
-// transaction at a time, synced. Started by `startWorker('checkpoint-thread', …)`; nothing else may import it, but for
-// its types.
+// transaction at a time, synced. Started by `startWorker('checkpoint-thread', …)`; nothing else may import it, but
+// for its types.
 //
 // Checkpoints only save reading, except for one thing: the numbers of generations, which no two files of a name may
 // share. So a number is written before the first line of its file goes to the queue.
@@ -10,7 +10,7 @@ import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { isDamaged, lockFolder, makeFolder, openDatabase, setAside } from '#shared/sqlite/database.ts';
 import { serveWorker } from '#shared/sqlite/worker-thread.ts';
 
-export interface SourceRow {
+interface SourceRow {
   readonly path: string;
   /** Of the next file with this name. */
   readonly nextGeneration: number;
@@ -41,7 +41,7 @@ export interface GenerationRow {
 }
 
 /** A file that holds nothing that was not read. */
-export interface ExaminedRow {
+interface ExaminedRow {
   readonly identity: string;
   readonly size: number;
 }

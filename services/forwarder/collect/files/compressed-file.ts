@@ -5,7 +5,8 @@ import { BOM_BYTES_MAX, encodingOf } from '../../decode/files/file-encoding.ts';
 import { LineEntries } from '../../decode/files/line-entries.ts';
 import type { Compression } from '../../decode/files/source-path.ts';
 import { unpackedBytes } from './file-content.ts';
-import { type FollowOptions, tailOf } from './followed-file.ts';
+import { CHECK_BYTES, tailOf } from './file-bytes.ts';
+import type { FollowOptions } from './followed-file.ts';
 import type { Generation } from './generations.ts';
 import { type Reader, type Slot, SLOT_BYTES } from './reading-turns.ts';
 
@@ -107,7 +108,7 @@ export class CompressedFile implements Reader {
     const { generation } = this;
     const end = entries.line.offset - start;
     generation.place = entries.line;
-    generation.tail = tailOf(this.#rest.subarray(Math.max(0, end - 256), end));
+    generation.tail = tailOf(this.#rest.subarray(Math.max(0, end - CHECK_BYTES), end));
     generation.size = Math.max(generation.size, entries.line.offset);
     this.#options.changed(generation);
   }

@@ -29,7 +29,7 @@ export class Delivery {
     this.#host = options.host;
   }
 
-  /** Resolves when the queue holds the lines. Rejects when the signal is aborted first; then it may hold them or not. */
+  /** Resolves when the queue holds the lines. Rejects if the signal is aborted first; it may hold them all the same. */
   async give({ tag, entries, count, chain }: LineRun): Promise<void> {
     const origin = { tag, input: 'files', tenant: null, sender: this.#host, chunkId: null } as const;
     for (let failures = 0; ; failures += 1) {

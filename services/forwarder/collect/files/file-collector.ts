@@ -15,11 +15,11 @@ import { compressionOf, tagOfPath } from '../../decode/files/source-path.ts';
 import type { Intake, Room } from '../../intake/chunk.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { Delivery } from './delivery.ts';
-import { statOf } from './file-identity.ts';
-import { FileWalker, folderOf, type FoundFile, type FoundPath, type Walk } from './file-walk.ts';
+import { FileWalker, folderOf } from './file-walk.ts';
 import { FolderWatches, hasTrueTimes } from './folder-watches.ts';
 import { FollowedFile, type FollowOptions } from './followed-file.ts';
 import { FollowedFiles } from './followed-files.ts';
+import { type FoundFile, foundFiles, inOrder } from './found-files.ts';
 import { type Generation, type Generations, unreadBytesOf } from './generations.ts';
 import { ReadingTurns } from './reading-turns.ts';
 import { RotatedFiles } from './rotated-files.ts';
@@ -107,15 +107,13 @@ export class FileCollector {
     this.followed.keepPaths(walk.paths);
     const isDue = (path: string): boolean =>
       isFull || lookedAt.has(path) || !this.followed.isKnown(path) || added.length > 0;
-    const found = await this.#found(walk, isDue);
+    const isSource = (path: string): boolean => this.#generations.sourceOf(path) !== null;
+    const found = await foundFiles(walk, { isDue, isSource });
     const unknown: FoundFile[] = [];
     for (const file of found) if (!(await this.#knownAgain(file))) unknown.push(file);
     if (isFull) this.#detachGone(new Set(found.map(({ identity }) => identity)));
-    // What was rotated comes first, the oldest before the others: so its generations come before those of what is read
-    // now, whoever reads them, and whenever.
-    const age = (file: FoundFile): number => (file.base === file.path ? Number.POSITIVE_INFINITY : file.writtenMs);
     const later = this.#undecided(unknown);
-    for (const file of unknown.toSorted((a, b) => compare(age(a), age(b)) || (a.path < b.path ? -1 : 1))) {
+    for (const file of inOrder(unknown)) {
       if (later.has(file.base)) continue;
       if (this.#generations.ofIdentity(file.identity) !== null && (await this.#knownAgain(file))) continue;
       if (file.base === file.path && compressionOf(file.path) === null) await this.#followNew(file);
@@ -150,27 +148,6 @@ export class FileCollector {
       .filter(({ base, path }) => base !== path && (this.#generations.sourceOf(base)?.nextGeneration ?? 0) === 0)
       .filter((file) => !this.#rotated.isSettled(file, this.#isFirstWalk));
     return new Set(sources.map(({ base }) => base));
-  }
-
-  async #found(walk: Walk, isDue: (path: string) => boolean): Promise<FoundFile[]> {
-    const due = [...walk.paths.values()].filter(({ path }) => isDue(path));
-    const found: FoundFile[] = [];
-    const STATS = 32;
-    for (let at = 0; at < due.length; at += STATS) {
-      const some = due.slice(at, at + STATS);
-      const stats = await Promise.all(some.map(({ path }) => statOf(path)));
-      for (const [i, stat] of stats.entries()) {
-        const path = some[i];
-        if (stat !== null && path !== undefined) found.push({ ...path, ...stat, base: this.#baseOf(path, walk) });
-      }
-    }
-    return found;
-  }
-
-  /** A name that rotation gives is only one where a file has, or had, the name before. */
-  #baseOf({ path, before }: FoundPath, { paths }: Walk): string {
-    const isBase = (one: string): boolean => paths.has(one) || this.#generations.sourceOf(one) !== null;
-    return before.find(isBase) ?? path;
   }
 
   async #knownAgain(found: FoundFile): Promise<boolean> {
@@ -301,8 +278,4 @@ export class FileCollector {
     this.#generations.keepExamined(present);
     this.#rotated.keep(present);
   }
-}
-
-function compare(a: number, b: number): number {
-  return a === b ? 0 : a < b ? -1 : 1;
 }

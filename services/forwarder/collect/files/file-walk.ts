@@ -7,7 +7,6 @@ import { basename, dirname } from 'node:path';
 import type { FileRule } from '#shared/config/settings/file-rules.ts';
 import { ANY_FOLDERS, matchesName, matchesPath, type Segment, segmentsOf } from '../../decode/files/path-pattern.ts';
 import { pathsBeforeRotation } from '../../decode/files/source-path.ts';
-import type { FileStat } from './file-identity.ts';
 
 export interface FoundPath {
   readonly path: string;
@@ -16,12 +15,6 @@ export interface FoundPath {
   readonly isAsked: boolean;
   /** What it may have been called before it was rotated, the likeliest first. */
   readonly before: readonly string[];
-}
-
-/** A file that the walk found, and what it is now. */
-export interface FoundFile extends FoundPath, FileStat {
-  /** What its source is called; the path itself if it was not rotated. */
-  readonly base: string;
 }
 
 export interface Walk {

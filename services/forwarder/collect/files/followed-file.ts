@@ -7,21 +7,19 @@
 
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { hash } from 'node:crypto';
 import { encodingOf } from '../../decode/files/file-encoding.ts';
 import { LineEntries } from '../../decode/files/line-entries.ts';
+import { CHECK_BYTES, checkOf, readAt, tailOf } from './file-bytes.ts';
 import type { Delivery } from './delivery.ts';
 import { type Generation, unreadBytesOf } from './generations.ts';
 import type { Reader, Slot } from './reading-turns.ts';
 
-/** So many bytes before the place tell whether the file is still the same. */
-const CHECK_BYTES = 256;
 /** A byte order mark is told by so many. */
 const HEAD_BYTES = 4;
 /** No write is under way so long without a byte more. */
 const SUSPECT_MS = 500;
 
-export interface FileFacts {
+interface FileFacts {
   readonly tag: string;
   readonly host: string;
   /** As configured. */
@@ -279,35 +277,6 @@ export class FollowedFile implements Reader {
 }
 
 const NULS = Buffer.alloc(64 * 1024);
-
-/** The bytes before the generation's place; null where they are others. */
-async function checkOf(handle: FileHandle, generation: Generation, hasTrueTimes: boolean): Promise<Buffer | null> {
-  const { place, tail, size, writtenMs } = generation;
-  const stat = await handle.stat();
-  if (stat.size < Math.max(place.offset, size)) return null;
-  const isRewritten = hasTrueTimes && size > 0 && stat.size === size && writtenMs > 0 && stat.mtimeMs !== writtenMs;
-  if (isRewritten) return null;
-  const length = Math.min(CHECK_BYTES, place.offset);
-  const check = Buffer.alloc(length);
-  const read = await readAt(handle, check, place.offset - length, length);
-  return read === length && (length === 0 || tailOf(check) === tail) ? check : null;
-}
-
-export function tailOf(bytes: Uint8Array): string {
-  return hash('sha256', bytes, 'hex').slice(0, 32);
-}
-
-/** Reads until the buffer is full, so many bytes are read, or the file ends. Returns how many. */
-async function readAt(handle: FileHandle, buffer: Buffer, position: number, bytesMax: number): Promise<number> {
-  const wanted = Math.min(buffer.length, bytesMax);
-  let at = 0;
-  while (at < wanted) {
-    const { bytesRead } = await handle.read(buffer, at, wanted - at, position + at);
-    if (bytesRead === 0) break;
-    at += bytesRead;
-  }
-  return at;
-}
 
 function isFileError(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error;

@@ -13,7 +13,7 @@ import type { Checkpoints } from './checkpoints.ts';
 import { birthOf } from './file-identity.ts';
 
 import { contentOf, generationOfGzip } from './file-content.ts';
-import type { FoundFile } from './file-walk.ts';
+import type { FoundFile } from './found-files.ts';
 import type { FollowOptions } from './followed-file.ts';
 import { type Generation, type Source, unreadBytesOf } from './generations.ts';
 import type { ReadingTurns } from './reading-turns.ts';

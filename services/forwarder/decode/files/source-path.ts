@@ -25,11 +25,8 @@ export function compressionOf(path: string): Compression | null {
  */
 export function pathsBeforeRotation(path: string): readonly string[] {
   const plain = path.replace(COMPRESSED, '');
-  const paths: string[] = [];
-  for (const before of [plain.replace(SUFFIX, ''), plain.replace(BEFORE_EXTENSION, '$1'), plain]) {
-    if (before !== path && !before.endsWith('/') && !paths.includes(before)) paths.push(before);
-  }
-  return paths;
+  const before = [plain.replace(SUFFIX, ''), plain.replace(BEFORE_EXTENSION, '$1')].filter((one) => one !== plain);
+  return [...new Set([...before, plain])].filter((one) => one !== path && !one.endsWith('/'));
 }
 
 /** `file.` and the path with dots: /var/log/app.log has the tag file.var.log.app.log. At most 1 KiB of it, its end. */
