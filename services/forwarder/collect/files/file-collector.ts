@@ -90,11 +90,8 @@ export class FileCollector {
       addGeneration: (found) => this.#newGeneration(found),
       factsOf: (found) => this.#factsOf(found),
       isLive: (identity) => this.#isLive(identity),
+      walkSoon,
     });
-  }
-
-  get rotated(): RotatedFiles {
-    return this.#rotated;
   }
 
   /** One walk over all files. `isFull`: looks at every one, not only at those that were told of. */
@@ -144,7 +141,7 @@ export class FileCollector {
    */
   #undecided(unknown: readonly FoundFile[]): Set<string> {
     const sources = unknown
-      .filter(({ rule }) => rule.from !== 'end')
+      .filter(({ rule, isAsked }) => rule.from !== 'end' && (isAsked || !this.#isFirstWalk))
       .filter(({ base, path }) => base !== path && (this.#generations.sourceOf(base)?.nextGeneration ?? 0) === 0)
       .filter((file) => !this.#rotated.isSettled(file, this.#isFirstWalk));
     return new Set(sources.map(({ base }) => base));
@@ -159,13 +156,12 @@ export class FileCollector {
       return true;
     }
     if (this.#starting.some(({ generation }) => generation.identity === identity)) return true;
-    const generation = this.#generations.ofIdentity(identity);
-    if (generation === null) {
-      if (!this.#generations.isExamined(identity, size)) return false;
+    if (this.#generations.isExamined(identity, size)) {
       this.followed.remember(path);
       return true;
     }
-    if (compressionOf(path) !== null) return false;
+    const generation = this.#generations.ofIdentity(identity);
+    if (generation === null || compressionOf(path) !== null) return false;
     const isRotated = found.base !== path;
     const isRead = unreadBytesOf(generation) === 0 && size === generation.size && size > 0;
     if (isRotated && isRead) this.followed.remember(path);

@@ -20,8 +20,12 @@ export interface FileContent {
 }
 
 /** The bytes of the file, unpacked. Rejects where it cannot be read, or is damaged, after what is before the damage. */
-export async function* unpackedBytes(path: string, compression: Compression | null): AsyncGenerator<Buffer, void> {
-  const file = createReadStream(path, { highWaterMark: PIECE_BYTES });
+export async function* unpackedBytes(
+  path: string,
+  compression: Compression | null,
+  signal?: AbortSignal,
+): AsyncGenerator<Buffer, void> {
+  const file = createReadStream(path, { highWaterMark: PIECE_BYTES, ...(signal && { signal }) });
   const stream = compression === null ? file : compression === 'gzip' ? createGunzip() : createZstdDecompress();
   if (stream !== file) {
     file.on('error', (error) => stream.destroy(error));
@@ -35,10 +39,17 @@ export async function* unpackedBytes(path: string, compression: Compression | nu
   }
 }
 
+export interface ContentOptions {
+  readonly compression: Compression | null;
+  readonly generations: readonly Generation[];
+  /** Where it is aborted, the content says nothing. */
+  readonly signal: AbortSignal;
+}
+
 /** Of the generations, only those of which something is read can be found. */
 export async function contentOf(
   path: string,
-  { compression, generations }: { compression: Compression | null; generations: readonly Generation[] },
+  { compression, generations, signal }: ContentOptions,
 ): Promise<FileContent> {
   const wanted = generations
     .filter(({ place }) => place.offset > 0)
@@ -49,7 +60,7 @@ export async function contentOf(
   let next = 0;
   let isWhole = true;
   try {
-    for await (const piece of unpackedBytes(path, compression)) {
+    for await (const piece of unpackedBytes(path, compression, signal)) {
       let at = 0;
       for (let one = wanted[next]; one !== undefined && one.place.offset <= size + piece.length; one = wanted[next]) {
         const to = one.place.offset - size;

@@ -26,8 +26,8 @@ export interface FilesInputOptions {
 const TICK_MS = 1000;
 /** So that a folder that is full of new names is walked once for many of them. */
 const SOON_MS = 50;
-/** Walks take no more than this share of the time. */
-const PAUSE_RATIO = 9;
+/** Walks over all files take no more than one part in so many of the time. */
+const PAUSE_RATIO = 20;
 const WALK_EACH_MS = 1000;
 
 const NO_FIGURES: FileFigures = { open: 0, unreadBytes: 0, unreadBytesMax: 0, unreadSeconds: 0 };

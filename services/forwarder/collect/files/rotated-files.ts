@@ -32,6 +32,9 @@ export interface RotatedFilesOptions {
   readonly follow: (found: FoundFile, generation: Generation) => Promise<void>;
   readonly addGeneration: (found: FoundFile) => Generation;
   readonly factsOf: (found: FoundFile) => FollowOptions;
+  readonly signal: AbortSignal;
+  /** Something is decided. */
+  readonly walkSoon: () => void;
   /** Whether the file with this identity is one that is written: its name is not one of rotation. */
   readonly isLive: (identity: string) => boolean;
 }
@@ -52,6 +55,9 @@ export class RotatedFiles {
   /** Copies of what is still followed, by identity: how many losses their source had then. */
   readonly #copies = new Map<string, number>();
   readonly #compressed = new Map<string, CompressedFile>();
+  /** Files whose content is being read, or will be, by identity: their sources. */
+  readonly #examining = new Map<string, string>();
+  #examined: Promise<void> = Promise.resolve();
   /** Generations whose file is gone, and that are not read to the end. */
   readonly #incomplete = new Set<Generation>();
 
@@ -60,16 +66,6 @@ export class RotatedFiles {
     for (const { generations } of options.checkpoints.generations.sources) {
       for (const one of generations) if (one.identity === '' && unreadBytesOf(one) > 0) this.#incomplete.add(one);
     }
-  }
-
-  /** Compressed files that are being read. */
-  get reading(): number {
-    return this.#compressed.size;
-  }
-
-  /** Whether a file has to be looked at again although nothing tells of it. */
-  get isWaiting(): boolean {
-    return this.#unsettled.size > 0 || this.#incomplete.size > 0;
   }
 
   /** The generation's file is gone, or has other content. */
@@ -82,6 +78,7 @@ export class RotatedFiles {
   countLosses(): void {
     const { telemetry, checkpoints } = this.#options;
     const undecided = new Set([...this.#unsettled.values()].map(({ source }) => source));
+    for (const source of this.#examining.values()) undecided.add(source);
     for (const generation of this.#incomplete) {
       const { source, identity } = generation;
       if (undecided.has(source.path)) continue;
@@ -94,35 +91,43 @@ export class RotatedFiles {
     }
   }
 
+  /** Decides at once what needs no reading; the rest is decided later, one after another. */
   async examine(found: FoundFile, isFirstWalk: boolean): Promise<void> {
-    const { identity, path, base } = found;
-    if (this.#compressed.has(identity)) return;
-    const source = this.#options.checkpoints.generations.sourceOf(base);
+    const { identity, base, size } = found;
+    if (this.#compressed.has(identity) || this.#examining.has(identity)) return;
+    const { checkpoints, addGeneration } = this.#options;
+    const source = checkpoints.generations.sourceOf(base);
     if (this.#copies.get(identity) === (source?.losses ?? 0)) return;
     if (!this.isSettled(found, isFirstWalk)) return;
+    const own = checkpoints.generations.ofIdentity(identity);
+    if (own !== null) return this.#read(found, own);
+    const isUnwanted = isFirstWalk && source === null && (found.rule.from === 'end' || !found.isAsked);
+    if (isUnwanted || size === 0 || this.#isOlder(found, source)) return this.#isRead(found);
+    const isFirst = source === null || source.generations.every((one) => one.place.offset + one.size === 0);
+    if (isFirst) return this.#read(found, addGeneration(found));
+    this.#examining.set(identity, base);
+    this.#examined = this.#examined.then(() => this.#examineContent(found, source));
+  }
+
+  async #examineContent(found: FoundFile, source: Source): Promise<void> {
+    const { identity, path } = found;
     try {
-      await this.#examineContent(found, { source, isFirstWalk });
+      if (!this.#options.signal.aborted) await this.#decide(found, source);
     } catch (error) {
       this.#options.telemetry.readFailed(path, reasonOf(error));
     }
+    this.#examining.delete(identity);
+    this.#options.walkSoon();
   }
 
-  async #examineContent(
-    found: FoundFile,
-    { source, isFirstWalk }: { source: Source | null; isFirstWalk: boolean },
-  ): Promise<void> {
-    const { path, identity, size } = found;
-    const { checkpoints, telemetry } = this.#options;
+  async #decide(found: FoundFile, source: Source): Promise<void> {
+    const { path, identity } = found;
+    const { checkpoints, telemetry, signal } = this.#options;
     const compression = compressionOf(path);
-    const generations = source?.generations ?? [];
-    const own = checkpoints.generations.ofIdentity(identity);
-    if (own !== null) return this.#read(found, own);
-    const isUnwanted = isFirstWalk && found.rule.from === 'end' && source === null;
-    if (isUnwanted || size === 0 || this.#isOlder(found, source)) return this.#isRead(found);
+    const { generations } = source;
     if (compression === 'gzip' && (await generationOfGzip(path, generations)) !== null) return this.#isRead(found);
-    if (generations.every(({ place, size: seen }) => place.offset + seen === 0))
-      return this.#read(found, this.#options.addGeneration(found));
-    const content = await contentOf(path, { compression, generations });
+    const content = await contentOf(path, { compression, generations, signal });
+    if (signal.aborted) return;
     if (!content.isWhole) telemetry.readFailed(path, 'it is damaged, or not whole');
     // Whoever copies a log file to rotate it copies the one that is written; and a copy is born after it.
     const isOriginal = ({ identity: other }: Generation): boolean =>
@@ -139,7 +144,7 @@ export class RotatedFiles {
       return this.#isRead(found);
     }
     if (followed.length > 0 || (compression !== null && content.beginsWith.length > 0)) {
-      this.#copies.set(identity, source?.losses ?? 0);
+      this.#copies.set(identity, source.losses);
       telemetry.found('copy of a file that is there', path, { size: content.size });
     } else {
       const unread = this.#unreadLike(source, content.size);
@@ -150,7 +155,7 @@ export class RotatedFiles {
   }
 
   /** A generation that is gone and of which nothing was read yet, so that its content is not known. */
-  #unreadLike(source: Source | null, size: number): Generation | null {
+  #unreadLike(source: Source, size: number): Generation | null {
     const isLike = (one: Generation): boolean => one.source === source && one.place.offset === 0 && one.size <= size;
     return [...this.#incomplete].filter(isLike).toSorted((a, b) => a.number - b.number)[0] ?? null;
   }
@@ -223,6 +228,7 @@ export class RotatedFiles {
   }
 
   async close(): Promise<void> {
+    await this.#examined;
     await Promise.all([...this.#compressed.values()].map((file) => file.close()));
   }
 }
