@@ -194,6 +194,7 @@ async function collectFiles(
   return new FilesInput({
     rules,
     host: config['collect.host'] ?? hostname(),
+    watches: config['collect.watch'],
     dataDir: config['data.dir'],
     intake,
     room: intake.roomFor('files'),

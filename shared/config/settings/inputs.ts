@@ -1,7 +1,7 @@
 // Where data lies, and the inputs: their addresses, and what they take. See settings.ts.
 
 import { FileRules } from './file-rules.ts';
-import { bytes, count, GIB, KIB, list, MIB, oneOf, text, tree, type Setting } from './setting-kinds.ts';
+import { bytes, count, flag, GIB, KIB, list, MIB, oneOf, text, tree, type Setting } from './setting-kinds.ts';
 
 export const inputs = {
   'data.dir': text('Folder of the embedded queue, the embedded store, and the spool.', { default: './data' }),
@@ -49,6 +49,12 @@ export const inputs = {
   'collect.host': text('Name of this machine in collected events and in their names; where it changes, so do they.', {
     defaultText: "the machine's hostname",
   }),
+  'collect.watch': flag(
+    'Whether the system is to tell which files are written; else each is asked for once a second.',
+    {
+      default: true,
+    },
+  ),
   'udp.receive_buffer_bytes': bytes(
     { minimum: 64 * KIB, maximum: GIB },
     "Kernel's buffer of each UDP input; it gives no more than its own limit (net.core.rmem_max).",

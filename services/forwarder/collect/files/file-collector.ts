@@ -31,6 +31,7 @@ export interface FileCollectorOptions {
   readonly rules: readonly FileRule[];
   /** Name of this machine: part of the names of lines. */
   readonly host: string;
+  readonly watches: boolean;
   readonly intake: Intake;
   readonly room: Room;
   readonly clock: Clock;
@@ -98,7 +99,7 @@ export class FileCollector {
   async walk(isFull: boolean): Promise<void> {
     const walk = await this.#walker.walk();
     if (this.#options.signal.aborted) return;
-    const added = this.#watches.watch(walk.folders);
+    const added = this.#watches.watch(this.#options.watches ? walk.folders : new Set());
     const lookedAt = new Set(this.#renamed);
     this.#renamed.clear();
     this.followed.keepPaths(walk.paths);

@@ -15,6 +15,8 @@ import type { FileFigures, FileTelemetry } from './telemetry.ts';
 export interface FilesInputOptions {
   readonly rules: readonly FileRule[];
   readonly host: string;
+  /** Whether the system is to tell what happens to files. */
+  readonly watches: boolean;
   /** Of all data of the process. */
   readonly dataDir: string;
   readonly intake: Intake;

@@ -26,6 +26,7 @@ const metrics = new Metrics({ version: '0', command: 'test' }, { ofProcess: fals
 const input = new FilesInput({
   rules: [{ include }],
   host: 'node-1',
+  watches: true,
   dataDir,
   intake,
   room: intake,

@@ -90,13 +90,14 @@ export class FileWorld implements AsyncDisposable {
   }
 
   /** Collects `*.log` of the folder, or what the rule says. */
-  start(rule: Partial<FileRule> = {}, { dataDir = this.dataDir, room = ROOM } = {}): Running {
+  start(rule: Partial<FileRule> = {}, { dataDir = this.dataDir, room = ROOM, watches = true } = {}): Running {
     const tell = (event: string, about: object = {}): void => void this.told.push({ event, ...about });
     const log = { debug: nothing, info: tell, warn: tell, error: tell };
     const metrics = new Metrics({ version: '0', command: 'test' }, { ofProcess: false });
     const input = new FilesInput({
       rules: [{ include: [this.path('*.log')], ...rule }],
       host: 'node-1',
+      watches,
       dataDir,
       intake: this.intake,
       room,
