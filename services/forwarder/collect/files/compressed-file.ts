@@ -7,7 +7,7 @@ import type { Compression } from '../../decode/files/source-path.ts';
 import { unpackedBytes } from './file-content.ts';
 import { CHECK_BYTES, tailOf } from './file-bytes.ts';
 import type { FollowOptions } from './followed-file.ts';
-import type { Generation } from './generations.ts';
+import type { Generation } from '../checkpoints/generations.ts';
 import { type Reader, type Slot, SLOT_BYTES } from './reading-turns.ts';
 
 type Options = Pick<FollowOptions, 'tag' | 'host' | 'encoding' | 'delivery' | 'changed'> & {

@@ -2,7 +2,7 @@
 
 import { hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import type { Generation } from './generations.ts';
+import type { Generation } from '../checkpoints/generations.ts';
 
 /** So many bytes before the place tell whether the file is still the same. */
 export const CHECK_BYTES = 256;

@@ -13,14 +13,14 @@ import type { FileRule } from '#shared/config/settings/file-rules.ts';
 import { reasonOf } from '#shared/errors.ts';
 import { compressionOf, tagOfPath } from '../../decode/files/source-path.ts';
 import type { Intake, Room } from '../../intake/chunk.ts';
-import type { Checkpoints } from './checkpoints.ts';
+import type { Checkpoints } from '../checkpoints/checkpoints.ts';
 import { Delivery } from './delivery.ts';
 import { FileWalker, folderOf } from './file-walk.ts';
 import { FolderWatches, hasTrueTimes } from './folder-watches.ts';
 import { FollowedFile, type FollowOptions } from './followed-file.ts';
 import { FollowedFiles } from './followed-files.ts';
 import { type FoundFile, foundFiles, inOrder } from './found-files.ts';
-import { type Generation, type Generations, unreadBytesOf } from './generations.ts';
+import { type Generation, type Generations, unreadBytesOf } from '../checkpoints/generations.ts';
 import { ReadingTurns } from './reading-turns.ts';
 import { RotatedFiles } from './rotated-files.ts';
 import type { FileTelemetry } from './telemetry.ts';
@@ -97,6 +97,7 @@ export class FileCollector {
 
   /** One walk over all files. `isFull`: looks at every one, not only at those that were told of. */
   async walk(isFull: boolean): Promise<void> {
+    if (isFull) this.#rotated.beginWalk();
     const walk = await this.#walker.walk();
     if (this.#options.signal.aborted) return;
     const added = this.#watches.watch(this.#options.watches ? walk.folders : new Set());
@@ -229,6 +230,7 @@ export class FileCollector {
       delivery: this.#delivery,
       hasTrueTimes: hasTrueTimes(folderOf(path)),
       nowMs: () => clock.monotonicMs(),
+      save: () => checkpoints.save(),
       changed: (generation) => {
         this.#generations.changed(generation);
         checkpoints.schedule();

@@ -5,7 +5,7 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { crc32, createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Compression } from '../../decode/files/source-path.ts';
-import type { Generation } from './generations.ts';
+import type { Generation } from '../checkpoints/generations.ts';
 
 /** Read at a time; small, for many may be read at once. */
 const PIECE_BYTES = 64 * 1024;
@@ -51,9 +51,11 @@ export async function contentOf(
   path: string,
   { compression, generations, signal }: ContentOptions,
 ): Promise<FileContent> {
+  // Some of them are read on meanwhile.
   const wanted = generations
-    .filter(({ place }) => place.offset > 0)
-    .toSorted((a, b) => a.place.offset - b.place.offset);
+    .map((generation) => ({ generation, ...generation.place }))
+    .filter(({ offset }) => offset > 0)
+    .toSorted((a, b) => a.offset - b.offset);
   const beginsWith: Generation[] = [];
   let size = 0;
   let sum = 0;
@@ -62,11 +64,11 @@ export async function contentOf(
   try {
     for await (const piece of unpackedBytes(path, compression, signal)) {
       let at = 0;
-      for (let one = wanted[next]; one !== undefined && one.place.offset <= size + piece.length; one = wanted[next]) {
-        const to = one.place.offset - size;
+      for (let one = wanted[next]; one !== undefined && one.offset <= size + piece.length; one = wanted[next]) {
+        const to = one.offset - size;
         sum = crc32(piece.subarray(at, to), sum);
         at = to;
-        if (sum === one.place.crc32) beginsWith.push(one);
+        if (sum === one.crc32) beginsWith.push(one.generation);
         next += 1;
       }
       sum = crc32(piece.subarray(at), sum);

@@ -25,6 +25,8 @@ export interface Walk {
 
 export class FileWalker {
   readonly #rules: readonly Patterns[];
+  /** What the last walk found: names are gone through once. */
+  #last: ReadonlyMap<string, FoundPath> = new Map();
 
   constructor(rules: readonly FileRule[]) {
     this.#rules = rules.map((rule) => new Patterns(rule));
@@ -44,8 +46,16 @@ export class FileWalker {
       return listing;
     };
     for (const patterns of this.#rules) {
-      for (const segments of patterns.include) await visit('', segments, 0, { patterns, paths, folders, list });
+      for (const segments of patterns.include)
+        await visit('', segments, 0, {
+          patterns,
+          paths,
+          folders,
+          list,
+          last: this.#last,
+        });
     }
+    this.#last = paths;
     return { paths, folders };
   }
 }
@@ -74,6 +84,7 @@ interface Visit {
   readonly paths: Map<string, FoundPath>;
   readonly folders: Set<string>;
   readonly list: (folder: string) => Promise<Dirent[]>;
+  readonly last: ReadonlyMap<string, FoundPath>;
 }
 
 async function visit(folder: string, segments: readonly Segment[], at: number, visiting: Visit): Promise<void> {
@@ -102,12 +113,17 @@ async function visit(folder: string, segments: readonly Segment[], at: number, v
   }
 }
 
-async function files(folder: string, segment: Segment, { patterns, paths, folders, list }: Visit): Promise<void> {
+async function files(folder: string, segment: Segment, { patterns, paths, folders, list, last }: Visit): Promise<void> {
   folders.add(folder);
   const { rule } = patterns;
   for (const entry of await list(folder || '/')) {
     if (entry.isDirectory()) continue;
     const path = `${folder}/${entry.name}`;
+    const known = last.get(path);
+    if (known?.isAsked === true && known.rule === rule && !paths.has(path)) {
+      paths.set(path, known);
+      continue;
+    }
     if (paths.get(path)?.isAsked === true || patterns.excludes(path)) continue;
     const before = pathsBeforeRotation(path);
     if (matchesName(segment, entry.name)) paths.set(path, { path, rule, isAsked: true, before });

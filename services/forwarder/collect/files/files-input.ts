@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Clock } from '#shared/clock.ts';
 import type { FileRule } from '#shared/config/settings/file-rules.ts';
 import type { Intake, Room } from '../../intake/chunk.ts';
-import { Checkpoints } from './checkpoints.ts';
+import { Checkpoints } from '../checkpoints/checkpoints.ts';
 import { FileCollector } from './file-collector.ts';
 import type { FileFigures, FileTelemetry } from './telemetry.ts';
 

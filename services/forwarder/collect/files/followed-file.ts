@@ -11,7 +11,7 @@ import { encodingOf } from '../../decode/files/file-encoding.ts';
 import { LineEntries } from '../../decode/files/line-entries.ts';
 import { CHECK_BYTES, checkOf, readAt, tailOf } from './file-bytes.ts';
 import type { Delivery } from './delivery.ts';
-import { type Generation, unreadBytesOf } from './generations.ts';
+import { type Generation, unreadBytesOf } from '../checkpoints/generations.ts';
 import type { Reader, Slot } from './reading-turns.ts';
 
 /** A byte order mark is told by so many. */
@@ -30,6 +30,8 @@ export interface FollowOptions extends FileFacts {
   readonly delivery: Delivery;
   /** A place has moved, or what else is saved. */
   readonly changed: (generation: Generation) => void;
+  /** Saves at once; false where that failed. */
+  readonly save: () => Promise<boolean>;
   /** The file has other content than what was read. `file` is over; its descriptor goes on. */
   readonly replaced: (file: FollowedFile) => void;
   /** It cannot be read. */
@@ -235,8 +237,10 @@ export class FollowedFile implements Reader {
     this.options.changed(this.generation);
   }
 
-  #give(run: { entries: Uint8Array; count: number; chain: Uint8Array }): Promise<void> {
-    return this.options.delivery.give({ tag: this.options.tag, ...run });
+  async #give(run: { entries: Uint8Array; count: number; chain: Uint8Array }): Promise<void> {
+    // Once of each file: so it is known later that something was read, and how much there was.
+    if (this.generation.place.offset === 0) await this.options.save();
+    await this.options.delivery.give({ tag: this.options.tag, ...run });
   }
 
   /** Null as long as nobody can say how the text is written. */

@@ -9,13 +9,13 @@ import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
 import { compressionOf } from '../../decode/files/source-path.ts';
 import { CompressedFile } from './compressed-file.ts';
-import type { Checkpoints } from './checkpoints.ts';
+import type { Checkpoints } from '../checkpoints/checkpoints.ts';
 import { birthOf } from './file-identity.ts';
 
 import { contentOf, generationOfGzip } from './file-content.ts';
 import type { FoundFile } from './found-files.ts';
 import type { FollowOptions } from './followed-file.ts';
-import { type Generation, type Source, unreadBytesOf } from './generations.ts';
+import { type Generation, type Source, unreadBytesOf } from '../checkpoints/generations.ts';
 import type { ReadingTurns } from './reading-turns.ts';
 import type { FileTelemetry } from './telemetry.ts';
 
@@ -58,30 +58,36 @@ export class RotatedFiles {
   /** Files whose content is being read, or will be, by identity: their sources. */
   readonly #examining = new Map<string, string>();
   #examined: Promise<void> = Promise.resolve();
-  /** Generations whose file is gone, and that are not read to the end. */
-  readonly #incomplete = new Set<Generation>();
+  /** Generations whose file is gone, and that are not read to the end: how many walks there were by then. */
+  readonly #incomplete = new Map<Generation, number>();
+  #walks = 0;
 
   constructor(options: RotatedFilesOptions) {
     this.#options = options;
     for (const { generations } of options.checkpoints.generations.sources) {
-      for (const one of generations) if (one.identity === '' && unreadBytesOf(one) > 0) this.#incomplete.add(one);
+      for (const one of generations) if (one.identity === '' && unreadBytesOf(one) > 0) this.#incomplete.set(one, 0);
     }
   }
 
   /** The generation's file is gone, or has other content. */
   lost(generation: Generation): void {
     this.#options.checkpoints.generations.detach(generation);
-    if (unreadBytesOf(generation) > 0) this.#incomplete.add(generation);
+    if (unreadBytesOf(generation) > 0) this.#incomplete.set(generation, this.#walks);
   }
 
-  /** At the end of a walk over all files: what is in none of them is lost. */
+  /** A walk over all files begins. */
+  beginWalk(): void {
+    this.#walks += 1;
+  }
+
+  /** At its end: what was gone before it began, and is in none of the files, is lost. */
   countLosses(): void {
     const { telemetry, checkpoints } = this.#options;
     const undecided = new Set([...this.#unsettled.values()].map(({ source }) => source));
     for (const source of this.#examining.values()) undecided.add(source);
-    for (const generation of this.#incomplete) {
+    for (const [generation, walks] of this.#incomplete) {
       const { source, identity } = generation;
-      if (undecided.has(source.path)) continue;
+      if (walks === this.#walks || undecided.has(source.path)) continue;
       this.#incomplete.delete(generation);
       const bytes = unreadBytesOf(generation);
       if (identity !== '' || bytes === 0) continue;
@@ -154,10 +160,12 @@ export class RotatedFiles {
     }
   }
 
-  /** A generation that is gone and of which nothing was read yet, so that its content is not known. */
+  /**
+   * A generation that is gone, and of which nothing is known to be read, so that its content is not known. If lines of
+   * it were given all the same, just before a kill, the file has them again under their names.
+   */
   #unreadLike(source: Source, size: number): Generation | null {
-    const isLike = (one: Generation): boolean => one.source === source && one.place.offset === 0 && one.size <= size;
-    return [...this.#incomplete].filter(isLike).toSorted((a, b) => a.number - b.number)[0] ?? null;
+    return source.generations.find((one) => one.identity === '' && one.place.offset === 0 && one.size <= size) ?? null;
   }
 
   #goOn(found: FoundFile, generation: Generation, size: number): Promise<void> {
@@ -165,9 +173,10 @@ export class RotatedFiles {
     const { number, place } = generation;
     this.#options.telemetry.found('copy', found.path, { generation: number, offset: place.offset, size });
     generations.attach(generation, found.identity);
-    // The copy has times of its own.
+    if (generation.size > size) this.#options.telemetry.lost(generation.source.path, generation.size - size);
+    // The copy has a size and times of its own.
     generation.writtenMs = 0;
-    generation.size = Math.max(generation.size, size);
+    generation.size = size;
     generations.changed(generation);
     return this.#read(found, generation);
   }
