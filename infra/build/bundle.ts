@@ -10,6 +10,7 @@ const workers = [
   'shared/queue/embedded/queue-thread.ts',
   'shared/store/embedded/store-thread.ts',
   'services/forwarder/dialects/conversion-worker.ts',
+  'services/forwarder/collect/checkpoints/checkpoint-thread.ts',
   'services/indexer/poison/opening-thread.ts',
 ];
 

@@ -1,5 +1,6 @@
 // The reference of metrics, docs/metrics.md, made from what the parts register. A test holds the file to it.
 
+import { FileTelemetry } from '#forwarder/collect/files/telemetry.ts';
 import { observeSpool } from '#forwarder/intake/spool-telemetry.ts';
 import { ForwarderTelemetry } from '#forwarder/intake/telemetry.ts';
 import { Ledger } from '#indexer/settle/ledger.ts';
@@ -31,6 +32,8 @@ const parts: Record<string, (metrics: Metrics) => void> = {
     telemetry.watchCertificate('forward', () => 0);
     const figures = () => ({ events: 0, bytes: 0, bytesMax: 0, oldestMs: null, left: 0 });
     observeSpool({ telemetry, metrics, log, clock: systemClock, figures });
+    const read = { open: 0, unreadBytes: 0, unreadBytesMax: 0, unreadSeconds: 0 };
+    new FileTelemetry(metrics, log, () => read);
   },
   indexer(metrics) {
     const telemetry = new IndexerTelemetry({ metrics, log, clock: systemClock, slots: new TopicSlots('') });

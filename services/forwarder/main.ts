@@ -25,6 +25,8 @@ import { type TlsContext, tlsContext } from './admit/tls.ts';
 import { openTokenFile } from './admit/token-file.ts';
 import type { Listener } from './intake/chunk.ts';
 import { type Guards, guardsOf } from './guards.ts';
+import type { FilesInput } from './collect/files/files-input.ts';
+import { FileTelemetry } from './collect/files/telemetry.ts';
 import { type Edge, httpOptions, openIntake, largeBudget } from './build-intake.ts';
 import { observeSpool } from './intake/spool-telemetry.ts';
 import { ForwarderTelemetry } from './intake/telemetry.ts';
@@ -41,6 +43,8 @@ export interface ForwarderOptions {
   readonly clock: Clock;
   /** Whether to take what syslog and GELF send by UDP, where they are configured; absent: yes. */
   readonly datagrams?: boolean;
+  /** Whether to collect what this machine has, where that is configured; absent: yes. */
+  readonly collects?: boolean;
 }
 
 export interface Forwarder extends AsyncDisposable {
@@ -54,7 +58,7 @@ export interface Forwarder extends AsyncDisposable {
  * read is held or refused, every sender has its answer.
  */
 export async function startForwarder(options: ForwarderOptions): Promise<Forwarder> {
-  const { config, queue, metrics, log, clock, datagrams: takesDatagrams = true } = options;
+  const { config, queue, metrics, log, clock, datagrams: takesDatagrams = true, collects = true } = options;
   const telemetry = new ForwarderTelemetry(metrics, log, clock);
   const admission = loadAdmission(config, (path) => readFileSync(path, 'utf8'));
   const exposed = admittedExposures(config, INPUT_LISTENERS);
@@ -88,6 +92,8 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
       admit,
     }),
   );
+  const files = collects ? await collectFiles(edge, { metrics, log }) : null;
+  if (files !== null) inputs.add(files);
   const started = starting.move();
   telemetry.listening('forward', forward.address);
   telemetry.listening('http', http.address);
@@ -95,7 +101,7 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
   return {
     addresses: { forward: forward.address, http: http.address, ...unacked.addresses },
     get unreadyReason() {
-      return intake.unreadyReason;
+      return intake.unreadyReason ?? files?.unreadyReason ?? null;
     },
     async [Symbol.asyncDispose]() {
       // What the senders without acks have sent already is still taken.
@@ -175,6 +181,26 @@ function forwardOptions(
       idleTimeoutMs: config['forward.idle_timeout_ms'],
     },
   };
+}
+
+/** Null where none are configured. */
+async function collectFiles(
+  { config, clock, intake }: Edge,
+  { metrics, log }: Pick<ForwarderOptions, 'metrics' | 'log'>,
+): Promise<FilesInput | null> {
+  const rules = config['collect.files'] ?? [];
+  if (rules.length === 0) return null;
+  const { FilesInput } = await import('./collect/files/files-input.ts');
+  return new FilesInput({
+    rules,
+    host: config['collect.host'] ?? hostname(),
+    watches: config['collect.watch'],
+    dataDir: config['data.dir'],
+    intake,
+    room: intake.roomFor('files'),
+    clock,
+    newTelemetry: (figures) => new FileTelemetry(metrics, log, figures),
+  });
 }
 
 function admitting(admission: Admission): Admit {

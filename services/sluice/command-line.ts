@@ -27,6 +27,10 @@ const commands: Record<string, Listed> = {
     about: 'Takes logs from the nodes and puts them into the queue',
     load: () => import('./commands/forwarder.ts'),
   },
+  collect: {
+    about: 'Reads files of this machine as they grow, each line once',
+    load: () => import('./commands/collect.ts'),
+  },
   indexer: {
     about: 'Takes logs from the queue and puts them into the store',
     load: () => import('./commands/indexer.ts'),

@@ -7,6 +7,7 @@ import { parse as parseYaml } from 'yaml';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import { kafkaLoginMistakes, mskRegion } from './kafka-login.ts';
 import { type Config, type Setting, type SettingName, settings, variableOf } from './settings.ts';
+import { fileRuleMistakes } from './settings/file-rules.ts';
 import { sourceMistakes } from './settings/sources.ts';
 import { maskedUrl, valueFromText } from './value-text.ts';
 
@@ -76,6 +77,7 @@ function contradictions(config: Config, isCalledWithRecords: boolean): string[] 
   mistakes.push(...sourceMistakes(sources, [config['kafka.topic'], config['kafka.dead_letter_topic']]));
   if (sources.length > 0 && config['queue'] !== 'kafka' && !isCalledWithRecords)
     mistakes.push('kafka.sources: the queue is embedded; give SLUICE_KAFKA_BROKERS, or leave them out');
+  mistakes.push(...fileRuleMistakes(config['collect.files'] ?? []));
   const zone = config['syslog.time_zone'];
   if (zone !== undefined && !isTimeZone(zone)) {
     mistakes.push(`${variableOf('syslog.time_zone')}="${zone}" is no time zone; one is Europe/Berlin, or UTC`);

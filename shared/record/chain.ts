@@ -7,9 +7,9 @@
 //   name of entry k  time ms (6), of the entry itself, 0 if it has none | chain k (16)
 //
 // A row of the table carries the chain at the start of its entries; names are derived where they are needed. What the
-// producer must guarantee: an entry's record and time are functions of the file's bytes alone (no clock, no host, no
-// counter that a second reading would have otherwise), entries of a source come in the file's order without a gap, and
-// `generation` tells files of one name apart.
+// producer must guarantee: an entry's record and time are functions of the source's name and the file's bytes (no
+// clock, no counter that a second reading would have otherwise), entries of a source come in the file's order without a
+// gap, and `generation` tells files of one name apart.
 
 import { hash } from 'node:crypto';
 import { entryEnd, timeEnd } from '../msgpack/extents.ts';

@@ -10,6 +10,7 @@ export type EcsType = 'keyword' | 'text' | 'long' | 'ip';
 /** Paths that begin alike stand together: each object is written once. */
 export const ecsFields = [
   ['log.logger', 'keyword'],
+  ['log.file.path', 'keyword'],
   ['log.origin.file.name', 'keyword'],
   ['log.origin.file.line', 'long'],
   ['log.origin.function', 'keyword'],

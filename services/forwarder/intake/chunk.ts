@@ -9,8 +9,11 @@ export type Listener = (typeof LISTENERS)[number];
 /** What is spoken on the HTTP input's address beside `POST /<tag>`. */
 type DialectName = 'otlp' | 'splunk' | 'elasticsearch' | 'loki' | 'journal';
 
+/** What is read from this machine itself; nobody sends it. */
+type CollectedName = 'files';
+
 /** A closed set, since it is a metric label. */
-export type InputName = Listener | DialectName;
+export type InputName = Listener | DialectName | CollectedName;
 
 /** Where something came from: part of its identity, of its partition, and of its document. */
 export interface Origin {

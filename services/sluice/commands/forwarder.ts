@@ -25,8 +25,10 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   }
   return runService('forwarder', context, async (service) => {
     const { worker } = service;
-    // One worker has the UDP inputs: the parts of a GELF message must meet, and the kernel's drops be counted once.
-    const forwarder = await startForwarder({ ...service, datagrams: worker === undefined || worker.slot === 1 });
+    // One worker has the UDP inputs: the parts of a GELF message must meet, and the kernel's drops be counted once. And
+    // it reads the files.
+    const isFirst = worker === undefined || worker.slot === 1;
+    const forwarder = await startForwarder({ ...service, datagrams: isFirst, collects: isFirst });
     service.lifetime.use(forwarder);
     await answerOperators(service, [forwarder]);
     await whenAborted(context.signal);

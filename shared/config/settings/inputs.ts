@@ -1,6 +1,7 @@
 // Where data lies, and the inputs: their addresses, and what they take. See settings.ts.
 
-import { bytes, count, GIB, KIB, list, MIB, oneOf, text, type Setting } from './setting-kinds.ts';
+import { FileRules } from './file-rules.ts';
+import { bytes, count, flag, GIB, KIB, list, MIB, oneOf, text, tree, type Setting } from './setting-kinds.ts';
 
 export const inputs = {
   'data.dir': text('Folder of the embedded queue, the embedded store, and the spool.', { default: './data' }),
@@ -39,6 +40,20 @@ export const inputs = {
     { minimum: 16 * KIB, maximum: 64 * MIB },
     'Largest GELF message, after decompression; a larger one goes to the dead letters.',
     { default: 2 * MIB },
+  ),
+  'collect.files': tree(
+    FileRules,
+    'Files of this machine that are read: see [senders/files.md](senders/files.md).',
+    {},
+  ),
+  'collect.host': text('Name of this machine in collected events and in their names; where it changes, so do they.', {
+    defaultText: "the machine's hostname",
+  }),
+  'collect.watch': flag(
+    'Whether the system is to tell which files are written; else each is asked for once a second.',
+    {
+      default: true,
+    },
   ),
   'udp.receive_buffer_bytes': bytes(
     { minimum: 64 * KIB, maximum: GIB },

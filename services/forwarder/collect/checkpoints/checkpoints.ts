@@ -1,0 +1,96 @@
+// Saves what the generations say, a moment after it has changed, or at once where somebody waits for it. A save that
+// fails is tried again: reading goes on with files that have their number, and waits with new ones.
+
+import type { Clock } from '#shared/clock.ts';
+import { SluiceError, reasonOf } from '#shared/errors.ts';
+import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts';
+import type { CheckpointMethods } from './checkpoint-thread.ts';
+import { Generations } from './generations.ts';
+
+const SAVE_MS = 500;
+const RETRY_MS = 1000;
+/** Until another process of ours that ends has given up the folder. */
+const LOCK_RETRY_MS = 500;
+
+export interface CheckpointsOptions {
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly telemetry: {
+    checkpointsLost(file: string): void;
+    checkpointsWait(reason: string): void;
+    saveFailed(reason: string): void;
+  };
+}
+
+export class Checkpoints implements AsyncDisposable {
+  readonly generations: Generations;
+  readonly #thread: WorkerThread<CheckpointMethods>;
+  readonly #options: CheckpointsOptions;
+  #saving: Promise<void> | null = null;
+  #timer: Disposable | null = null;
+
+  private constructor(thread: WorkerThread<CheckpointMethods>, generations: Generations, options: CheckpointsOptions) {
+    this.#thread = thread;
+    this.generations = generations;
+    this.#options = options;
+  }
+
+  /** Waits for another process that has the folder. Rejects with data_dir_unusable, or when the signal is aborted. */
+  static async open(options: CheckpointsOptions): Promise<Checkpoints> {
+    const { folder, clock, signal, telemetry } = options;
+    for (;;) {
+      try {
+        const thread = await startWorker<CheckpointMethods>('checkpoint-thread', import.meta.url, { folder });
+        const { setAside, ...rows } = await thread.call('load', null);
+        if (setAside !== null) telemetry.checkpointsLost(setAside);
+        return new Checkpoints(thread, new Generations(rows), options);
+      } catch (error) {
+        if (!(error instanceof SluiceError) || error.code !== 'data_dir_locked') throw error;
+        telemetry.checkpointsWait(error.message);
+        await clock.sleep(LOCK_RETRY_MS, signal);
+      }
+    }
+  }
+
+  /** Soon. */
+  schedule(): void {
+    this.#timer ??= this.#options.clock.timer(SAVE_MS, () => {
+      this.#timer = null;
+      void this.save();
+    });
+  }
+
+  /** Resolves when all that has changed so far is saved; false if it could not be. */
+  async save(): Promise<boolean> {
+    // What is being saved may be older than what has changed.
+    while (this.#saving !== null) await this.#saving;
+    if (!this.generations.hasChanges) return true;
+    const changes = this.generations.takeChanges();
+    const saved = Promise.withResolvers<void>();
+    this.#saving = saved.promise;
+    try {
+      await this.#thread.call('save', changes);
+      return true;
+    } catch (error) {
+      this.generations.putBack(changes);
+      this.#options.telemetry.saveFailed(reasonOf(error));
+      if (!this.#options.signal.aborted) this.#timer ??= this.#options.clock.timer(RETRY_MS, () => this.#again());
+      return false;
+    } finally {
+      this.#saving = null;
+      saved.resolve();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#timer?.[Symbol.dispose]();
+    await this.save();
+    await this.#thread[Symbol.asyncDispose]();
+  }
+
+  #again(): void {
+    this.#timer = null;
+    void this.save();
+  }
+}

@@ -1,0 +1,196 @@
+// What is known of each source: its generations, which are the files that had its name one after another, and how far
+// each is read. A line's name is made of its source, the generation, and all that its file says before.
+//
+// Guarantees: a number of a generation is given once, and saved before `save` resolves; numbers of a source begin at 0,
+// so that whoever reads the same files without checkpoints, oldest first, gives the same ones.
+
+import { chainStart } from '#shared/record/chain.ts';
+import type { CheckpointChanges, CheckpointRows, GenerationRow } from './checkpoint-thread.ts';
+import type { LinePlace } from '../../decode/files/line-entries.ts';
+
+export interface Source {
+  readonly path: string;
+  nextGeneration: number;
+  readonly firstMs: number;
+  /** The oldest first. */
+  readonly generations: Generation[];
+  /** Grows whenever a file of a generation is gone: a copy of it may have what is not read. */
+  losses: number;
+}
+
+export interface Generation {
+  readonly source: Source;
+  readonly number: number;
+  identity: string;
+  place: LinePlace;
+  tail: string;
+  size: number;
+  unfinishedEnd: number;
+  writtenMs: number;
+  skipEnd: number;
+}
+
+/** What nobody has read of a generation, as far as it was seen. */
+export function unreadBytesOf({ size, place, unfinishedEnd }: Generation): number {
+  return Math.max(0, size - Math.max(place.offset, unfinishedEnd));
+}
+
+/** Copies of older ones are not known for what they are: so many rotations later nobody keeps them. */
+const GENERATIONS_MAX = 64;
+
+export class Generations {
+  readonly #sources = new Map<string, Source>();
+  readonly #byIdentity = new Map<string, Generation>();
+  readonly #examined = new Map<string, number>();
+  readonly #changedSources = new Set<Source>();
+  readonly #changed = new Set<Generation>();
+  readonly #removed: Pick<GenerationRow, 'source' | 'number'>[] = [];
+  readonly #changedExamined = new Set<string>();
+
+  constructor(rows: CheckpointRows) {
+    for (const { path, nextGeneration, firstMs } of rows.sources) {
+      this.#sources.set(path, { path, nextGeneration, firstMs, generations: [], losses: 0 });
+    }
+    for (const row of rows.generations.toSorted((a, b) => a.number - b.number)) {
+      const source = this.#sources.get(row.source);
+      if (source === undefined) continue;
+      const { offset, chain, crc32, ...known } = row;
+      const generation = { ...known, source, place: { offset, chain, crc32 } };
+      source.generations.push(generation);
+      if (row.identity !== '') this.#byIdentity.set(row.identity, generation);
+    }
+    for (const { identity, size } of rows.examined) this.#examined.set(identity, size);
+  }
+
+  get sources(): IterableIterator<Source> {
+    return this.#sources.values();
+  }
+
+  sourceOf(path: string): Source | null {
+    return this.#sources.get(path) ?? null;
+  }
+
+  /** The source of this path, which is made if it is new. */
+  addSource(path: string, nowMs: number): Source {
+    let source = this.#sources.get(path);
+    if (source === undefined) {
+      source = { path, nextGeneration: 0, firstMs: nowMs, generations: [], losses: 0 };
+      this.#sources.set(path, source);
+      this.#changedSources.add(source);
+    }
+    return source;
+  }
+
+  /** What the file with this identity has. */
+  ofIdentity(identity: string): Generation | null {
+    return this.#byIdentity.get(identity) ?? null;
+  }
+
+  /** The next generation of the source, of which nothing is read. `salt`: of the machine. */
+  add(source: Source, identity: string, salt: string): Generation {
+    const number = source.nextGeneration;
+    source.nextGeneration += 1;
+    const place = { offset: 0, chain: chainStart(`${salt}:${source.path}`, String(number)), crc32: 0 };
+    const seen = { size: 0, unfinishedEnd: 0, writtenMs: 0, skipEnd: 0 };
+    const generation = { source, number, identity: '', place, tail: '', ...seen };
+    source.generations.push(generation);
+    this.#changedSources.add(source);
+    this.attach(generation, identity);
+    this.#trim(source);
+    return generation;
+  }
+
+  attach(generation: Generation, identity: string): void {
+    if (generation.identity !== '') this.#byIdentity.delete(generation.identity);
+    generation.identity = identity;
+    this.#byIdentity.set(identity, generation);
+    this.#changed.add(generation);
+  }
+
+  /** Its file is gone, or has something else. */
+  detach(generation: Generation): void {
+    if (this.#byIdentity.get(generation.identity) === generation) this.#byIdentity.delete(generation.identity);
+    generation.identity = '';
+    generation.source.losses += 1;
+    this.#changed.add(generation);
+  }
+
+  changed(generation: Generation): void {
+    this.#changed.add(generation);
+  }
+
+  /** Whether the file was seen to hold nothing that is not read, and has the same size now. */
+  isExamined(identity: string, size: number): boolean {
+    return this.#examined.get(identity) === size;
+  }
+
+  examined(identity: string, size: number): void {
+    this.#examined.set(identity, size);
+    this.#changedExamined.add(identity);
+  }
+
+  /** Files that are not there any more need not be remembered. */
+  keepExamined(present: ReadonlySet<string>): void {
+    for (const identity of this.#examined.keys()) {
+      if (present.has(identity)) continue;
+      this.#examined.delete(identity);
+      this.#changedExamined.add(identity);
+    }
+  }
+
+  get hasChanges(): boolean {
+    return this.#changedSources.size + this.#changed.size + this.#changedExamined.size + this.#removed.length > 0;
+  }
+
+  /** What has changed since the last call. */
+  takeChanges(): CheckpointChanges {
+    const changes: CheckpointChanges = {
+      sources: [...this.#changedSources].map(({ path, nextGeneration, firstMs }) => ({
+        path,
+        nextGeneration,
+        firstMs,
+      })),
+      generations: [...this.#changed].map(rowOf),
+      examined: [...this.#changedExamined].flatMap((identity) => {
+        const size = this.#examined.get(identity);
+        return size === undefined ? [] : [{ identity, size }];
+      }),
+      removedGenerations: this.#removed.splice(0),
+      removedExamined: [...this.#changedExamined].filter((identity) => !this.#examined.has(identity)),
+    };
+    this.#changedSources.clear();
+    this.#changed.clear();
+    this.#changedExamined.clear();
+    return changes;
+  }
+
+  /** After a save that failed. */
+  putBack({ sources, generations, examined, removedGenerations, removedExamined }: CheckpointChanges): void {
+    for (const { path } of sources) {
+      const source = this.#sources.get(path);
+      if (source) this.#changedSources.add(source);
+    }
+    for (const { source, number } of generations) {
+      const generation = this.#sources.get(source)?.generations.find((one) => one.number === number);
+      if (generation) this.#changed.add(generation);
+    }
+    for (const { identity } of examined) this.#changedExamined.add(identity);
+    for (const identity of removedExamined) this.#changedExamined.add(identity);
+    this.#removed.push(...removedGenerations);
+  }
+
+  #trim(source: Source): void {
+    const tooMany = source.generations.length - GENERATIONS_MAX;
+    if (tooMany <= 0) return;
+    const gone = source.generations.filter(({ identity }) => identity === '').slice(0, tooMany);
+    for (const generation of gone) {
+      source.generations.splice(source.generations.indexOf(generation), 1);
+      this.#changed.delete(generation);
+      this.#removed.push({ source: source.path, number: generation.number });
+    }
+  }
+}
+
+function rowOf({ source, place, ...known }: Generation): GenerationRow {
+  return { ...known, ...place, source: source.path };
+}

@@ -1,0 +1,137 @@
+// Reads what a compressed file holds of a generation that was not read: once, from its beginning, for there is no other
+// way into it. What was read before is unpacked and passed over.
+
+import { BOM_BYTES_MAX, encodingOf } from '../../decode/files/file-encoding.ts';
+import { LineEntries } from '../../decode/files/line-entries.ts';
+import type { Compression } from '../../decode/files/source-path.ts';
+import { unpackedBytes } from './file-content.ts';
+import { CHECK_BYTES, tailOf } from './file-bytes.ts';
+import type { FollowOptions } from './followed-file.ts';
+import type { Generation } from '../checkpoints/generations.ts';
+import { type Reader, type Slot, SLOT_BYTES } from './reading-turns.ts';
+
+type Options = Pick<FollowOptions, 'tag' | 'host' | 'encoding' | 'delivery' | 'changed'> & {
+  /** All is held by the queue; or the rest cannot be read, and why. */
+  readonly ended: (file: CompressedFile, error: unknown) => void;
+};
+
+export class CompressedFile implements Reader {
+  readonly path: string;
+  readonly generation: Generation;
+  readonly #options: Options;
+  readonly #pieces: AsyncGenerator<Buffer, void>;
+  #entries: LineEntries | null = null;
+  /** Unpacked, and not taken yet. */
+  #rest: Buffer = Buffer.alloc(0);
+  #unpacked = 0;
+
+  constructor(path: string, compression: Compression, generation: Generation, options: Options) {
+    this.path = path;
+    this.generation = generation;
+    this.#options = options;
+    this.#pieces = unpackedBytes(path, compression);
+  }
+
+  async turn(slot: Slot): Promise<boolean> {
+    let error: unknown = null;
+    let isEnd = false;
+    while (!isEnd && this.#rest.length < SLOT_BYTES) {
+      try {
+        isEnd = await this.#unpack();
+      } catch (damage) {
+        error = damage;
+        isEnd = true;
+      }
+    }
+    await this.#take(slot);
+    if (!isEnd) return true;
+    // What a run had no place for.
+    while (await this.#take(slot));
+    // A line that is cut by damage is none.
+    if (error === null) await this.#last(slot);
+    this.#options.ended(this, error);
+    return false;
+  }
+
+  async close(): Promise<void> {
+    await this.#pieces.return();
+  }
+
+  /** Whether all is unpacked. */
+  async #unpack(): Promise<boolean> {
+    const { value } = await this.#pieces.next();
+    if (!(value instanceof Buffer)) return true;
+    const { generation } = this;
+    if (this.#entries === null) {
+      this.#rest = Buffer.concat([this.#rest, value]);
+      if (this.#rest.length >= BOM_BYTES_MAX) this.#begin();
+      return false;
+    }
+    const read = Math.max(0, Math.min(value.length, generation.place.offset - this.#unpacked));
+    this.#unpacked += value.length;
+    this.#rest = Buffer.concat([this.#rest, value.subarray(read)]);
+    return false;
+  }
+
+  #begin(): void {
+    const { host, encoding } = this.#options;
+    const { source, place } = this.generation;
+    this.#entries = new LineEntries({ path: source.path, host, encoding: encodingOf(this.#rest, encoding) }, place);
+    this.#unpacked = this.#rest.length;
+    this.#rest = this.#rest.subarray(Math.min(this.#rest.length, place.offset));
+  }
+
+  /** Whether lines were taken. */
+  async #take(slot: Slot): Promise<boolean> {
+    const entries = this.#entries;
+    if (entries === null || this.#rest.length === 0) return false;
+    const { chain, line } = entries;
+    const start = entries.offset;
+    slot.writer.reset();
+    const { at, count } = entries.take(slot.writer, this.#rest, 0, this.#rest.length);
+    if (count > 0) await this.#give({ entries: slot.writer.take(), count, chain });
+    if (entries.line !== line) this.#commit(entries, start);
+    if (at === 0 && this.#rest.length >= SLOT_BYTES) return this.#passNuls(entries);
+    this.#rest = this.#rest.subarray(at);
+    return count > 0;
+  }
+
+  /** Nobody writes in their place any more. */
+  #passNuls(entries: LineEntries): false {
+    const length = this.#rest.length - (this.#rest.length % 2);
+    entries.pass(this.#rest.subarray(0, length));
+    this.#rest = this.#rest.subarray(length);
+    return false;
+  }
+
+  #commit(entries: LineEntries, start: number): void {
+    const { generation } = this;
+    const end = entries.line.offset - start;
+    generation.place = entries.line;
+    generation.tail = tailOf(this.#rest.subarray(Math.max(0, end - CHECK_BYTES), end));
+    generation.size = Math.max(generation.size, entries.line.offset);
+    this.#options.changed(generation);
+  }
+
+  async #last(slot: Slot): Promise<void> {
+    if (this.#entries === null && this.#rest.length > 0) this.#begin();
+    const entries = this.#entries;
+    if (entries === null || this.#rest.every((byte) => byte === 0)) return;
+    while (await this.#take(slot));
+    const { generation } = this;
+    const end = entries.offset + this.#rest.length;
+    if (this.#rest.length === 0 || end <= generation.unfinishedEnd) return;
+    slot.writer.reset();
+    const { chain } = entries;
+    if (entries.isAtLine) entries.asLine(slot.writer, this.#rest, 0, this.#rest.length);
+    else entries.asEnd(slot.writer, this.#rest, 0, this.#rest.length);
+    await this.#give({ entries: slot.writer.take(), count: 1, chain });
+    generation.unfinishedEnd = end;
+    generation.size = Math.max(generation.size, end);
+    this.#options.changed(generation);
+  }
+
+  #give(run: { entries: Uint8Array; count: number; chain: Uint8Array }): Promise<void> {
+    return this.#options.delivery.give({ tag: this.#options.tag, ...run });
+  }
+}

@@ -1,0 +1,280 @@
+// Follows the files that the rules ask for: finds them, knows them again, has them read in turns, and lets go of those
+// that are gone.
+//
+//   walk ─► known by identity ─► followed from its place
+//        ─► unknown, under a name of rotation ─► rotated-files.ts: a copy of what is known, or new
+//        ─► unknown ─► the next generation of its source
+//   truncated while it is followed ─► the next generation, in the same descriptor
+//
+// Guarantees: no line is given before the number of its generation is saved; two files never have the same one.
+
+import type { Clock } from '#shared/clock.ts';
+import type { FileRule } from '#shared/config/settings/file-rules.ts';
+import { reasonOf } from '#shared/errors.ts';
+import { compressionOf, tagOfPath } from '../../decode/files/source-path.ts';
+import type { Intake, Room } from '../../intake/chunk.ts';
+import type { Checkpoints } from '../checkpoints/checkpoints.ts';
+import { Delivery } from './delivery.ts';
+import { FileWalker, folderOf } from './file-walk.ts';
+import { FolderWatches, hasTrueTimes } from './folder-watches.ts';
+import { FollowedFile, type FollowOptions } from './followed-file.ts';
+import { FollowedFiles } from './followed-files.ts';
+import { type FoundFile, foundFiles, inOrder } from './found-files.ts';
+import { type Generation, type Generations, unreadBytesOf } from '../checkpoints/generations.ts';
+import { ReadingTurns } from './reading-turns.ts';
+import { RotatedFiles } from './rotated-files.ts';
+import type { FileTelemetry } from './telemetry.ts';
+
+const SAVE_RETRY_MS = 1000;
+
+export interface FileCollectorOptions {
+  readonly rules: readonly FileRule[];
+  /** Name of this machine: part of the names of lines. */
+  readonly host: string;
+  readonly watches: boolean;
+  readonly intake: Intake;
+  readonly room: Room;
+  readonly clock: Clock;
+  readonly checkpoints: Checkpoints;
+  readonly telemetry: FileTelemetry;
+  readonly signal: AbortSignal;
+}
+
+export class FileCollector {
+  readonly followed: FollowedFiles;
+  readonly #options: FileCollectorOptions;
+  readonly #generations: Generations;
+  readonly #walker: FileWalker;
+  readonly #turns: ReadingTurns;
+  readonly #delivery: Delivery;
+  readonly #watches: FolderWatches;
+  readonly #rotated: RotatedFiles;
+  /** Paths that have to be looked at by the next walk, beside those that are new. */
+  readonly #renamed = new Set<string>();
+  /** Found, and not followed yet: their generations are being saved. */
+  #starting: FollowedFile[] = [];
+  #isFirstWalk = true;
+  readonly #walkSoon: () => void;
+
+  constructor(options: FileCollectorOptions, walkSoon: () => void) {
+    const { checkpoints, rules, room, signal } = options;
+    this.#walkSoon = walkSoon;
+    this.#options = options;
+    this.#generations = checkpoints.generations;
+    this.#walker = new FileWalker(rules);
+    this.#turns = new ReadingTurns(room, signal);
+    this.#delivery = new Delivery(options);
+    this.#watches = new FolderWatches({
+      written: (path) => {
+        const file = this.followed.at(path);
+        if (file) this.#turns.wake(file);
+        else if (this.followed.isKnown(path)) {
+          this.#renamed.add(path);
+          walkSoon();
+        }
+      },
+      named: (folder, path) => {
+        if (path !== null) this.#renamed.add(path);
+        else for (const known of this.followed.pathsIn(folder)) this.#renamed.add(known);
+        walkSoon();
+      },
+    });
+    this.followed = new FollowedFiles({
+      clock: options.clock,
+      turns: this.#turns,
+      isWatched: (folder) => this.#watches.isWatched(folder),
+    });
+    this.#rotated = new RotatedFiles({
+      ...options,
+      turns: this.#turns,
+      follow: (found, generation) => this.#follow(found, generation),
+      addGeneration: (found) => this.#newGeneration(found),
+      factsOf: (found) => this.#factsOf(found),
+      isLive: (identity) => this.#isLive(identity),
+      walkSoon,
+    });
+  }
+
+  /** One walk over all files. `isFull`: looks at every one, not only at those that were told of. */
+  async walk(isFull: boolean): Promise<void> {
+    if (isFull) this.#rotated.beginWalk();
+    const walk = await this.#walker.walk();
+    if (this.#options.signal.aborted) return;
+    const added = this.#watches.watch(this.#options.watches ? walk.folders : new Set());
+    const lookedAt = new Set(this.#renamed);
+    this.#renamed.clear();
+    this.followed.keepPaths(walk.paths);
+    const isDue = (path: string): boolean =>
+      isFull || lookedAt.has(path) || !this.followed.isKnown(path) || added.length > 0;
+    const isSource = (path: string): boolean => this.#generations.sourceOf(path) !== null;
+    const found = await foundFiles(walk, { isDue, isSource });
+    const unknown: FoundFile[] = [];
+    for (const file of found) if (!(await this.#knownAgain(file))) unknown.push(file);
+    if (isFull) this.#detachGone(new Set(found.map(({ identity }) => identity)));
+    const later = this.#undecided(unknown);
+    for (const file of inOrder(unknown)) {
+      if (later.has(file.base)) continue;
+      if (this.#generations.ofIdentity(file.identity) !== null && (await this.#knownAgain(file))) continue;
+      if (file.base === file.path && compressionOf(file.path) === null) await this.#followNew(file);
+      else await this.#rotated.examine(file, this.#isFirstWalk);
+    }
+    await this.#start();
+    if (isFull) {
+      this.#rotated.countLosses();
+      this.#isFirstWalk = later.size > 0 && this.#isFirstWalk;
+    }
+    this.#options.checkpoints.schedule();
+  }
+
+  /** Looks at what needs it without being told of. */
+  tick(): void {
+    this.followed.tick();
+  }
+
+  async close(): Promise<void> {
+    this.#watches[Symbol.dispose]();
+    await this.#turns.ended();
+    await Promise.all([this.followed.close(), this.#rotated.close(), ...this.#starting.map((file) => file.close())]);
+  }
+
+  /**
+   * Sources that nothing is known of, and of which a rotated file may still be written: their generations begin when
+   * all of it is there, so that whoever reads it later numbers them in the same way.
+   */
+  #undecided(unknown: readonly FoundFile[]): Set<string> {
+    const sources = unknown
+      .filter(({ rule, isAsked }) => rule.from !== 'end' && (isAsked || !this.#isFirstWalk))
+      .filter(({ base, path }) => base !== path && (this.#generations.sourceOf(base)?.nextGeneration ?? 0) === 0)
+      .filter((file) => !this.#rotated.isSettled(file, this.#isFirstWalk));
+    return new Set(sources.map(({ base }) => base));
+  }
+
+  async #knownAgain(found: FoundFile): Promise<boolean> {
+    const { path, identity, size } = found;
+    const followed = this.followed.of(identity);
+    if (followed !== null) {
+      this.followed.name(followed, path);
+      if (size !== followed.generation.size) this.#turns.wake(followed);
+      return true;
+    }
+    if (this.#starting.some(({ generation }) => generation.identity === identity)) return true;
+    if (this.#generations.isExamined(identity, size)) {
+      this.followed.remember(path);
+      return true;
+    }
+    const generation = this.#generations.ofIdentity(identity);
+    if (generation === null || compressionOf(path) !== null) return false;
+    const isRotated = found.base !== path;
+    const isRead = unreadBytesOf(generation) === 0 && size === generation.size && size > 0;
+    if (isRotated && isRead) this.followed.remember(path);
+    else await this.#follow(found, generation);
+    return true;
+  }
+
+  #isLive(identity: string): boolean {
+    const file =
+      this.followed.of(identity) ?? this.#starting.find(({ generation }) => generation.identity === identity);
+    return file?.path === file?.generation.source.path && file !== undefined;
+  }
+
+  async #followNew(found: FoundFile): Promise<void> {
+    const isNew = this.#generations.sourceOf(found.base) === null;
+    const generation = this.#newGeneration(found);
+    if (isNew && this.#isFirstWalk && found.rule.from === 'end') generation.skipEnd = found.size;
+    await this.#follow(found, generation);
+  }
+
+  #newGeneration({ base, path, identity }: FoundFile): Generation {
+    const { clock, host } = this.#options;
+    const source = this.#generations.addSource(base, clock.epochMs());
+    const generation = this.#generations.add(source, identity, host);
+    this.#options.telemetry.found('new', path, { source: base, generation: generation.number });
+    return generation;
+  }
+
+  async #follow(found: FoundFile, generation: Generation): Promise<void> {
+    const { path, identity } = found;
+    try {
+      let file = await FollowedFile.open(path, generation, this.#factsOf(found));
+      if (file === null) {
+        this.#rotated.lost(generation);
+        file = await FollowedFile.open(path, this.#newGeneration(found), this.#factsOf(found));
+      }
+      if (file === null) return;
+      if (file.generation.identity !== identity) this.#generations.attach(file.generation, identity);
+      this.#starting.push(file);
+      const { number, place } = file.generation;
+      this.#options.telemetry.found('known', path, { generation: number, offset: place.offset, size: found.size });
+    } catch (error) {
+      this.#options.telemetry.readFailed(path, reasonOf(error));
+    }
+  }
+
+  /** No line of a generation goes on before its number is saved. */
+  async #start(): Promise<void> {
+    if (this.#starting.length === 0) return;
+    if (!(await this.#options.checkpoints.save())) return;
+    for (const file of this.#starting.splice(0)) {
+      file.isStarted = true;
+      this.followed.add(file);
+      this.#turns.wake(file);
+    }
+  }
+
+  #factsOf({ path, base, rule }: FoundFile): FollowOptions {
+    const { clock, checkpoints, telemetry, host } = this.#options;
+    return {
+      tag: rule.tag ?? tagOfPath(base),
+      host,
+      encoding: rule.encoding,
+      delivery: this.#delivery,
+      hasTrueTimes: hasTrueTimes(folderOf(path)),
+      nowMs: () => clock.monotonicMs(),
+      save: () => checkpoints.save(),
+      changed: (generation) => {
+        this.#generations.changed(generation);
+        checkpoints.schedule();
+      },
+      failed: (file, error) => {
+        telemetry.readFailed(file.path, reasonOf(error));
+        this.followed.failed(file);
+      },
+      replaced: (file) => this.#replaced(file),
+    };
+  }
+
+  /** Truncated, or written anew: the next generation in the same file. */
+  #replaced(file: FollowedFile): void {
+    const { generation } = file;
+    const { identity, source } = generation;
+    this.#options.telemetry.truncated(file.path, file.unreadBytes);
+    this.#rotated.lost(generation);
+    const next = file.restarted(this.#generations.add(source, identity, this.#options.host));
+    this.followed.replace(file, next);
+    this.#walkSoon();
+    void this.#startSaved(next);
+  }
+
+  async #startSaved(file: FollowedFile): Promise<void> {
+    if (await this.#options.checkpoints.save()) {
+      file.isStarted = true;
+      this.#turns.wake(file);
+    } else if (!this.#options.signal.aborted) {
+      this.#options.clock.timer(SAVE_RETRY_MS, () => void this.#startSaved(file));
+    }
+  }
+
+  /** Files that are nowhere any more. */
+  #detachGone(present: ReadonlySet<string>): void {
+    for (const { generations } of this.#generations.sources) {
+      for (const generation of generations) {
+        const { identity } = generation;
+        if (identity === '' || present.has(identity) || this.followed.of(identity) !== null) continue;
+        if (this.#starting.some((file) => file.generation === generation)) continue;
+        this.#rotated.lost(generation);
+      }
+    }
+    this.#generations.keepExamined(present);
+    this.#rotated.keep(present);
+  }
+}

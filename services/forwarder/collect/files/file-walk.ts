@@ -1,0 +1,149 @@
+// Finds the files that the rules ask for, and what rotation may have made of them: other files of the same folders,
+// whose names show it. Folders are listed once a walk, however many patterns lead there.
+
+import type { Dirent } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import type { FileRule } from '#shared/config/settings/file-rules.ts';
+import { ANY_FOLDERS, matchesName, matchesPath, type Segment, segmentsOf } from '../../decode/files/path-pattern.ts';
+import { pathsBeforeRotation } from '../../decode/files/source-path.ts';
+
+export interface FoundPath {
+  readonly path: string;
+  readonly rule: FileRule;
+  /** False: no pattern asks for it, but it may be a rotated file of one that a pattern asks for. */
+  readonly isAsked: boolean;
+  /** What it may have been called before it was rotated, the likeliest first. */
+  readonly before: readonly string[];
+}
+
+export interface Walk {
+  readonly paths: ReadonlyMap<string, FoundPath>;
+  /** Folders whose files matter. */
+  readonly folders: ReadonlySet<string>;
+}
+
+export class FileWalker {
+  readonly #rules: readonly Patterns[];
+  /** What the last walk found: names are gone through once. */
+  #last: ReadonlyMap<string, FoundPath> = new Map();
+
+  constructor(rules: readonly FileRule[]) {
+    this.#rules = rules.map((rule) => new Patterns(rule));
+  }
+
+  async walk(): Promise<Walk> {
+    const paths = new Map<string, FoundPath>();
+    const folders = new Set<string>();
+    const listings = new Map<string, Promise<Dirent[]>>();
+    const list = (folder: string): Promise<Dirent[]> => {
+      let listing = listings.get(folder);
+      if (listing === undefined) {
+        // A folder that is gone, or may not be read, has nothing now.
+        listing = readdir(folder, { withFileTypes: true }).catch(() => []);
+        listings.set(folder, listing);
+      }
+      return listing;
+    };
+    for (const patterns of this.#rules) {
+      for (const segments of patterns.include)
+        await visit('', segments, 0, {
+          patterns,
+          paths,
+          folders,
+          list,
+          last: this.#last,
+        });
+    }
+    this.#last = paths;
+    return { paths, folders };
+  }
+}
+
+class Patterns {
+  readonly rule: FileRule;
+  readonly include: readonly (readonly Segment[])[];
+  readonly #exclude: readonly { readonly isName: boolean; readonly segments: readonly Segment[] }[];
+
+  constructor(rule: FileRule) {
+    this.rule = rule;
+    this.include = rule.include.map((pattern) => segmentsOf(pattern.endsWith('/**') ? `${pattern}/*` : pattern));
+    this.#exclude = (rule.exclude ?? []).map((pattern) => ({
+      isName: !pattern.includes('/'),
+      segments: segmentsOf(pattern),
+    }));
+  }
+
+  excludes(path: string): boolean {
+    return this.#exclude.some(({ isName, segments }) => matchesPath(segments, isName ? basename(path) : path));
+  }
+}
+
+interface Visit {
+  readonly patterns: Patterns;
+  readonly paths: Map<string, FoundPath>;
+  readonly folders: Set<string>;
+  readonly list: (folder: string) => Promise<Dirent[]>;
+  readonly last: ReadonlyMap<string, FoundPath>;
+}
+
+async function visit(folder: string, segments: readonly Segment[], at: number, visiting: Visit): Promise<void> {
+  const segment = segments[at];
+  if (segment === undefined) return;
+  if (at === segments.length - 1) return files(folder, segment, visiting);
+  if (segment === ANY_FOLDERS) {
+    await visit(folder, segments, at + 1, visiting);
+    visiting.folders.add(folder);
+    for (const entry of await visiting.list(folder || '/')) {
+      // A link may lead back to where it is.
+      if (entry.isDirectory() && !entry.name.startsWith('.')) {
+        await visit(`${folder}/${entry.name}`, segments, at, visiting);
+      }
+    }
+    return;
+  }
+  if (typeof segment === 'string') return visit(`${folder}/${segment}`, segments, at + 1, visiting);
+  visiting.folders.add(folder);
+  for (const entry of await visiting.list(folder || '/')) {
+    if (!matchesName(segment, entry.name)) continue;
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory() || (entry.isSymbolicLink() && (await isFolder(path)))) {
+      await visit(path, segments, at + 1, visiting);
+    }
+  }
+}
+
+async function files(folder: string, segment: Segment, { patterns, paths, folders, list, last }: Visit): Promise<void> {
+  folders.add(folder);
+  const { rule } = patterns;
+  for (const entry of await list(folder || '/')) {
+    if (entry.isDirectory()) continue;
+    const path = `${folder}/${entry.name}`;
+    const known = last.get(path);
+    if (known?.isAsked === true && known.rule === rule && !paths.has(path)) {
+      paths.set(path, known);
+      continue;
+    }
+    if (paths.get(path)?.isAsked === true || patterns.excludes(path)) continue;
+    const before = pathsBeforeRotation(path);
+    if (matchesName(segment, entry.name)) paths.set(path, { path, rule, isAsked: true, before });
+    else if (!paths.has(path)) {
+      const asked = before.filter((one) => matchesName(segment, basename(one)) && !patterns.excludes(one));
+      if (asked.length > 0) paths.set(path, { path, rule, isAsked: false, before: asked });
+    }
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+/** The folder of a path as the walk names it. */
+export function folderOf(path: string): string {
+  const folder = dirname(path);
+  return folder === '/' ? '' : folder;
+}

@@ -1,0 +1,134 @@
+// The input of files: collects what `collect.files` asks for, until it is closed. Folders that the system tells of are
+// walked when something has another name; all are walked again and again, for what nobody tells of.
+//
+//   file-walk → file-collector → followed-file, compressed-file → delivery → intake/intake
+//               └ checkpoints (SQLite), folder-watches (inotify), reading-turns
+
+import { join } from 'node:path';
+import type { Clock } from '#shared/clock.ts';
+import type { FileRule } from '#shared/config/settings/file-rules.ts';
+import type { Intake, Room } from '../../intake/chunk.ts';
+import { Checkpoints } from '../checkpoints/checkpoints.ts';
+import { FileCollector } from './file-collector.ts';
+import type { FileFigures, FileTelemetry } from './telemetry.ts';
+
+export interface FilesInputOptions {
+  readonly rules: readonly FileRule[];
+  readonly host: string;
+  /** Whether the system is to tell what happens to files. */
+  readonly watches: boolean;
+  /** Of all data of the process. */
+  readonly dataDir: string;
+  readonly intake: Intake;
+  readonly room: Room;
+  readonly clock: Clock;
+  readonly newTelemetry: (figures: () => FileFigures) => FileTelemetry;
+}
+
+const TICK_MS = 1000;
+/** So that a folder that is full of new names is walked once for many of them. */
+const SOON_MS = 50;
+/** Walks over all files take no more than one part in so many of the time. */
+const PAUSE_RATIO = 20;
+const WALK_EACH_MS = 1000;
+
+const NO_FIGURES: FileFigures = { open: 0, unreadBytes: 0, unreadBytesMax: 0, unreadSeconds: 0 };
+
+export class FilesInput {
+  readonly #options: FilesInputOptions;
+  readonly #telemetry: FileTelemetry;
+  readonly #closing = new AbortController();
+  readonly #running: Promise<void>;
+  #collector: FileCollector | null = null;
+  #wake: (() => void) | null = null;
+  #isWalkWanted = false;
+  #tickedMs = 0;
+
+  constructor(options: FilesInputOptions) {
+    this.#options = options;
+    this.#telemetry = options.newTelemetry(() => this.figures);
+    this.#running = this.#run();
+    // Who closes it hears of its failure.
+    this.#running.catch(() => undefined);
+  }
+
+  /** Why nothing is collected; null while all is well. */
+  unreadyReason: string | null = null;
+
+  get figures(): FileFigures {
+    return this.#collector?.followed.figures() ?? NO_FIGURES;
+  }
+
+  /** Ends with the runs that intake was given: what it then does not hold is read again by the next process. */
+  async close(): Promise<void> {
+    this.#closing.abort(new Error('the collector of files is closed'));
+    this.#wake?.();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing;
+    const { dataDir, clock } = this.#options;
+    const telemetry = this.#telemetry;
+    const folder = join(dataDir, 'collect');
+    let checkpoints: Checkpoints;
+    try {
+      checkpoints = await Checkpoints.open({ folder, clock, signal, telemetry });
+    } catch (error) {
+      if (signal.aborted) return;
+      this.unreadyReason = `Cannot collect files: ${error instanceof Error ? error.message : String(error)}`;
+      throw error;
+    }
+    await using _checkpoints = checkpoints;
+    const collector = new FileCollector({ ...this.#options, checkpoints, telemetry, signal }, () => this.#walkSoon());
+    this.#collector = collector;
+    try {
+      await this.#walks(collector);
+    } finally {
+      await collector.close();
+      this.#collector = null;
+    }
+  }
+
+  async #walks(collector: FileCollector): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#closing;
+    let fullMs = Number.NEGATIVE_INFINITY;
+    while (!signal.aborted) {
+      const beganMs = clock.monotonicMs();
+      const isFull = beganMs >= fullMs;
+      this.#isWalkWanted = false;
+      await collector.walk(isFull);
+      if (isFull && fullMs === Number.NEGATIVE_INFINITY) this.#telemetry.started(collector.followed.count);
+      const tookMs = clock.monotonicMs() - beganMs;
+      if (isFull) fullMs = beganMs + Math.max(WALK_EACH_MS, PAUSE_RATIO * tookMs);
+      await this.#pause(Math.max(SOON_MS, tookMs));
+      this.#tick(collector);
+      while (!signal.aborted && !this.#isWalkWanted && clock.monotonicMs() < fullMs) {
+        await this.#pause(Math.min(TICK_MS, fullMs - clock.monotonicMs()));
+        this.#tick(collector);
+      }
+    }
+  }
+
+  #tick(collector: FileCollector): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs - this.#tickedMs < TICK_MS) return;
+    this.#tickedMs = nowMs;
+    collector.tick();
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    using _timer = this.#options.clock.timer(ms, resolve);
+    if (this.#closing.signal.aborted) return;
+    this.#wake = resolve;
+    await promise;
+    this.#wake = null;
+  }
+
+  #walkSoon(): void {
+    this.#isWalkWanted = true;
+    this.#wake?.();
+  }
+}

@@ -1,0 +1,287 @@
+// One file that is read as it grows, from where its generation was left. It is read by its descriptor, so neither a
+// rename nor a deletion takes anything from it.
+//
+// Guarantees: the generation's place moves only when the queue holds all lines before it. Before anything is read, the
+// bytes just before it are compared with what was there: where they differ, or the file is shorter, it is another one.
+// What follows the last line feed stays unread, so nothing is kept in memory of a file that waits.
+
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { encodingOf } from '../../decode/files/file-encoding.ts';
+import { LineEntries } from '../../decode/files/line-entries.ts';
+import { CHECK_BYTES, checkOf, readAt, tailOf } from './file-bytes.ts';
+import type { Delivery } from './delivery.ts';
+import { type Generation, unreadBytesOf } from '../checkpoints/generations.ts';
+import type { Reader, Slot } from './reading-turns.ts';
+
+/** A byte order mark is told by so many. */
+const HEAD_BYTES = 4;
+/** No write is under way so long without a byte more. */
+const SUSPECT_MS = 500;
+
+interface FileFacts {
+  readonly tag: string;
+  readonly host: string;
+  /** As configured. */
+  readonly encoding: string | undefined;
+}
+
+export interface FollowOptions extends FileFacts {
+  readonly delivery: Delivery;
+  /** A place has moved, or what else is saved. */
+  readonly changed: (generation: Generation) => void;
+  /** Saves at once; false where that failed. */
+  readonly save: () => Promise<boolean>;
+  /** The file has other content than what was read. `file` is over; its descriptor goes on. */
+  readonly replaced: (file: FollowedFile) => void;
+  /** It cannot be read. */
+  readonly failed: (file: FollowedFile, error: unknown) => void;
+  /** The system says when a file of it is written (no network is between). */
+  readonly hasTrueTimes: boolean;
+  /** Monotonic. */
+  readonly nowMs: () => number;
+}
+
+export class FollowedFile implements Reader {
+  readonly generation: Generation;
+  readonly options: FollowOptions;
+  readonly handle: FileHandle;
+  /** Where it was last seen; for messages. */
+  path: string;
+  /** Whether the number of its generation is saved; before, nothing is read. */
+  isStarted = false;
+  /** False: the file system has no name for it any more. */
+  isLinked = true;
+  /** By a monotonic clock: when it was last seen to have grown. */
+  grownMs = 0;
+  /** Whether it ends in something that is no line yet, and was not given as one. */
+  hasUnfinished = false;
+  /** Set by who has waited long enough for the end of the last line. */
+  wantsUnfinished = false;
+  /** By a monotonic clock: since when it has something that is not read; null where all is. */
+  behindSinceMs: number | null = null;
+  isOver = false;
+  #entries: LineEntries | null = null;
+  /** The bytes before the next to read. */
+  #check: Buffer;
+  #looked = { size: -1, writtenMs: 0 };
+  #suspect = { writtenMs: 0, sinceMs: 0 };
+
+  private constructor(path: string, handle: FileHandle, generation: Generation, options: FollowOptions, check: Buffer) {
+    this.path = path;
+    this.handle = handle;
+    this.generation = generation;
+    this.options = options;
+    this.#check = check;
+  }
+
+  /** Null where the file is not the one that the generation was read from. Rejects where it cannot be read. */
+  static async open(path: string, generation: Generation, options: FollowOptions): Promise<FollowedFile | null> {
+    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const check = await checkOf(handle, generation, options.hasTrueTimes);
+      if (check !== null) return new FollowedFile(path, handle, generation, options, check);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+    await handle.close();
+    return null;
+  }
+
+  /** The same descriptor, for what the file has now. */
+  restarted(generation: Generation): FollowedFile {
+    const file = new FollowedFile(this.path, this.handle, generation, this.options, Buffer.alloc(0));
+    file.isLinked = this.isLinked;
+    file.grownMs = this.grownMs;
+    return file;
+  }
+
+  get unreadBytes(): number {
+    return unreadBytesOf(this.generation);
+  }
+
+  async turn(slot: Slot): Promise<boolean> {
+    if (this.isOver || !this.isStarted) return false;
+    try {
+      const hasMore = await this.#read(slot);
+      if (hasMore === false && this.wantsUnfinished) await this.#giveUnfinished(slot);
+      if (hasMore !== null) return hasMore;
+      this.isOver = true;
+      this.options.replaced(this);
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+      this.options.failed(this, error);
+    }
+    return false;
+  }
+
+  /** Whether there is more; null where the file has other content. */
+  async #read(slot: Slot): Promise<boolean | null> {
+    const { generation } = this;
+    const { size, mtimeMs, nlink } = await this.handle.stat();
+    if (nlink === 0) this.isLinked = false;
+    const before = this.#entries?.offset ?? generation.place.offset;
+    if (size < Math.max(before, generation.size)) return null;
+    if (this.#isWrittenWithoutGrowth(size, mtimeMs)) return this.#isRewritten(mtimeMs) ? null : false;
+    this.#seen(size);
+    const start = before - this.#check.length;
+    const isUnwanted = before < generation.skipEnd;
+    const bytesMax = isUnwanted ? generation.skipEnd - start : slot.buffer.length;
+    const end = await readAt(this.handle, slot.buffer, start, bytesMax);
+    if (end < this.#check.length || !slot.buffer.subarray(0, this.#check.length).equals(this.#check)) return null;
+    const from = this.#check.length;
+    this.#entries ??= await this.#begin();
+    if (this.#entries === null || end === from) return this.#settle(size, mtimeMs, end > from);
+    const { chain, line } = this.#entries;
+    slot.writer.reset();
+    const { at, count, isFull } = this.#entries.take(slot.writer, slot.buffer, from, end);
+    this.#check = Buffer.from(slot.buffer.subarray(Math.max(0, at - CHECK_BYTES), at));
+    if (count > 0 && !isUnwanted) await this.#give({ entries: slot.writer.take(), count, chain });
+    if (this.#entries.line !== line) this.#commit(slot.buffer, start);
+    if (isUnwanted && at === from) this.#wantAll();
+    if (isFull || isUnwanted) return true;
+    if (end < slot.buffer.length) return start + end < size || this.#settle(size, mtimeMs, at < end);
+    // A buffer without a line feed has a part of a line in it, or NULs alone.
+    return at > from || (await this.#passNuls(slot.buffer));
+  }
+
+  #seen(size: number): void {
+    const { generation, options } = this;
+    const nowMs = options.nowMs();
+    if (size !== this.#looked.size) {
+      this.grownMs = nowMs;
+      this.behindSinceMs ??= nowMs;
+    }
+    if (size <= generation.size) return;
+    generation.size = size;
+    // It goes with the size of a file that is read to its end.
+    generation.writtenMs = 0;
+    options.changed(generation);
+  }
+
+  /** The line that goes on past what is not wanted is wanted. */
+  #wantAll(): void {
+    this.generation.skipEnd = 0;
+    this.options.changed(this.generation);
+  }
+
+  #commit(buffer: Buffer, start: number): void {
+    const { generation } = this;
+    const entries = this.#entries;
+    if (entries === null) return;
+    generation.place = entries.line;
+    const end = entries.line.offset - start;
+    generation.tail = tailOf(buffer.subarray(Math.max(0, end - CHECK_BYTES), end));
+    this.options.changed(generation);
+  }
+
+  /** All is read but what is no line yet. */
+  #settle(size: number, writtenMs: number, hasRest: boolean): false {
+    const { generation } = this;
+    this.#looked = { size, writtenMs };
+    this.#suspect = { writtenMs: 0, sinceMs: 0 };
+    this.behindSinceMs = null;
+    this.hasUnfinished = hasRest && size > generation.unfinishedEnd;
+    if (generation.writtenMs !== writtenMs && generation.size === size) {
+      generation.writtenMs = writtenMs;
+      this.options.changed(generation);
+    }
+    return false;
+  }
+
+  #isWrittenWithoutGrowth(size: number, writtenMs: number): boolean {
+    const { size: before, writtenMs: beforeMs } = this.#looked;
+    return this.options.hasTrueTimes && size > 0 && size === before && writtenMs !== beforeMs;
+  }
+
+  /** Whether the same was written anew. A write that is under way looks the same, but not for long. */
+  #isRewritten(writtenMs: number): boolean {
+    const nowMs = this.options.nowMs();
+    if (this.#suspect.writtenMs !== writtenMs) this.#suspect = { writtenMs, sinceMs: nowMs };
+    return nowMs - this.#suspect.sinceMs >= SUSPECT_MS;
+  }
+
+  /** Somebody wrote, and it has not grown: it wants another look. */
+  get isSuspect(): boolean {
+    return this.#suspect.writtenMs !== 0 && !this.isOver;
+  }
+
+  /**
+   * Gives what follows the last line feed as a line, for nothing was written for a while. Its place stays: if the line
+   * goes on, all of it comes under another name. The end of a line in parts waits until nothing can follow.
+   */
+  async #giveUnfinished(slot: Slot): Promise<void> {
+    this.wantsUnfinished = false;
+    const entries = this.#entries;
+    if (entries === null || !this.hasUnfinished) return;
+    if (this.isLinked && !entries.isAtLine) {
+      this.hasUnfinished = false;
+      return;
+    }
+    const from = this.#check.length;
+    const start = entries.offset - from;
+    const end = await readAt(this.handle, slot.buffer, start, slot.buffer.length);
+    const hasFeed = slot.buffer.subarray(from, Math.max(from, end)).includes(0x0a);
+    if (end <= from || end === slot.buffer.length || hasFeed) return;
+    if (!slot.buffer.subarray(0, from).equals(this.#check)) return;
+    this.hasUnfinished = false;
+    slot.writer.reset();
+    const { chain } = entries;
+    const text = slot.buffer.subarray(from, end);
+    if (text.every((byte) => byte === 0)) return;
+    if (entries.isAtLine) entries.asLine(slot.writer, slot.buffer, from, end);
+    else entries.asEnd(slot.writer, slot.buffer, from, end);
+    await this.#give({ entries: slot.writer.take(), count: 1, chain });
+    this.generation.unfinishedEnd = start + end;
+    this.options.changed(this.generation);
+  }
+
+  async #give(run: { entries: Uint8Array; count: number; chain: Uint8Array }): Promise<void> {
+    // Once of each file: so it is known later that something was read, and how much there was.
+    if (this.generation.place.offset === 0) await this.options.save();
+    await this.options.delivery.give({ tag: this.options.tag, ...run });
+  }
+
+  /** Null as long as nobody can say how the text is written. */
+  async #begin(): Promise<LineEntries | null> {
+    const head = Buffer.alloc(HEAD_BYTES);
+    const bytes = await readAt(this.handle, head, 0, HEAD_BYTES);
+    const mayBeMark = bytes < 3 && [0xef, 0xfe, 0xff].includes(head[0] ?? 0);
+    if (bytes === 0 || mayBeMark) return null;
+    const { host, encoding } = this.options;
+    const path = this.generation.source.path;
+    return new LineEntries({ path, host, encoding: encodingOf(head, encoding) }, this.generation.place);
+  }
+
+  /** Whether something follows the NULs; where nothing does, they are left. */
+  async #passNuls(buffer: Buffer): Promise<boolean> {
+    const entries = this.#entries;
+    if (entries === null) return false;
+    let nuls = 0;
+    for (;;) {
+      const end = await readAt(this.handle, buffer, entries.offset + nuls, buffer.length);
+      const text = buffer.subarray(0, end).findIndex((byte) => byte !== 0);
+      nuls += text < 0 ? end : text;
+      if (end === 0) return false;
+      if (text >= 0) break;
+    }
+    // In whole units, whatever the encoding.
+    for (let left = nuls - (nuls % 2); left > 0; left -= Math.min(left, NULS.length)) {
+      entries.pass(NULS.subarray(0, Math.min(left, NULS.length)));
+    }
+    this.#check = Buffer.alloc(CHECK_BYTES);
+    return true;
+  }
+
+  async close(): Promise<void> {
+    this.isOver = true;
+    await this.handle.close();
+  }
+}
+
+const NULS = Buffer.alloc(64 * 1024);
+
+function isFileError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
+}

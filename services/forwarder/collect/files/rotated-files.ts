@@ -1,0 +1,243 @@
+// Files under a name that rotation gives, and that are known by nothing else: copies, compressed files, and files that
+// came and went while nobody read. Their content tells which generation they have; what of it was not read is read. And
+// generations whose file is gone: what no copy has of them is lost, and counted.
+//
+// Guarantees: a file is examined only when it is not written any more; one whose content fits several generations is
+// taken for the one of which least is read, so that in doubt a line comes twice, and none is missing.
+
+import type { Clock } from '#shared/clock.ts';
+import { reasonOf } from '#shared/errors.ts';
+import { compressionOf } from '../../decode/files/source-path.ts';
+import { CompressedFile } from './compressed-file.ts';
+import type { Checkpoints } from '../checkpoints/checkpoints.ts';
+import { birthOf } from './file-identity.ts';
+
+import { contentOf, generationOfGzip } from './file-content.ts';
+import type { FoundFile } from './found-files.ts';
+import type { FollowOptions } from './followed-file.ts';
+import { type Generation, type Source, unreadBytesOf } from '../checkpoints/generations.ts';
+import type { ReadingTurns } from './reading-turns.ts';
+import type { FileTelemetry } from './telemetry.ts';
+
+/** Whoever makes a copy writes to it in shorter intervals. */
+const SETTLE_MS = 1000;
+/** No copy takes so long: the file has such a name, and is written. */
+const ENDLESS_MS = 60_000;
+
+export interface RotatedFilesOptions {
+  readonly clock: Clock;
+  readonly checkpoints: Checkpoints;
+  readonly telemetry: FileTelemetry;
+  readonly turns: ReadingTurns;
+  readonly follow: (found: FoundFile, generation: Generation) => Promise<void>;
+  readonly addGeneration: (found: FoundFile) => Generation;
+  readonly factsOf: (found: FoundFile) => FollowOptions;
+  readonly signal: AbortSignal;
+  /** Something is decided. */
+  readonly walkSoon: () => void;
+  /** Whether the file with this identity is one that is written: its name is not one of rotation. */
+  readonly isLive: (identity: string) => boolean;
+}
+
+/** A file that may still be written, as it was when it was first seen so. */
+interface Unsettled {
+  readonly source: string;
+  readonly size: number;
+  readonly writtenMs: number;
+  readonly sinceMs: number;
+  readonly firstMs: number;
+}
+
+export class RotatedFiles {
+  readonly #options: RotatedFilesOptions;
+  readonly #unsettled = new Map<string, Unsettled>();
+  readonly #settled = new Set<string>();
+  /** Copies of what is still followed, by identity: how many losses their source had then. */
+  readonly #copies = new Map<string, number>();
+  readonly #compressed = new Map<string, CompressedFile>();
+  /** Files whose content is being read, or will be, by identity: their sources. */
+  readonly #examining = new Map<string, string>();
+  #examined: Promise<void> = Promise.resolve();
+  /** Generations whose file is gone, and that are not read to the end: how many walks there were by then. */
+  readonly #incomplete = new Map<Generation, number>();
+  #walks = 0;
+
+  constructor(options: RotatedFilesOptions) {
+    this.#options = options;
+    for (const { generations } of options.checkpoints.generations.sources) {
+      for (const one of generations) if (one.identity === '' && unreadBytesOf(one) > 0) this.#incomplete.set(one, 0);
+    }
+  }
+
+  /** The generation's file is gone, or has other content. */
+  lost(generation: Generation): void {
+    this.#options.checkpoints.generations.detach(generation);
+    if (unreadBytesOf(generation) > 0) this.#incomplete.set(generation, this.#walks);
+  }
+
+  /** A walk over all files begins. */
+  beginWalk(): void {
+    this.#walks += 1;
+  }
+
+  /** At its end: what was gone before it began, and is in none of the files, is lost. */
+  countLosses(): void {
+    const { telemetry, checkpoints } = this.#options;
+    const undecided = new Set([...this.#unsettled.values()].map(({ source }) => source));
+    for (const source of this.#examining.values()) undecided.add(source);
+    for (const [generation, walks] of this.#incomplete) {
+      const { source, identity } = generation;
+      if (walks === this.#walks || undecided.has(source.path)) continue;
+      this.#incomplete.delete(generation);
+      const bytes = unreadBytesOf(generation);
+      if (identity !== '' || bytes === 0) continue;
+      telemetry.lost(source.path, bytes);
+      generation.size = Math.max(generation.place.offset, generation.unfinishedEnd);
+      checkpoints.generations.changed(generation);
+    }
+  }
+
+  /** Decides at once what needs no reading; the rest is decided later, one after another. */
+  async examine(found: FoundFile, isFirstWalk: boolean): Promise<void> {
+    const { identity, base, size } = found;
+    if (this.#compressed.has(identity) || this.#examining.has(identity)) return;
+    const { checkpoints, addGeneration } = this.#options;
+    const source = checkpoints.generations.sourceOf(base);
+    if (this.#copies.get(identity) === (source?.losses ?? 0)) return;
+    if (!this.isSettled(found, isFirstWalk)) return;
+    const own = checkpoints.generations.ofIdentity(identity);
+    if (own !== null) return this.#read(found, own);
+    const isUnwanted = isFirstWalk && source === null && (found.rule.from === 'end' || !found.isAsked);
+    if (isUnwanted || size === 0 || this.#isOlder(found, source)) return this.#isRead(found);
+    const isFirst = source === null || source.generations.every((one) => one.place.offset + one.size === 0);
+    if (isFirst) return this.#read(found, addGeneration(found));
+    this.#examining.set(identity, base);
+    this.#examined = this.#examined.then(() => this.#examineContent(found, source));
+  }
+
+  async #examineContent(found: FoundFile, source: Source): Promise<void> {
+    const { identity, path } = found;
+    try {
+      if (!this.#options.signal.aborted) await this.#decide(found, source);
+    } catch (error) {
+      this.#options.telemetry.readFailed(path, reasonOf(error));
+    }
+    this.#examining.delete(identity);
+    this.#options.walkSoon();
+  }
+
+  async #decide(found: FoundFile, source: Source): Promise<void> {
+    const { path, identity } = found;
+    const { checkpoints, telemetry, signal } = this.#options;
+    const compression = compressionOf(path);
+    const { generations } = source;
+    if (compression === 'gzip' && (await generationOfGzip(path, generations)) !== null) return this.#isRead(found);
+    const content = await contentOf(path, { compression, generations, signal });
+    if (signal.aborted) return;
+    if (!content.isWhole) telemetry.readFailed(path, 'it is damaged, or not whole');
+    // Whoever copies a log file to rotate it copies the one that is written; and a copy is born after it.
+    const isOriginal = ({ identity: other }: Generation): boolean =>
+      this.#options.isLive(other) && birthOf(other) <= birthOf(identity);
+    const followed = content.beginsWith.filter(isOriginal);
+    const left = content.beginsWith.filter((one) => one.identity === '');
+    const unread = left.filter(({ place, unfinishedEnd }) => Math.max(place.offset, unfinishedEnd) < content.size);
+    const least = unread.toSorted((a, b) => a.place.offset - b.place.offset)[0];
+    if (least !== undefined) return this.#goOn(found, least, content.size);
+    const complete = left[0];
+    if (complete !== undefined) {
+      checkpoints.generations.attach(complete, identity);
+      complete.writtenMs = 0;
+      return this.#isRead(found);
+    }
+    if (followed.length > 0 || (compression !== null && content.beginsWith.length > 0)) {
+      this.#copies.set(identity, source.losses);
+      telemetry.found('copy of a file that is there', path, { size: content.size });
+    } else {
+      const unread = this.#unreadLike(source, content.size);
+      await (unread === null
+        ? this.#read(found, this.#options.addGeneration(found))
+        : this.#goOn(found, unread, content.size));
+    }
+  }
+
+  /**
+   * A generation that is gone, and of which nothing is known to be read, so that its content is not known. If lines of
+   * it were given all the same, just before a kill, the file has them again under their names.
+   */
+  #unreadLike(source: Source, size: number): Generation | null {
+    return source.generations.find((one) => one.identity === '' && one.place.offset === 0 && one.size <= size) ?? null;
+  }
+
+  #goOn(found: FoundFile, generation: Generation, size: number): Promise<void> {
+    const { generations } = this.#options.checkpoints;
+    const { number, place } = generation;
+    this.#options.telemetry.found('copy', found.path, { generation: number, offset: place.offset, size });
+    generations.attach(generation, found.identity);
+    if (generation.size > size) this.#options.telemetry.lost(generation.source.path, generation.size - size);
+    // The copy has a size and times of its own.
+    generation.writtenMs = 0;
+    generation.size = size;
+    generations.changed(generation);
+    return this.#read(found, generation);
+  }
+
+  async #read(found: FoundFile, generation: Generation): Promise<void> {
+    const { path, identity } = found;
+    const { checkpoints, turns, telemetry, factsOf, follow } = this.#options;
+    const compression = compressionOf(path);
+    if (compression === null) return follow(found, generation);
+    if (!(await checkpoints.save())) return;
+    const file = new CompressedFile(path, compression, generation, {
+      ...factsOf(found),
+      ended: (_file, error) => {
+        this.#compressed.delete(identity);
+        if (error !== null) telemetry.readFailed(path, reasonOf(error));
+        generation.size = Math.max(generation.place.offset, generation.unfinishedEnd);
+        this.#isRead(found);
+      },
+    });
+    this.#compressed.set(identity, file);
+    turns.wake(file);
+  }
+
+  #isRead({ identity, size, path }: FoundFile): void {
+    this.#options.telemetry.found('read', path, { size });
+    this.#options.checkpoints.generations.examined(identity, size);
+    this.#options.checkpoints.schedule();
+  }
+
+  /** Whether it was there before its source was read at all, and nobody asks for it. */
+  #isOlder({ isAsked, writtenMs }: FoundFile, source: Source | null): boolean {
+    return !isAsked && writtenMs < (source?.firstMs ?? 0);
+  }
+
+  /** Whether nobody writes to it any more, or it is one that is written for ever. */
+  isSettled({ identity, size, writtenMs, base }: FoundFile, isFirstWalk: boolean): boolean {
+    if (this.#settled.has(identity)) return true;
+    const nowMs = this.#options.clock.monotonicMs();
+    const before = this.#unsettled.get(identity);
+    const isSame = before?.size === size && before.writtenMs === writtenMs;
+    const isLongSince = this.#options.clock.epochMs() - writtenMs > 2 * SETTLE_MS;
+    const isEndless = before !== undefined && nowMs - before.firstMs >= ENDLESS_MS;
+    if ((isFirstWalk && isLongSince) || (isSame && nowMs - before.sinceMs >= SETTLE_MS) || isEndless) {
+      this.#unsettled.delete(identity);
+      this.#settled.add(identity);
+      return true;
+    }
+    const firstMs = before?.firstMs ?? nowMs;
+    if (!isSame) this.#unsettled.set(identity, { source: base, size, writtenMs, sinceMs: nowMs, firstMs });
+    return false;
+  }
+
+  /** Files that are gone need not be waited for. */
+  keep(present: ReadonlySet<string>): void {
+    for (const known of [this.#unsettled, this.#copies, this.#settled]) {
+      for (const identity of known.keys()) if (!present.has(identity)) known.delete(identity);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#examined;
+    await Promise.all([...this.#compressed.values()].map((file) => file.close()));
+  }
+}

@@ -1,0 +1,110 @@
+// What the collector of files reports. No path is a label: sums, and the largest of them.
+
+import type { Log } from '#shared/log.ts';
+import type { Metrics } from '#shared/metrics.ts';
+
+export interface FileFigures {
+  /** Files whose descriptors are open. */
+  readonly open: number;
+  /** Bytes that were seen and are not held by the queue: of all files, and of the one that has most. */
+  readonly unreadBytes: number;
+  readonly unreadBytesMax: number;
+  /** How long the file that waits longest has had something that is not read. */
+  readonly unreadSeconds: number;
+}
+
+/** A path is told at most so often: a file that fails does so at every try. */
+const PATHS_TOLD_MAX = 1000;
+
+export class FileTelemetry {
+  readonly #log: Log;
+  readonly #lostBytes;
+  readonly #lostFiles;
+  readonly #checkpointsLost;
+  readonly #saveFailures;
+  readonly #readFailures;
+  readonly #told = new Set<string>();
+
+  constructor(metrics: Metrics, log: Log, figures: () => FileFigures) {
+    this.#log = log;
+    this.#lostBytes = metrics.counter(
+      'collect_lost_bytes_total',
+      'Bytes of files that were removed or truncated before they were read, as far as they had been seen.',
+    );
+    this.#lostFiles = metrics.counter(
+      'collect_lost_files_total',
+      'Files that were removed or truncated before they were read to their end.',
+    );
+    this.#checkpointsLost = metrics.counter(
+      'collect_checkpoints_lost_total',
+      'Times that checkpoints were damaged and begun anew: lines of rotated files may be stored twice.',
+    );
+    this.#saveFailures = metrics.counter(
+      'collect_checkpoint_failures_total',
+      'Times that checkpoints could not be saved, and were tried again.',
+    );
+    this.#readFailures = metrics.counter(
+      'collect_read_failures_total',
+      'Times that a file could not be opened or read.',
+    );
+    metrics.gauge('collect_open_files', 'Files that are read as they grow.', [], () => [[figures().open]]);
+    metrics.gauge('collect_unread_bytes', 'Bytes of files that were seen and are not held by the queue.', [], () => [
+      [figures().unreadBytes],
+    ]);
+    metrics.gauge('collect_unread_bytes_max', 'The same, of the file that has most.', [], () => [
+      [figures().unreadBytesMax],
+    ]);
+    metrics.gauge(
+      'collect_unread_seconds_max',
+      'How long the file that waits longest has had something that the queue does not hold.',
+      [],
+      () => [[figures().unreadSeconds]],
+    );
+  }
+
+  /** Rotation was faster than reading. */
+  lost(path: string, bytes: number): void {
+    this.#lostBytes.add(bytes);
+    this.#lostFiles.add(1);
+    this.#log.error('file_content_lost', { path, bytes, effect: 'it was removed or truncated before it was read' });
+  }
+
+  checkpointsLost(file: string): void {
+    this.#checkpointsLost.add(1);
+    this.#log.error('collect_checkpoints_lost', {
+      set_aside: file,
+      effect: 'files are read from their beginnings; lines of files that were rotated may be stored twice',
+    });
+  }
+
+  checkpointsWait(reason: string): void {
+    this.#log.info('collect_waits', { reason });
+  }
+
+  saveFailed(reason: string): void {
+    this.#saveFailures.add(1);
+    this.#log.warn('collect_checkpoint_failed', { reason, effect: 'new files are not read until it can be saved' });
+  }
+
+  readFailed(path: string, reason: string): void {
+    this.#readFailures.add(1);
+    if (this.#told.has(path)) return;
+    if (this.#told.size === PATHS_TOLD_MAX) this.#told.clear();
+    this.#told.add(path);
+    this.#log.warn('file_unreadable', { path, reason });
+  }
+
+  /** The same name has other content, in the same file. */
+  truncated(path: string, unreadBytes: number): void {
+    this.#log.debug('file_truncated', { path, unread_bytes: unreadBytes });
+  }
+
+  /** `how`: what it was taken for. */
+  found(how: 'new' | 'known' | 'copy' | 'copy of a file that is there' | 'read', path: string, detail: object): void {
+    this.#log.debug('file_found', { how, path, ...detail });
+  }
+
+  started(files: number): void {
+    this.#log.info('collecting_files', { files });
+  }
+}

@@ -1,0 +1,223 @@
+// Lines of a file to a run of entries `[time, record]`, each with its place in the chain of names.
+//
+//   92 <EventTime> or c0   { message, "log.file.path", "host.name" }
+//   92 <EventTime> or c0   { log, partial_…, "log.file.path", "host.name" }     a part of a line over 64 KiB
+//
+// Guarantees: pure; linear; the same bytes give the same entries, however they are cut into calls. Line feeds are left
+// out, and a carriage return before one. NULs before a line are none of its text: they are what a truncation left of a
+// file whose writer went on at its old place. Where they reach the end of what is there, they are not taken: somebody
+// may yet write in their place. Parts are of a fixed size, so that their names are the same in every reading.
+
+import { crc32 } from 'node:zlib';
+import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+import { chainNext } from '#shared/record/chain.ts';
+import type { EventTime } from '#shared/record/event-time.ts';
+import { type FileEncoding, lineFeedAt, partEnd, withoutReturn } from './file-encoding.ts';
+import { timeOfLine } from './line-time.ts';
+
+export const PART_BYTES = 64 * 1024;
+/** A run is at its end with so many entries, or bytes: hashes and copies of some milliseconds. */
+const RUN_ENTRIES_MAX = 4096;
+const RUN_BYTES_MAX = 1024 * 1024;
+
+/** A place in a file between two lines. */
+export interface LinePlace {
+  readonly offset: number;
+  readonly chain: Uint8Array;
+  /** CRC-32 of all bytes before it. */
+  readonly crc32: number;
+}
+
+export interface LineSource {
+  /** As documents show it: without what rotation adds. */
+  readonly path: string;
+  readonly host: string;
+  readonly encoding: FileEncoding;
+}
+
+/** What is written of a line that is not whole yet. */
+interface Unfinished {
+  readonly id: string;
+  ordinal: number;
+  readonly time: EventTime | null;
+  readonly decoder: TextDecoder | null;
+}
+
+export class LineEntries {
+  readonly #encoding: FileEncoding;
+  readonly #decoder: TextDecoder | null;
+  readonly #common: Buffer;
+  #at: { offset: number; chain: Uint8Array; crc32: number };
+  #line: LinePlace;
+  #unfinished: Unfinished | null = null;
+
+  /** `place`: where reading begins, at the beginning of a line. */
+  constructor({ path, host, encoding }: LineSource, place: LinePlace) {
+    this.#encoding = encoding;
+    this.#decoder = decoderOf(encoding);
+    this.#common = packedPairs({ 'log.file.path': path, 'host.name': host });
+    this.#at = { ...place };
+    this.#line = place;
+  }
+
+  /** The chain before the next entry. */
+  get chain(): Uint8Array {
+    return this.#at.chain;
+  }
+
+  /** Of the next byte to read. */
+  get offset(): number {
+    return this.#at.offset;
+  }
+
+  /** After the last whole line. */
+  get line(): LinePlace {
+    return this.#line;
+  }
+
+  /**
+   * Appends the lines, and the full parts of lines, that lie whole in bytes[start, end), of which the first byte is the
+   * next to read. Returns where the rest begins. `isFull`: a run is at its end, and there may be more lines.
+   */
+  take(
+    writer: MsgpackWriter,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): { at: number; count: number; isFull: boolean } {
+    const held = bytes.subarray(0, end);
+    const { markBytes } = this.#encoding;
+    let at = start;
+    let count = 0;
+    if (this.offset === 0 && markBytes > 0 && end - start >= markBytes) at = this.#skip(bytes, at, at + markBytes);
+    for (;;) {
+      if (count === RUN_ENTRIES_MAX || writer.length >= RUN_BYTES_MAX) return { at, count, isFull: true };
+      if (this.#unfinished === null) {
+        const text = textStart(held, at, this.#encoding.unitBytes);
+        if (text === end) break;
+        at = this.#skip(bytes, at, text);
+      }
+      const feed = lineFeedAt(held, at, this.#encoding);
+      if ((feed < 0 ? end : feed) - at > PART_BYTES) {
+        at = this.#part(writer, bytes, { start: at, end: partEnd(bytes, at + PART_BYTES, this.#encoding) });
+      } else if (feed >= 0) {
+        at = this.#end(writer, bytes, { start: at, end: feed, next: feed + this.#encoding.unitBytes });
+      } else break;
+      count += 1;
+    }
+    return { at, count, isFull: false };
+  }
+
+  /** Whether the rest is a line by itself, of which no part is written: see `asLine`. */
+  get isAtLine(): boolean {
+    return this.#unfinished === null;
+  }
+
+  /** Goes past NULs, which are followed by something else. */
+  pass(nuls: Uint8Array): void {
+    this.#skip(nuls, 0, nuls.length);
+  }
+
+  /**
+   * Appends bytes[start, end), the rest of the file, as its last line. The place stays before it: if more is written,
+   * the line has another text and another name.
+   */
+  asLine(writer: MsgpackWriter, bytes: Buffer, start: number, end: number): void {
+    const text = withoutReturn(bytes, start, end, this.#encoding);
+    this.#write(writer, bytes, { start, end: text, time: this.#timeOf(bytes, start, text), unfinished: null });
+  }
+
+  /** The same of a line of which parts are written already: then nothing can follow. */
+  asEnd(writer: MsgpackWriter, bytes: Buffer, start: number, end: number): void {
+    this.#end(writer, bytes, { start, end, next: end });
+  }
+
+  #end(writer: MsgpackWriter, bytes: Buffer, { start, end, next }: { start: number; end: number; next: number }) {
+    const text = withoutReturn(bytes, start, end, this.#encoding);
+    const unfinished = this.#unfinished;
+    const time = unfinished === null ? this.#timeOf(bytes, start, text) : unfinished.time;
+    if (unfinished !== null) unfinished.ordinal += 1;
+    this.#at.chain = this.#write(writer, bytes, { start, end: text, time, unfinished, last: true });
+    this.#unfinished = null;
+    this.#skip(bytes, start, next);
+    this.#line = { ...this.#at };
+    return next;
+  }
+
+  #part(writer: MsgpackWriter, bytes: Buffer, { start, end }: { start: number; end: number }): number {
+    const id = Buffer.from(this.#at.chain).toString('hex');
+    const time = this.#unfinished?.time ?? this.#timeOf(bytes, start, end);
+    this.#unfinished ??= { id, ordinal: 0, time, decoder: decoderOf(this.#encoding) };
+    this.#unfinished.ordinal += 1;
+    this.#at.chain = this.#write(writer, bytes, { start, end, time, unfinished: this.#unfinished });
+    return this.#skip(bytes, start, end);
+  }
+
+  /** Returns the chain after the entry. */
+  #write(writer: MsgpackWriter, bytes: Buffer, { start, end, time, unfinished, last = false }: Piece): Buffer {
+    writer.arrayHeader(2);
+    if (time === null) writer.nil();
+    else writer.eventTime(time.seconds, time.nanoseconds);
+    const recordAt = writer.length;
+    writer.mapHeader(unfinished === null ? 3 : 7);
+    writer.raw(unfinished === null ? MESSAGE : LOG);
+    const decoder = unfinished === null ? this.#decoder : unfinished.decoder;
+    if (decoder === null) writer.stringBytes(bytes, start, end);
+    else writer.string(decoder.decode(bytes.subarray(start, end), { stream: unfinished !== null && !last }));
+    if (unfinished !== null) writePart(writer, unfinished, last);
+    writer.raw(this.#common);
+    return chainNext(this.#at.chain, writer.view().subarray(recordAt));
+  }
+
+  #timeOf(bytes: Buffer, start: number, end: number): EventTime | null {
+    return this.#encoding.unitBytes === 1 ? timeOfLine(bytes, start, end) : null;
+  }
+
+  #skip(bytes: Uint8Array, start: number, end: number): number {
+    this.#at.crc32 = crc32(bytes.subarray(start, end), this.#at.crc32);
+    this.#at.offset += end - start;
+    return end;
+  }
+}
+
+interface Piece {
+  readonly start: number;
+  readonly end: number;
+  readonly time: EventTime | null;
+  readonly unfinished: Unfinished | null;
+  readonly last?: boolean;
+}
+
+/** Behind NULs, in whole units. */
+function textStart(bytes: Uint8Array, start: number, unitBytes: number): number {
+  let at = start;
+  while (at < bytes.length && bytes[at] === 0) at += 1;
+  return at === bytes.length ? at : at - ((at - start) % unitBytes);
+}
+
+function decoderOf({ label }: FileEncoding): TextDecoder | null {
+  return label === null ? null : new TextDecoder(label, { ignoreBOM: true });
+}
+
+function writePart(writer: MsgpackWriter, { id, ordinal }: Unfinished, last: boolean): void {
+  writer.raw(PART);
+  writer.string(id);
+  writer.string('partial_ordinal');
+  writer.string(String(ordinal));
+  writer.string('partial_last');
+  writer.string(String(last));
+}
+
+function packedPairs(pairs: Readonly<Record<string, string>>): Buffer {
+  return packed(...Object.entries(pairs).flat());
+}
+
+function packed(...values: readonly string[]): Buffer {
+  const writer = new MsgpackWriter(128);
+  for (const value of values) writer.string(value);
+  return writer.take();
+}
+
+const MESSAGE = packed('message');
+const LOG = packed('log');
+const PART = packed('partial_message', 'true', 'partial_id');

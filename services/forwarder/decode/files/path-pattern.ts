@@ -1,0 +1,78 @@
+// Patterns of paths, by their segments, so that folders are read as far as a pattern leads and no further. Pure.
+//
+//   *  any characters of one name      ?  one      [a-z] [!a-z]  one of them      {a,b}  either
+//   ** alone in a segment: any number of folders
+//
+// Names that begin with a dot match only where the pattern has the dot. Links to folders are followed where a pattern
+// names them, not below `**`, so that no circle of links is walked.
+
+export const ANY_FOLDERS = '**';
+
+/** A name that is matched as it is, a pattern, or `ANY_FOLDERS`. */
+export type Segment = string | RegExp;
+
+const SPECIAL = /[*?[\]{}]/;
+
+/** Of an absolute path. Throws a SyntaxError for a class of characters that is none. */
+export function segmentsOf(pattern: string): readonly Segment[] {
+  return pattern
+    .split('/')
+    .filter((segment) => segment !== '')
+    .map((segment) => (segment === ANY_FOLDERS || !SPECIAL.test(segment) ? segment : expressionOf(segment)));
+}
+
+/** Whether the whole path is one of the pattern's. */
+export function matchesPath(segments: readonly Segment[], path: string): boolean {
+  const names = path.split('/').filter((name) => name !== '');
+  // By dynamic programming over the segments, so that many `**` cost no more than their number.
+  let reached = new Set([0]);
+  const closure = (from: Set<number>): Set<number> => {
+    for (const at of from) if (segments[at] === ANY_FOLDERS) from.add(at + 1);
+    return from;
+  };
+  reached = closure(reached);
+  for (const name of names) {
+    const next = new Set<number>();
+    for (const at of reached) {
+      const segment = segments[at];
+      if (segment === undefined) continue;
+      if (segment === ANY_FOLDERS) next.add(at);
+      else if (matchesName(segment, name)) next.add(at + 1);
+    }
+    reached = closure(next);
+  }
+  return reached.has(segments.length);
+}
+
+export function matchesName(segment: Segment, name: string): boolean {
+  return typeof segment === 'string' ? segment === name : segment.test(name);
+}
+
+function expressionOf(segment: string): RegExp {
+  let source = segment.startsWith('.') ? '' : String.raw`(?!\.)`;
+  let depth = 0;
+  for (let at = 0; at < segment.length; at += 1) {
+    const letter = segment[at] ?? '';
+    if (letter === '*') {
+      while (segment[at + 1] === '*') at += 1;
+      source += '.*';
+    } else if (letter === '?') source += '.';
+    else if (letter === '{') {
+      source += '(?:';
+      depth += 1;
+    } else if (letter === '}' && depth > 0) {
+      source += ')';
+      depth -= 1;
+    } else if (letter === ',' && depth > 0) source += '|';
+    else if (letter === '[' && segment.indexOf(']', at + 2) > 0) {
+      const end = segment.indexOf(']', at + 2);
+      const inside = segment
+        .slice(at + 1, end)
+        .replaceAll('\\', String.raw`\\`)
+        .replaceAll('[', String.raw`\[`);
+      source += `[${inside.startsWith('!') ? `^${inside.slice(1)}` : inside}]`;
+      at = end;
+    } else source += RegExp.escape(letter);
+  }
+  return new RegExp(`^${source}${')'.repeat(depth)}$`, 'su');
+}

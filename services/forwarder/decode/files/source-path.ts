@@ -1,0 +1,46 @@
+// What a file's path says of it: the tag of its lines, and, where rotation has renamed the file, the path that it had
+// before. Pure.
+//
+//   /var/log/app.log.1  app.log.2.gz  app.log-20261122  app.log.2026-11-22.zst  app.log.old    all were app.log
+//   /var/log/app-20261122.log.gz                                                             was app.log too
+
+const COMPRESSED = /\.(?:gz|zst)$/;
+const DATE = String.raw`\d{4}-?\d{2}-?\d{2}(?:[-_.T]?\d{2}(?:[-:]?\d{2}){0,2})?`;
+const SUFFIX = new RegExp(String.raw`(?:\.\d{1,3}|[.-]${DATE}(?:\.\d{1,3})?|[.-]\d{10}|\.old)$`);
+/** As logrotate's `extension` has it. */
+const BEFORE_EXTENSION = new RegExp(String.raw`-(?:${DATE}|\d{10})(?:\.\d{1,3})?(\.[A-Za-z]{1,8})$`);
+
+const TAG_BYTES_MAX = 1024;
+
+export type Compression = 'gzip' | 'zstd';
+
+export function compressionOf(path: string): Compression | null {
+  if (path.endsWith('.gz')) return 'gzip';
+  return path.endsWith('.zst') ? 'zstd' : null;
+}
+
+/**
+ * The paths that a file may have had before it was rotated and compressed, the likeliest first; none where the name
+ * shows no rotation. Whether it was one of them is for its neighbours to show.
+ */
+export function pathsBeforeRotation(path: string): readonly string[] {
+  const plain = path.replace(COMPRESSED, '');
+  const before = [plain.replace(SUFFIX, ''), plain.replace(BEFORE_EXTENSION, '$1')].filter((one) => one !== plain);
+  return [...new Set([...before, plain])].filter((one) => one !== path && !one.endsWith('/'));
+}
+
+/** `file.` and the path with dots: /var/log/app.log has the tag file.var.log.app.log. At most 1 KiB of it, its end. */
+export function tagOfPath(path: string): string {
+  const dotted = path
+    .toWellFormed()
+    .split('/')
+    .filter((name) => name !== '')
+    .join('.');
+  const bytes = Buffer.from(dotted);
+  const room = TAG_BYTES_MAX - 'file.'.length;
+  if (bytes.length <= room) return `file.${dotted}`;
+  // A character that is cut at its beginning would be no UTF-8.
+  let from = bytes.length - room;
+  while ((bytes[from] ?? 0) >>> 6 === 0b10) from += 1;
+  return `file.${bytes.toString('utf8', from)}`;
+}

@@ -1,0 +1,37 @@
+// A process that collects files until somebody kills it, and writes what its intake holds to a file, a line for each
+// event: its name, and its text as JSON. Arguments: the folder of the data, the file, and patterns of paths.
+
+import { openSync, writeSync } from 'node:fs';
+import { systemClock } from '#shared/clock.ts';
+import { Metrics } from '#shared/metrics.ts';
+import { FilesInput } from '#forwarder/collect/files/files-input.ts';
+import { FileTelemetry } from '#forwarder/collect/files/telemetry.ts';
+import { RecordingIntake, namedRecords } from './file-world.ts';
+
+const [dataDir = '', heldFile = '', ...include] = process.argv.slice(2);
+const held = openSync(heldFile, 'a');
+const tell = (event: string, about?: object): void => {
+  process.stdout.write(`${JSON.stringify({ event, ...about })}\n`);
+};
+const intake = new RecordingIntake();
+intake.before = (chunk) => {
+  const lines = namedRecords(chunk).map(([name, record]) => {
+    const { message, log } = record as { message?: string; log?: string };
+    return `${name} ${JSON.stringify(message ?? log)}\n`;
+  });
+  writeSync(held, lines.join(''));
+  return new Promise((resolve) => setImmediate(resolve));
+};
+const metrics = new Metrics({ version: '0', command: 'test' }, { ofProcess: false });
+const input = new FilesInput({
+  rules: [{ include }],
+  host: 'node-1',
+  watches: true,
+  dataDir,
+  intake,
+  room: intake,
+  clock: systemClock,
+  newTelemetry: (figures) => new FileTelemetry(metrics, { debug: tell, info: tell, warn: tell, error: tell }, figures),
+});
+process.on('SIGTERM', () => void input.close().then(() => process.exit(0)));
+setInterval(() => undefined, 60_000);

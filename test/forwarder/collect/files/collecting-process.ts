@@ -1,0 +1,74 @@
+// The collector as a process that can be killed, and what its intake holds, by name.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const CHILD = fileURLToPath(new URL('./collecting-child.ts', import.meta.url));
+
+/** A process that collects, and what its intake holds. */
+export class Collector {
+  kills = -1;
+  told: string[] = [];
+  readonly #folder: string;
+  readonly #names = new Map<string, string>();
+  readonly #texts = new Map<string, number>();
+  #child: ChildProcess | null = null;
+  #at = 0;
+  #repeats = 0;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    fs.writeFileSync(this.#heldFile, '');
+  }
+
+  get #heldFile(): string {
+    return join(this.#folder, 'held');
+  }
+
+  async start(): Promise<void> {
+    const args = [CHILD, join(this.#folder, 'data'), this.#heldFile, join(this.#folder, 'logs', '*.log')];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const isReady = Promise.withResolvers<void>();
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      this.told.push(text);
+      if (text.includes('collecting_files')) isReady.resolve();
+    });
+    this.#child = child;
+    await isReady.promise;
+  }
+
+  async stop(): Promise<void> {
+    this.#child?.kill('SIGTERM');
+    if (this.#child !== null) await once(this.#child, 'close');
+    this.#child = null;
+  }
+
+  async kill(): Promise<void> {
+    if (this.#child === null) return;
+    this.#child.kill('SIGKILL');
+    await once(this.#child, 'close');
+    this.#child = null;
+    this.kills += 1;
+  }
+
+  /** What is held by now. A line that is cut is one that was being written when the process was killed. */
+  held(): { count: number; repeats: number; texts: Map<string, number> } {
+    const bytes = fs.readFileSync(this.#heldFile);
+    const end = bytes.lastIndexOf(0x0a) + 1;
+    for (const line of bytes.toString('utf8', this.#at, end).split('\n')) {
+      if (line === '') continue;
+      const name = line.slice(0, line.indexOf(' '));
+      const text = JSON.parse(line.slice(name.length + 1)) as string;
+      const before = this.#names.get(name);
+      if (before !== undefined && before !== text) throw new Error(`two texts of one name: ${before}, ${text}`);
+      if (before !== undefined) this.#repeats += 1;
+      else this.#texts.set(text, (this.#texts.get(text) ?? 0) + 1);
+      this.#names.set(name, text);
+    }
+    this.#at = Math.max(this.#at, end);
+    return { count: this.#names.size, repeats: this.#repeats, texts: this.#texts };
+  }
+}

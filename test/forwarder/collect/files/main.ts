@@ -1,0 +1,29 @@
+// `npm run torture -- [--seeds N] [--seed S] [--writers N] [--steps N] [--kills N]`: the torture of files at length.
+// Each seed is a run; the first that is not clean ends it with exit code 1.
+
+import { parseArgs } from 'node:util';
+import { torture } from './torture.ts';
+
+const number = (text: string): { type: 'string'; default: string } => ({ type: 'string', default: text });
+const { values } = parseArgs({
+  options: {
+    seeds: number('10'),
+    seed: { type: 'string' },
+    writers: number('200'),
+    steps: number('2000'),
+    kills: number('20'),
+  },
+});
+const first = Number(values.seed ?? Date.now() % 1_000_000);
+const seeds = values.seed === undefined ? Number(values.seeds) : 1;
+for (let seed = first; seed < first + seeds; seed += 1) {
+  const options = { writers: Number(values.writers), steps: Number(values.steps), kills: Number(values.kills) };
+  const { missing, doubled, lost, ...counts } = await torture({ seed, ...options });
+  const isClean = missing.length + doubled.length + lost.length === 0;
+  process.stdout.write(`seed ${seed}: ${isClean ? 'clean' : 'NOT CLEAN'} ${JSON.stringify(counts)}\n`);
+  if (isClean) continue;
+  for (const [what, lines] of Object.entries({ missing, doubled, lost })) {
+    for (const line of lines.slice(0, 20)) process.stdout.write(`  ${what}: ${line}\n`);
+  }
+  process.exit(1);
+}

@@ -1,0 +1,14 @@
+// The torture of files: short here, at length by `npm run torture`.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { torture } from './torture.ts';
+
+test('files rotated in every way, and a collector that is killed', { timeout: 240_000 }, async (context) => {
+  const seed = Number(process.env['SLUICE_TEST_SEED'] ?? Date.now() % 1_000_000);
+  context.diagnostic(`seed ${seed} (SLUICE_TEST_SEED)`);
+  const result = await torture({ seed, writers: 12, steps: 100, kills: 3 });
+  const { missing, doubled, lost } = result;
+  assert.deepEqual({ missing, doubled, lost }, { missing: [], doubled: [], lost: [] });
+  assert.ok(result.rotations > 10 && result.kills >= 3, JSON.stringify(result));
+});
