@@ -50,7 +50,10 @@ export class World {
     this.queue = new MemoryQueue(partitions, { epochMs: () => this.clock.epochMs() });
     this.store = new MemoryStore(this.clock);
     this.random = seeded(seed);
-    this.config = loadConfig({ env: { SLUICE_BULK_MAX_BYTES: '65536', ...env }, readFile: () => '' });
+    this.config = loadConfig({
+      env: { SLUICE_BULK_MAX_BYTES: '65536', SLUICE_MULTILINE: 'true', ...env },
+      readFile: () => '',
+    });
   }
 
   get log(): Log {

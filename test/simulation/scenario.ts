@@ -11,7 +11,10 @@ import { contentOf } from './content.ts';
 import { ForwardSender, HttpSender, type Sender, type SenderWorld } from './sender.ts';
 
 export const APPEND_BYTES_MAX = 12_000;
-const BASE = loadConfig({ env: { SLUICE_KAFKA_BROKERS: 'simulated:9092' }, readFile: () => '' });
+const BASE = loadConfig({
+  env: { SLUICE_KAFKA_BROKERS: 'simulated:9092', SLUICE_MULTILINE: 'true' },
+  readFile: () => '',
+});
 
 /** Sizes that are reached with few events, and times that do not make a run long. */
 export function configOf(random: Random): Config {

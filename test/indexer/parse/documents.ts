@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { encode } from '@msgpack/msgpack';
 import { BulkBody } from '#indexer/bulk/body.ts';
 import { DocumentWriter, type Written } from '#indexer/parse/document/document.ts';
-import type { JoinedMark } from '#indexer/parse/document/document-fields.ts';
+import type { JoinedMark } from '#indexer/parse/document/joined-mark.ts';
 import type { Batch } from '#shared/record/record.ts';
 
 export const batch: Batch = {

@@ -115,6 +115,7 @@ test(
       SLUICE_KAFKA_PARTITIONS: '3',
       SLUICE_ELASTICSEARCH_URL: server?.url ?? '',
       SLUICE_BULK_TIMEOUT_MS: '2s',
+      SLUICE_MULTILINE: 'true',
     };
     const config = loadConfig({ env: environment, readFile: () => '' });
     const setup = await sluice(['setup'], null, environment);

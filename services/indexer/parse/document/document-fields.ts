@@ -1,9 +1,8 @@
 // The fields of a document, in three steps: what the record's text says is read (line/); each field gets its value,
 // from the line or from the record; what no field took is written as `attributes` (docs/documents.md). Positions
 // stand for values, in the bytes of the record or in those of the line; nothing is copied before it is written. A
-// value is taken from its table once, so that no other field has it as well.
-//
-// A step that changes fields, or finds them in other bytes, has its place between `gather` and `write`.
+// value is taken from its table once, so that no other field has it as well. A step that changes fields, or finds them
+// in other bytes, has its place between `gather` and `write`.
 
 import { isMap } from '#shared/msgpack/extents.ts';
 import { type JsonBuffer, fragment } from '../../json/json-buffer.ts';
@@ -11,6 +10,7 @@ import type { AttributeNumbers } from '../attribute-numbers.ts';
 import * as keys from './document-keys.ts';
 import { EcsValues } from './ecs-values.ts';
 import type { Entry } from '../entry.ts';
+import { type JoinedMark, WHOLE_LINE } from './joined-mark.ts';
 import { LevelValue } from './level-value.ts';
 import { LineReader, setHeadTime } from '../line/recognise.ts';
 import { type FieldTable, isText, textEnd, textStart } from '../fields.ts';
@@ -26,14 +26,6 @@ const SLASH = 0x2f;
 const COMMA = 0x2c;
 const STDOUT = Buffer.from('stdout');
 const STDERR = Buffer.from('stderr');
-
-/** Of an entry that several were joined to. */
-export interface JoinedMark {
-  /** Whether some are missing. */
-  readonly partial: boolean;
-  /** Lines that it was printed as. */
-  readonly lines: number;
-}
 
 export interface FieldOptions {
   /** Whether lines are read. */
@@ -129,12 +121,12 @@ export class DocumentFields {
     const start = this.#object.open(keys.LOG);
     this.#level.write();
     this.#ecs.writeMembersOf('log');
-    const lines = joined?.lines ?? 1;
+    const { lines, partial } = joined ?? WHOLE_LINE;
     if (lines > 1) this.#json.raw(fragment(`"lines":${lines},`));
     const flagsStart = this.#object.open(keys.FLAGS);
     if (this.#isUnread) this.#json.raw(keys.UNREAD);
     if (lines > 1) this.#json.raw(keys.MULTILINE);
-    if (joined?.partial) this.#json.raw(keys.PARTIAL);
+    if (partial) this.#json.raw(keys.PARTIAL);
     if (isTimeUnlikely) this.#json.raw(keys.UNLIKELY_TIME);
     if (this.#values.hasLongText) this.#json.raw(keys.LONG_VALUE);
     this.#object.closeList(flagsStart);

@@ -1,0 +1,11 @@
+// What a document says of having been put together: from the parts of a split line, or the lines of a stack trace.
+
+/** Of an entry that several were joined to. */
+export interface JoinedMark {
+  /** Whether some are missing. */
+  readonly partial: boolean;
+  /** Lines that it was printed as. */
+  readonly lines: number;
+}
+
+export const WHOLE_LINE: JoinedMark = { partial: false, lines: 1 };
