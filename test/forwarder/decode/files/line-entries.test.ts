@@ -1,5 +1,5 @@
-// Lines of files as entries: what is one, where it ends, and that the same bytes have the same names, in whatever
-// pieces they come.
+// Lines of files as entries: what is one, where it ends, and that the same bytes have the same names, whatever pieces
+// they come in.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
