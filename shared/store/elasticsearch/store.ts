@@ -10,7 +10,7 @@ import { randomUUID } from 'node:crypto';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { exactNumberText, parseExactJson } from '../exact-json.ts';
 import { formatInstant } from '../instant.ts';
-import { openSearchBody } from '../opensearch/query.ts';
+import { openSearchBody, OPENSEARCH_TYPE } from '../opensearch/query.ts';
 import { OpenSearchStreams } from '../opensearch/streams.ts';
 import { allOf, PAGE_BYTES, pagesOf, type ReadPage } from '../pages.ts';
 import type {
@@ -148,7 +148,9 @@ export class ElasticsearchStore implements Store {
   async #page(query: StoreQuery, size: number, signal?: AbortSignal): Promise<ReadPage | null> {
     const { name } = await this.#connection.product(signal);
     const body = searchBody(query, { size, cheapOnly: this.#cheapOnly });
-    const answer = await this.#searched(name === 'OpenSearch' ? openSearchBody(body) : body, size, signal);
+    const isOpenSearch = name === 'OpenSearch';
+    const path = isOpenSearch ? this.#searchPath + OPENSEARCH_TYPE : this.#searchPath;
+    const answer = await this.#searched(path, isOpenSearch ? openSearchBody(body) : body, size, signal);
     if (answer === null) return null;
     const { status, text } = answer;
     if (status === 200) {
@@ -167,11 +169,11 @@ export class ElasticsearchStore implements Store {
   }
 
   /** Null where the answer is too long. */
-  async #searched(body: string, size: number, signal?: AbortSignal): Promise<HttpAnswer | null> {
+  async #searched(path: string, body: string, size: number, signal?: AbortSignal): Promise<HttpAnswer | null> {
     try {
       return await this.#connection.request({
         method: 'POST',
-        path: this.#searchPath,
+        path,
         body,
         timeoutMs: SEARCH_TIMEOUT_MS,
         answerBytesMax: size > 1 ? PAGE_BYTES_MAX : ANSWER_BYTES_MAX,

@@ -2,8 +2,9 @@
 //
 // - It knows no `format` of what hits are sorted by. It gives those values as they lie in the index (a time as
 //   nanoseconds), and reads times in `search_after` as text all the same.
-// - Where it need not count all hits, it stops at the first 10,000 by time alone, or leaves segments out by time alone.
-//   So it loses hits of equal times (seen on 3.0.0; its issues 14824, 15869). So all are counted, which takes longer.
+// - Where it need not count all hits, or has found enough in some shards, it leaves others out by time alone. So it
+//   loses hits of equal times (seen on 3.0.0; its issues 14824, 15869). All are counted, and the type of search is the
+//   one without that shortcut. Both take longer.
 // - Where it stands on Lucene 9, its patterns ignore the case of ASCII letters only, so both cases of others are
 //   listed.
 
@@ -11,6 +12,9 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** It refuses longer patterns (`index.max_regex_length`). */
 const PATTERN_LENGTH_MAX = 1000;
+
+/** Behind the path of a request to `_search`. */
+export const OPENSEARCH_TYPE = '&search_type=dfs_query_then_fetch';
 
 /** The body of a request to `_search`. */
 export function openSearchBody(body: string): string {

@@ -185,6 +185,31 @@ for (const { name, options, use } of stores) {
       }
     });
 
+    it('gives pages that neither skip nor repeat, over several indices that have the same times', async () => {
+      const { since, until, at } = day(23);
+      const BATCHES = 24;
+      const expected: string[] = [];
+      for (let batch = 0; batch < BATCHES; batch++) {
+        if (batch % 8 === 7) await stored.opened.rollOver();
+        const documents = stored.numbered(
+          Array.from({ length: 250 }, (_, i) => ({
+            '@timestamp': at(7),
+            message: 'the same time',
+            event: { sequence: ((batch * 7) % BATCHES) * 1000 + i },
+          })),
+        );
+        for (const { id } of documents) expected.push(id);
+        await stored.write(documents);
+      }
+      for (const query of [{ since, until }, { text: '"the same time"' }]) {
+        for (const order of ['oldest', 'newest'] as const) {
+          const found = await stored.search({ ...query, order, limit: 2 * expected.length });
+          const ids = found.map(({ id }) => id).toSorted();
+          assert(ids.join() === expected.toSorted().join(), `${order}: ${ids.length} of ${expected.length}`);
+        }
+      }
+    });
+
     it('gives large documents in pages of bounded bytes, each once', async () => {
       const { since, until, at } = day(17);
       const sizes = [1, 3, 3, 3, 3, 3, 7, 1, 3, 0, 0, 0].map((mib) => mib * 1024 * 1024);
