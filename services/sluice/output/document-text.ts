@@ -40,7 +40,7 @@ export function fullTimestampText(document: StoredDocument): string {
 }
 
 /** `event.created` where there is one, else `@timestamp`. */
-export function arrivalText(document: StoredDocument): string {
+function arrivalText(document: StoredDocument): string {
   return text(inner(document.source, 'event')['created']) || timestampText(document);
 }
 

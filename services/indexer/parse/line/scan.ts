@@ -1,7 +1,7 @@
 // Small steps over the bytes of a line, for the formats of this folder. Each looks at a byte once, and none looks past
 // `end`. Colours (`ESC [ … m`) count as blanks: they are no part of what is read. Pure.
 
-export const TAB = 0x09;
+const TAB = 0x09;
 export const ESCAPE = 0x1b;
 export const SPACE = 0x20;
 export const QUOTE = 0x22;
