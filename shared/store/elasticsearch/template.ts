@@ -103,7 +103,7 @@ function mappingsOf({ mode }: IndexLayout): object {
     message: text,
     [WORDS_FIELD]: text,
     stream: keyword,
-    log: objectOf({ level: { ...keyword, ...found }, flags: keyword, lines: { type: 'integer' } }),
+    log: objectOf({ level: { ...keyword, ...found }, flags: keyword, lines: { type: 'long' } }),
     container: objectOf({ id: keyword, name: keyword, image: objectOf({ name: keyword }) }),
     kubernetes: objectOf({
       namespace: keyword,
