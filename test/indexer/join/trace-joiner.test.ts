@@ -43,45 +43,6 @@ test('a trace waits, other lines do not', () => {
   assert.equal(tracing.joiner.dueMs, null);
 });
 
-test('while the queue has more, the clock ends nothing', () => {
-  const tracing = read(queued([...TRACE]));
-  for (const reading of ['busy', 'asked'] as const) {
-    tracing.reading = reading;
-    tracing.after(59_000);
-    assert.equal(tracing.out.length, 0, reading);
-    assert(tracing.joiner.dueMs! > tracing.nowMs, 'it is looked at again, not all the time');
-  }
-  tracing.reading = 'busy';
-  tracing.after(3_600_000);
-  assert.equal(tracing.out.length, 0);
-  tracing.reading = 'read';
-  tracing.after(200);
-  assert.deepEqual(brief(tracing.out), [[3, false, 0, 1, 2]]);
-});
-
-test('a queue that does not give what it has, and no room to read it: the oldest is passed on, marked', () => {
-  for (const [reading, ms] of [
-    ['asked', 61_500],
-    ['full', 1250],
-  ] as const) {
-    const tracing = read(queued([...TRACE]));
-    tracing.reading = reading;
-    tracing.after(ms);
-    assert.deepEqual(brief(tracing.out), [[3, true, 0, 1, 2]]);
-    assert.equal(tracing.joiner.events, 0);
-  }
-});
-
-test('a timer that comes late waits for what came meanwhile', () => {
-  const tracing = read(queued([...TRACE].slice(0, 2)));
-  tracing.late(4000);
-  assert.equal(tracing.out.length, 0);
-  for (const line of queued([...TRACE]).slice(2)) tracing.read(line);
-  tracing.late(4000);
-  tracing.late(100);
-  assert.deepEqual(brief(tracing.out), [[3, false, 0, 1, 2]]);
-});
-
 test('sources, partitions and streams do not mix', () => {
   const tracing = new Tracing();
   for (let i = 0; i < 3; i++)
