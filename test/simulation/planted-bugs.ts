@@ -91,7 +91,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
     },
     {
       file: 'services/indexer/pipeline/entry-writer.ts',
-      text: 'ledger.trackInFlight(() => lines.events);',
+      text: 'ledger.trackInFlight(() => joins.events);',
       becomes: '',
     },
   ],

@@ -11,10 +11,7 @@ import { contentOf } from './content.ts';
 import { ForwardSender, HttpSender, type Sender, type SenderWorld } from './sender.ts';
 
 export const APPEND_BYTES_MAX = 12_000;
-const BASE = loadConfig({
-  env: { SLUICE_KAFKA_BROKERS: 'simulated:9092', SLUICE_MULTILINE: 'true' },
-  readFile: () => '',
-});
+const BASE = loadConfig({ env: { SLUICE_KAFKA_BROKERS: 'simulated:9092' }, readFile: () => '' });
 
 /** Sizes that are reached with few events, and times that do not make a run long. */
 export function configOf(random: Random): Config {
@@ -31,6 +28,8 @@ export function configOf(random: Random): Config {
     'indexer.clock_skew_ms': random.pick([500, 2000, 5000, BASE['indexer.clock_skew_ms']]),
     'join.timeout_ms': random.integer(100, 1000),
     'shutdown.timeout_ms': random.integer(2000, 9000),
+    // As it is by default, too.
+    multiline: random.chance(0.5),
   };
 }
 

@@ -23,8 +23,11 @@ export class Stretch<Ref> {
   readonly partition: number;
   /** Of the record that was begun last. */
   lastOffset: number;
+  /** Since when more is there, is asked for, and does not come, by the monotonic clock; null where it is not so. */
+  askedSinceMs: number | null = null;
   /** Nothing is due before, by the monotonic clock. */
-  lookAgainMs = 0;
+  #lookAgainMs = 0;
+  #isLate = false;
   readonly #first: RecordPlace;
   #isHeld = false;
   /** By key: the one whose source has been silent for longest comes first. */
@@ -59,7 +62,20 @@ export class Stretch<Ref> {
 
   get dueMs(): number | null {
     const { oldest } = this;
-    return oldest ? Math.max(oldest.dueMs, this.lookAgainMs) : null;
+    return oldest ? Math.max(oldest.dueMs, this.#lookAgainMs) : null;
+  }
+
+  lookAgain(nowMs: number, afterMs: number): void {
+    this.#lookAgainMs = nowMs + afterMs;
+  }
+
+  /**
+   * Whether this look is the second where the first came late, by more than `slackMs`: a process that stood still has
+   * its timers run before it hears what came meanwhile.
+   */
+  isSure(nowMs: number, slackMs: number): boolean {
+    this.#isLate = !this.#isLate && nowMs - (this.dueMs ?? nowMs) > slackMs;
+    return !this.#isLate;
   }
 
   /** Whether it must end before a record at this offset that was appended at this time. */

@@ -6,8 +6,9 @@
 //
 // Where a trace begins and ends is a function of the entries, of when they were received, and of when the queue took
 // them: a gap of more than `waitMs` in either ends a trace. The clock only decides when that is passed on: when the
-// source has been silent for so long, and all is read that the queue has. Whoever reads the same again, a drain job or
-// a reindex, so makes the same documents, under the same names.
+// source has been silent for so long, and all is read that the queue is known to have. However far behind the reader
+// is, a trace waits for what is unread. Whoever reads the same again, a drain job or a reindex, so makes the same
+// documents, under the same names.
 //
 // For that, reading must begin where no trace is open. A run of records through which some trace was open all the time
 // (a stretch) holds the commit at its beginning; after STRETCH_RECORDS or STRETCH_MS its traces are cut, and marked.
@@ -15,6 +16,7 @@
 // Guarantees: bounded by lines and bytes of a trace, bytes of all (the one that is silent for longest is passed on
 // first, marked) and time. Every reference that came in goes out once, those of a source in their order.
 
+import assert from 'node:assert/strict';
 import type { Batch } from '#shared/record/record.ts';
 import { NONE } from '../parse/trace/line.ts';
 import type { JoinedLine } from './joiner.ts';
@@ -35,12 +37,16 @@ export interface TraceLimits {
 const LINES_MAX = 4096;
 /** Beyond the wait, for what the queue has taken by then and is on its way to us. */
 const SLACK = 0.25;
-/** What has not been read by then is not waited for. */
-const LAG_MS = 5000;
+/** A queue that is asked and does not give what it is known to have is not waited for any longer. */
+const STUCK_MS = 60_000;
 const LOOK_AGAIN_MS = 100;
 
-/** Whether all is read that the queue has of the partition that an event lies in, as far as it is known. */
-type IsCaughtUp<Ref> = (ref: Ref) => boolean;
+/**
+ * How far the partition is read that an event lies in. `read`: all that the queue is known to have. `asked`: more is
+ * there, and on its way. `busy`: what was read is in work, or nothing is asked for until it is. `full`: nothing is read
+ * because of what waits here.
+ */
+export type Reading = 'read' | 'asked' | 'busy' | 'full';
 
 export class TraceJoiner<Ref> {
   readonly #limits: TraceLimits;
@@ -90,6 +96,7 @@ export class TraceJoiner<Ref> {
       for (const trace of stretch.traces) yield* this.#passOn(stretch, trace, true);
     this.#close(stretch);
     stretch.lastOffset = offset;
+    stretch.askedSinceMs = null;
   }
 
   /** There are no more lines of the record that was begun last. */
@@ -121,19 +128,30 @@ export class TraceJoiner<Ref> {
     return out;
   }
 
-  /** Traces whose sources were silent for long enough, each passed on when it is asked for. */
-  *expire(nowMs: number, isCaughtUp: IsCaughtUp<Ref>): Generator<JoinedLine<Ref>, void, undefined> {
+  /**
+   * Traces whose sources were silent for long enough, each passed on when it is asked for. Of those for which nothing
+   * can be read, the oldest of a partition, marked.
+   */
+  *expire(nowMs: number, readingOf: (ref: Ref) => Reading): Generator<JoinedLine<Ref>, void, undefined> {
     for (const stretch of this.#stretches.values()) {
       const { oldest, dueMs } = stretch;
       if (!oldest || dueMs === null || dueMs > nowMs) continue;
-      const isRead = oldest.last.refs.every(isCaughtUp);
-      for (const trace of stretch.traces) {
-        if (trace.dueMs > nowMs) break;
-        if (!isRead && trace.dueMs + LAG_MS > nowMs) {
-          stretch.lookAgainMs = nowMs + LOOK_AGAIN_MS;
-          break;
+      const [ref] = oldest.last.refs;
+      assert(ref !== undefined, 'a line has an event');
+      const reading = readingOf(ref);
+      const isRead = reading === 'read' && stretch.isSure(nowMs, LOOK_AGAIN_MS);
+      if (reading !== 'asked') stretch.askedSinceMs = null;
+      else stretch.askedSinceMs ??= nowMs;
+      const { askedSinceMs } = stretch;
+      const isStuck = reading === 'full' || (askedSinceMs !== null && nowMs - askedSinceMs >= STUCK_MS);
+      if (isRead) {
+        for (const trace of stretch.traces) {
+          if (trace.dueMs > nowMs) break;
+          yield* this.#passOn(stretch, trace, false);
         }
-        yield* this.#passOn(stretch, trace, false);
+      } else {
+        if (isStuck) yield* this.#passOn(stretch, oldest, true);
+        stretch.lookAgain(nowMs, LOOK_AGAIN_MS);
       }
       this.#close(stretch);
     }

@@ -54,11 +54,14 @@ export class Joins {
     this.traces?.endRecord(partition);
   }
 
-  /** What has waited long enough. `isIdle`: all is read that was fetched, and fetching goes on. */
-  *expire(nowMs: number, isIdle: boolean): Passed {
+  /** What has waited long enough. `inWorkOf`: see in-work.ts. */
+  *expire(nowMs: number, inWorkOf: (partition: number) => 'busy' | 'full' | null): Passed {
     yield* this.lines.expire(nowMs);
     if (!this.traces) return;
-    yield* this.traces.expire(nowMs, ({ record }) => isIdle && record.assignment.isReadToEnd(record.partition));
+    yield* this.traces.expire(nowMs, ({ record: { assignment, partition } }) => {
+      const isRead = assignment.isReadToEnd(partition) || assignment.held.has(partition);
+      return inWorkOf(partition) ?? (isRead ? 'read' : 'asked');
+    });
   }
 
   /** Nothing more will come: lines that are not whole are marked. */

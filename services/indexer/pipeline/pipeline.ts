@@ -23,6 +23,7 @@ import type { Ledger } from '../settle/ledger.ts';
 import { EntryWriter, type EntryWriterOptions } from './entry-writer.ts';
 import { OpenAhead } from './open-ahead.ts';
 import type { JoinedLine } from '../join/joiner.ts';
+import { inWork } from './in-work.ts';
 import type { FinishOptions, Joins } from './joins.ts';
 import type { RecordOpener } from '../poison/opener.ts';
 import { SuspectQueue } from './suspect-queue.ts';
@@ -264,11 +265,10 @@ export class Pipeline {
 
   /** Lines that waited long enough are passed on as they are; all of them for a finish, which it resolves to. */
   async #passOnLines(): Promise<Finish | null> {
-    const { joins, clock, budget } = this.#options;
-    const isFed = this.#isFed;
-    const finish = isFed ? null : this.#finish;
-    const passed = finish ? joins.flush(finish) : joins.expire(clock.monotonicMs(), !isFed && budget.hasRoom);
-    await this.#writeLines(passed);
+    const { joins, clock } = this.#options;
+    const finish = this.#isFed ? null : this.#finish;
+    const inWorkOf = inWork(this.#options, this.#ahead, this.#suspects);
+    await this.#writeLines(finish ? joins.flush(finish) : joins.expire(clock.monotonicMs(), inWorkOf));
     return finish;
   }
 

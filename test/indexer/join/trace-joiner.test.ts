@@ -43,16 +43,6 @@ test('a trace waits, other lines do not', () => {
   assert.equal(tracing.joiner.dueMs, null);
 });
 
-test('while the queue has more, the clock ends nothing, but not for ever', () => {
-  const tracing = read(queued([...TRACE]));
-  tracing.isCaughtUp = false;
-  tracing.after(5000);
-  assert.equal(tracing.out.length, 0);
-  assert(tracing.joiner.dueMs! > 5000, 'it is looked at again, not all the time');
-  tracing.after(1250);
-  assert.equal(tracing.out.length, 1);
-});
-
 test('sources, partitions and streams do not mix', () => {
   const tracing = new Tracing();
   for (let i = 0; i < 3; i++)

@@ -3,7 +3,7 @@
 import { encode } from '@msgpack/msgpack';
 import type { JoinedLine } from '#indexer/join/joiner.ts';
 import { batchOfPart } from '#indexer/join/line-names.ts';
-import { type TraceLimits, TraceJoiner } from '#indexer/join/trace-joiner.ts';
+import { type Reading, type TraceLimits, TraceJoiner } from '#indexer/join/trace-joiner.ts';
 import { documentId } from '#shared/record/identity.ts';
 import type { Batch } from '#shared/record/record.ts';
 import { batch } from '../parse/documents.ts';
@@ -41,7 +41,7 @@ export class Tracing {
   /** Where commits were held, and released, in order. */
   readonly holds: { readonly kind: 'hold' | 'release'; readonly offset: number }[] = [];
   nowMs = 0;
-  isCaughtUp = true;
+  reading: Reading = 'read';
   #offset = -1;
   #partition = 0;
 
@@ -84,10 +84,20 @@ export class Tracing {
     if (this.#offset >= 0) this.joiner.endRecord(this.#partition);
   }
 
+  /** The timer runs whenever it is due. */
   after(ms: number): void {
-    this.nowMs += ms;
+    const untilMs = this.nowMs + ms;
     this.endRecord();
-    this.#note(this.joiner.expire(this.nowMs, () => this.isCaughtUp));
+    for (let dueMs = this.joiner.dueMs; dueMs !== null && dueMs <= untilMs; dueMs = this.joiner.dueMs) {
+      this.late(Math.max(0, dueMs - this.nowMs));
+    }
+    this.nowMs = untilMs;
+  }
+
+  /** The timer runs only after this time. */
+  late(ms: number): void {
+    this.nowMs += ms;
+    this.#note(this.joiner.expire(this.nowMs, () => this.reading));
   }
 
   flush(isWhole = true): void {

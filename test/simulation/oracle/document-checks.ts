@@ -35,8 +35,17 @@ export class DocumentChecks {
       this.#violate(`the line of events ${listed(numbers)} is not whole, and not marked`);
   }
 
-  /** Whole or not, for a gap may end it: its lines in their order, without one that is missing between them. */
+  /**
+   * Whole or not, for a gap may end it: its lines in their order, without one that is missing between them. What was
+   * sent again may lie in the queue behind what came after it.
+   */
   #checkTrace(numbers: readonly number[], { lines }: Trace): void {
+    if (lines.some(({ chunk }) => chunk.sends > 1)) {
+      const own = new Set(lines.map(({ number }) => number));
+      if (numbers.some((number) => !own.delete(number)))
+        this.#violate(`the lines ${listed(numbers)} are not of one trace, or one is there twice`);
+      return;
+    }
     const first = lines.findIndex((event) => event.number === numbers[0]);
     if (numbers.some((number, i) => lines[first + i]?.number !== number))
       this.#violate(`the lines ${listed(numbers)} of a trace are not in order, or some are missing`);
