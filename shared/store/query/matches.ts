@@ -31,9 +31,7 @@ export function matches(where: Where, document: Document): boolean {
     case 'not':
       return !matches(where.node, document);
     case 'words':
-      return FOUND.some((field) =>
-        valuesOf(document, field).some((text) => hasWords(text, where.term)),
-      );
+      return FOUND.some((field) => valuesOf(document, field).some((text) => hasWords(text, where.term)));
   }
 }
 

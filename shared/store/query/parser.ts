@@ -230,9 +230,7 @@ class Parser {
     if (from !== '*')
       ends.push({ operator: open === '[' ? '>=' : '>', text: unquoted(from), at: at + all.indexOf(from, 1) });
     if (to !== '*') ends.push({ operator: close === ']' ? '<=' : '<', text: unquoted(to), at: toAt });
-    return ofEach(named, (one) =>
-      ends.length === 0 ? fieldExists(one) : fieldRange(one, ends, this.#options.nowMs),
-    );
+    return ofEach(named, (one) => (ends.length === 0 ? fieldExists(one) : fieldRange(one, ends, this.#options.nowMs)));
   }
 
   #scoped(field: Field, nameAt: number): Where {
