@@ -1,5 +1,5 @@
-// Addresses of IPv4 and IPv6 as numbers of 128 bits, as Elasticsearch keeps them in fields of type `ip`: those of version
-// 4 are `::ffff:a.b.c.d`, and both versions have one order. Pure; linear, and what is too long is none.
+// Addresses of IPv4 and IPv6 as numbers of 128 bits, as Elasticsearch keeps them in fields of type `ip`: those of
+// version 4 are `::ffff:a.b.c.d`, and both versions have one order. Pure; linear, and what is too long is none.
 
 export interface AddressSpan {
   readonly first: bigint;

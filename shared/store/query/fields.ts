@@ -5,8 +5,8 @@
 //   a key of what senders sent                 took, cart.size: attributes.took, attributes.cart.size
 //
 // The indexer makes fields of the Elastic Common Schema of what senders sent under many names, where the value fits. So
-// such a name means two fields, that of the schema and the attribute: `status` is http.response.status_code of an access
-// log, and attributes.status of a line of JSON. The one that was written comes first, the other is its `also`.
+// such a name means two fields, that of the schema and the attribute: `status` is http.response.status_code of an
+// access log, and attributes.status of a line of JSON. The one that was written comes first, the other is its `also`.
 //
 // Ours are those that the template of Elasticsearch maps (a test compares), and the embedded store follows it. Pure.
 

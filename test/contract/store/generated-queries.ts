@@ -83,7 +83,8 @@ export const records = fc.record(
 // prettier-ignore
 const name = fc.constantFrom(
   'status', 'took', 'user', 'http.method', 'http', String.raw`odd\ key`, 'größe', String.raw`a\:b`, 'http.b',
-  'attributes.status', 'http.response.status_code', 'request_id', 'user.id', 'attributes.took.method', 'attributes.level',
+  'attributes.status', 'http.response.status_code', 'request_id', 'user.id', 'attributes.took.method',
+  'attributes.level',
 );
 const keyword = fc.constantFrom('level', 'container', 'stream', 'service.name', 'container.name', 'tenant');
 const number = fc.oneof(
