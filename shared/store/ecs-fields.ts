@@ -51,3 +51,40 @@ export const ecsFields = [
 ] as const satisfies readonly (readonly [path: string, type: EcsType])[];
 
 export type EcsPath = (typeof ecsFields)[number][0];
+
+/** Other names of the fields of the Elastic Common Schema. Of several that fit, the first one is taken. */
+export const ecsAliases: Readonly<Partial<Record<EcsPath, readonly string[]>>> = {
+  'log.logger': ['logger', 'logger_name', 'loggerName', 'LoggerName', 'Category', 'SourceContext'],
+  'log.origin.function': ['funcName'],
+  'trace.id': ['trace_id', 'traceId', 'traceID', 'traceid', 'TraceId', '@tr', 'dd.trace_id'],
+  'span.id': ['span_id', 'spanId', 'spanID', 'spanid', 'SpanId', '@sp', 'dd.span_id'],
+  'transaction.id': ['transaction_id'],
+  'error.type': ['err.type', 'exception.type', 'exception.exception_class', 'error.name', 'err.name'],
+  'error.code': ['err.code'],
+  'error.message': ['err.message', 'exception.message', 'exception.exception_message', 'error', 'err'],
+  'error.stack_trace': [
+    'error.stack', 'err.stack', 'exception.stacktrace', 'stack_trace', 'stacktrace', 'stack', 'exc_info', 'exception',
+    'Exception', '@x', 'thrown.extendedStackTrace',
+  ], // prettier-ignore
+  'http.request.method': ['http.method', 'req.method'],
+  'http.request.id': ['request_id', 'requestId', 'req.id'],
+  'http.response.status_code': ['http.status_code', 'res.statusCode'],
+  'url.original': ['http.target', 'req.url'],
+  'url.full': ['http.url'],
+  'user_agent.original': ['http.user_agent', 'user_agent', 'req.headers.user-agent'],
+  'source.ip': ['req.remoteAddress'],
+  'source.port': ['req.remotePort'],
+  'client.ip': ['http.client_ip'],
+  'user.id': ['user_id', 'userId', 'enduser.id'],
+  'user.name': ['username'],
+  'process.pid': ['pid', '_PID', 'ProcessId'],
+  'process.name': ['process', 'processName'],
+  'process.thread.name': ['thread', 'thread_name', 'threadName'],
+  'process.thread.id': ['thread_id', 'threadId', 'tid'],
+};
+
+/** Whose words a search for words finds, beside those of the message and of the attributes. */
+export const foundPaths: readonly string[] = [
+  'log.level',
+  ...ecsFields.filter(([, type]) => type !== 'long').map(([path]) => path),
+];

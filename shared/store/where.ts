@@ -4,7 +4,7 @@
 
 import type { QueryTerm } from './query-text.ts';
 
-export type FieldKind = 'keyword' | 'text' | 'date' | 'date_nanos' | 'integer' | 'double' | 'flattened';
+export type FieldKind = 'keyword' | 'ip' | 'text' | 'date' | 'date_nanos' | 'integer' | 'double' | 'flattened';
 
 export interface Field {
   /** In full, as it would have to be written: `attributes.status`. */
@@ -13,6 +13,8 @@ export interface Field {
   /** Of a flattened field: its own name, and the key inside, which is '' for all of its values. */
   readonly root: string;
   readonly key: string;
+  /** Where the same name means another field too (fields.ts). A leaf of a tree is about `path` alone. */
+  readonly also?: Field;
 }
 
 export type Where =
@@ -35,6 +37,8 @@ export type FieldWhere = {
   | { readonly kind: 'equals'; readonly value: string; readonly number: string | null }
   /** A whole value in which runs of any characters stand between the pieces. */
   | { readonly kind: 'pattern'; readonly pieces: readonly string[] }
+  /** Addresses as numbers (query/address.ts), both included. */
+  | { readonly kind: 'addresses'; readonly first: bigint; readonly last: bigint }
   | { readonly kind: 'numbers'; readonly from?: NumberBound; readonly to?: NumberBound }
   /** ns since the epoch: at or after, and before. */
   | { readonly kind: 'times'; readonly since?: bigint; readonly until?: bigint }

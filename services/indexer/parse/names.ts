@@ -2,7 +2,7 @@
 // become (docs/documents.md). Keys go by their number in the tables below. A name with dots is one key, or keys of maps
 // in each other.
 
-import { type EcsPath, ecsFields } from '#shared/store/ecs-fields.ts';
+import { ecsAliases, ecsFields } from '#shared/store/ecs-fields.ts';
 
 // prettier-ignore
 const ownNames = [
@@ -20,40 +20,9 @@ const ownNames = [
 ] as const;
 type OwnName = (typeof ownNames)[number];
 
-/** Other names of the fields of the Elastic Common Schema. Of several that fit, the first one is taken. */
-const aliases: Partial<Record<EcsPath, readonly string[]>> = {
-  'log.logger': ['logger', 'logger_name', 'loggerName', 'LoggerName', 'Category', 'SourceContext'],
-  'log.origin.function': ['funcName'],
-  'trace.id': ['trace_id', 'traceId', 'traceID', 'traceid', 'TraceId', '@tr', 'dd.trace_id'],
-  'span.id': ['span_id', 'spanId', 'spanID', 'spanid', 'SpanId', '@sp', 'dd.span_id'],
-  'transaction.id': ['transaction_id'],
-  'error.type': ['err.type', 'exception.type', 'exception.exception_class', 'error.name', 'err.name'],
-  'error.code': ['err.code'],
-  'error.message': ['err.message', 'exception.message', 'exception.exception_message', 'error', 'err'],
-  'error.stack_trace': [
-    'error.stack', 'err.stack', 'exception.stacktrace', 'stack_trace', 'stacktrace', 'stack', 'exc_info', 'exception',
-    'Exception', '@x', 'thrown.extendedStackTrace',
-  ], // prettier-ignore
-  'http.request.method': ['http.method', 'req.method'],
-  'http.request.id': ['request_id', 'requestId', 'req.id'],
-  'http.response.status_code': ['http.status_code', 'res.statusCode'],
-  'url.original': ['http.target', 'req.url'],
-  'url.full': ['http.url'],
-  'user_agent.original': ['http.user_agent', 'user_agent', 'req.headers.user-agent'],
-  'source.ip': ['req.remoteAddress'],
-  'source.port': ['req.remotePort'],
-  'client.ip': ['http.client_ip'],
-  'user.id': ['user_id', 'userId', 'enduser.id'],
-  'user.name': ['username'],
-  'process.pid': ['pid', '_PID', 'ProcessId'],
-  'process.name': ['process', 'processName'],
-  'process.thread.name': ['thread', 'thread_name', 'threadName'],
-  'process.thread.id': ['thread_id', 'threadId', 'tid'],
-};
-
 /** Names of the fields of the schema, from this number on. */
 export const ECS_FROM = ownNames.length;
-const ecsNames = ecsFields.flatMap(([path]) => [path, ...(aliases[path] ?? [])]).filter((name) => !isOwn(name));
+const ecsNames = ecsFields.flatMap(([path]) => [path, ...(ecsAliases[path] ?? [])]).filter((name) => !isOwn(name));
 const leafNames: readonly string[] = [...ownNames, ...ecsNames];
 /** What leads to a name with dots: a map, if its value is one. */
 const mapNames = leafNames.flatMap((name) => [...name.matchAll(/\./g)].map(({ index }) => name.slice(0, index)));
@@ -61,12 +30,12 @@ export const recordNames: readonly string[] = [...new Set([...leafNames, ...mapN
 
 /** By a name's number, from ECS_FROM on: the number of the field that it may become; -1 where it is a map only. */
 export const fieldOfName: readonly number[] = recordNames.map((name) =>
-  ecsFields.findIndex(([path]) => path === name || (aliases[path] ?? []).includes(name)),
+  ecsFields.findIndex(([path]) => path === name || (ecsAliases[path] ?? []).includes(name)),
 );
 /** By a name's number: its place among the names of its field. */
 export const rankOfName: readonly number[] = recordNames.map((name, number) => {
   const path = ecsFields[fieldOfName[number]!]?.[0];
-  return path === undefined ? -1 : [path, ...(aliases[path] ?? [])].indexOf(name);
+  return path === undefined ? -1 : [path, ...(ecsAliases[path] ?? [])].indexOf(name);
 });
 
 /** Inside `kubernetes`, as fluent-bit's and fluentd's filters fill it. */

@@ -6,7 +6,7 @@
 // `leftOut` and `isCut`.
 
 import { parseInstant } from '#shared/store/instant.ts';
-import { type Document, valuesOf } from '#shared/store/query/document-values.ts';
+import { type Document, namedValues } from '#shared/store/query/document-values.ts';
 import { fieldNamed, shortName } from '#shared/store/query/fields.ts';
 import { numberIn } from '#shared/store/query/number-order.ts';
 import type { Grouping, Measure } from '#shared/store/query/stages.ts';
@@ -49,7 +49,7 @@ export class Aggregate {
   }
 
   add(document: Document): void {
-    const values = this.#measures.map(({ field }) => (field === null ? [] : valuesOf(document, field)));
+    const values = this.#measures.map(({ field }) => (field === null ? [] : namedValues(document, field)));
     let isLeftOut = false;
     for (const names of this.#groupsOf(document)) {
       const key = JSON.stringify(names);
@@ -110,7 +110,7 @@ export class Aggregate {
     const { everyMs, fields } = this.#by;
     let groups: (string | null)[][] = [everyMs === null ? [] : [spanOf(document, everyMs)]];
     for (const field of fields) {
-      const values = [...new Set(valuesOf(document, field))];
+      const values = [...new Set(namedValues(document, field))];
       const names = values.length === 0 ? [null] : values;
       groups = groups.flatMap((group) => names.map((name) => [...group, name])).slice(0, GROUPS_OF_DOCUMENT_MAX);
     }
@@ -134,7 +134,7 @@ function numberOf(value: string | number): number | null {
 }
 
 function spanOf(document: Document, everyMs: number): string | null {
-  const ns = parseInstant(valuesOf(document, TIME)[0] ?? '');
+  const ns = parseInstant(namedValues(document, TIME)[0] ?? '');
   if (ns === null) return null;
   const ms = Number(ns / NS_PER_MS);
   return timeText(ms - (ms % everyMs));

@@ -1,8 +1,8 @@
 // Tells of fields that a query names and no document has: a slip of the keyboard finds nothing, and says nothing.
 
 import type { Document } from '#shared/store/query/document-values.ts';
-import { fieldNamed, fields, SHORT_NAMES, shortName } from '#shared/store/query/fields.ts';
-import type { Field } from '#shared/store/where.ts';
+import { fieldNamed, fields, SHORT_NAMES, shortName, UNSEARCHED } from '#shared/store/query/fields.ts';
+import type { Field, Where } from '#shared/store/where.ts';
 import type { Store, StoreQuery } from '#shared/store/store.ts';
 
 /** Whose fields are proposed. */
@@ -22,11 +22,14 @@ export async function missingFields(
 ): Promise<string[]> {
   const lines: string[] = [];
   let names: readonly string[] | null = null;
-  for (const field of new Map(named.map((one) => [one.path, one])).values()) {
-    const found = await store.search(
-      { ...range, where: { kind: 'exists', field, at: 0 }, order: 'newest', limit: 1 },
-      signal,
-    );
+  const asked = new Set<string>(UNSEARCHED);
+  for (const field of named) {
+    const alike = field.also === undefined ? [field] : [field, field.also];
+    const isAsked = asked.has(field.path);
+    for (const { path } of alike) asked.add(path);
+    if (isAsked) continue;
+    const nodes = alike.map((one): Where => ({ kind: 'exists', field: one, at: 0 }));
+    const found = await store.search({ ...range, where: { kind: 'or', nodes }, order: 'newest', limit: 1 }, signal);
     if (found.length > 0) continue;
     names ??= await namesOf(store, range, signal);
     // A store without documents has no field at all.

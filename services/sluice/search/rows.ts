@@ -1,7 +1,7 @@
 // What `sort`, `fields` and `head` make of rows, and documents as rows. Pure.
 
 import { SluiceError } from '#shared/errors.ts';
-import { type Document, valuesOf } from '#shared/store/query/document-values.ts';
+import { type Document, namedValues } from '#shared/store/query/document-values.ts';
 import { fieldNamed, shortName } from '#shared/store/query/fields.ts';
 import type { SortKey, Stage } from '#shared/store/query/stages.ts';
 import { compareValues, type Row } from './aggregate.ts';
@@ -46,7 +46,7 @@ function columnOf(columns: readonly string[], name: string): string {
 export function documentRow(document: Document, names: readonly string[]): Row {
   return Object.fromEntries(
     names.map((name) => {
-      const values = valuesOf(document, fieldNamed(name));
+      const values = namedValues(document, fieldNamed(name));
       const [only = ''] = values;
       if (values.length !== 1) return [name, values.length === 0 ? null : values.join(', ')];
       return [name, String(Number(only)) === only ? Number(only) : only];

@@ -6,6 +6,7 @@
 
 import { clampInstant, formatInstant } from '../instant.ts';
 import type { QueryTerm } from '../query-text.ts';
+import { addressText } from '../query/address.ts';
 import { ANY_CASE, ATTRIBUTES } from '../query/fields.ts';
 import { CODE_END, CODE_MIN } from '../query/number-order.ts';
 import { ATTRIBUTE_NUMBERS } from './template.ts';
@@ -58,6 +59,8 @@ function fieldClause(where: FieldWhere, options: WhereOptions): Clause {
       return equalsClause(where);
     case 'pattern':
       return patternClause(field, where.pieces);
+    case 'addresses':
+      return { range: { [field.path]: { gte: addressText(where.first), lte: addressText(where.last) } } };
     case 'numbers':
       if (field.kind === 'flattened') return numbersClause(field.key, where);
       return field.kind === 'integer' ? integersClause(field, where) : doublesClause(field, where);

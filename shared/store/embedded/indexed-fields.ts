@@ -4,7 +4,7 @@
 // Refuses what Elasticsearch's mapping refuses: text that is no JSON object, and a `@timestamp` that is missing or
 // outside 1970–2262.
 
-import { ecsFields } from '../ecs-fields.ts';
+import { foundPaths } from '../ecs-fields.ts';
 import { parseExactJson } from '../exact-json.ts';
 import { clampInstant, INSTANT_MAX, INSTANT_MIN, parseInstant } from '../instant.ts';
 import { separateCjk, shortenWords } from '../words.ts';
@@ -28,9 +28,7 @@ export interface IndexedFields {
 
 type Fields = Record<string, unknown>;
 
-const foundPaths = ['log.level', ...ecsFields.filter(([, type]) => type !== 'long').map(([path]) => path)].map((path) =>
-  path.split('.'),
-);
+const foundKeys = foundPaths.map((path) => path.split('.'));
 
 /** As the mapping's `ignore_above`: longer values are kept but not found. */
 const KEYWORD_MAX = 1024;
@@ -76,7 +74,7 @@ function attributeText(document: Fields): string {
   const values: string[] = [];
   const { attributes } = document;
   if (isObject(attributes)) collectValues(attributes, values, 0);
-  for (const path of foundPaths) {
+  for (const path of foundKeys) {
     const value = valueAt(document, path);
     if (typeof value === 'string') values.push(shortenWords(value));
   }

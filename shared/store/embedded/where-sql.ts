@@ -5,6 +5,7 @@
 
 import { clampInstant } from '../instant.ts';
 import type { QueryTerm } from '../query-text.ts';
+import { foundPaths } from '../ecs-fields.ts';
 import { ATTRIBUTES } from '../query/fields.ts';
 import type { FieldWhere, Where } from '../where.ts';
 import { wordsOf } from '../words.ts';
@@ -26,6 +27,8 @@ const ORIGIN_COLUMNS: Readonly<Record<string, string>> = {
   'service.name': 'service',
   'fluentd.tag': 'tag',
 };
+/** Their words are beside those of the attributes. The level's are not in documents of older versions. */
+const ECS_PATHS: ReadonlySet<string> = new Set(foundPaths.filter((path) => path !== 'log.level'));
 /** Of a key that stands in the JSON as it is. */
 const PLAIN_KEY = /^[\w@/ -]+$/;
 // Beyond ASCII, SQLite's letters and ours may differ.
@@ -86,9 +89,11 @@ function matchOf(where: Where): Match | null {
     case 'words':
       return { text: phrase(where.term), isExact: true };
     case 'text':
-      return where.field.path === 'message' ? { text: `message : ${phrase(where.term)}`, isExact: true } : null;
+      return where.field.path === 'message'
+        ? { text: `message : ${phrase(where.term)}`, isExact: true }
+        : { text: `attributes : ${phrase(where.term)}`, isExact: false };
     case 'equals':
-      return where.number === null ? attributeMatch(where, where.value, false) : null;
+      return where.number === null || where.field.kind === 'keyword' ? attributeMatch(where, where.value, false) : null;
     case 'pattern':
       return attributeMatch(where, where.pieces[0] ?? '', true);
     case 'and': {
@@ -103,6 +108,7 @@ function matchOf(where: Where): Match | null {
     case 'all':
     case 'not':
     case 'exists':
+    case 'addresses':
     case 'numbers':
     case 'times':
       return null;
@@ -123,7 +129,8 @@ const phrase = ({ words, prefix }: Pick<QueryTerm, 'words' | 'prefix'>): string 
 
 /** Whoever has the value has its words in a row, in whatever case. */
 function attributeMatch({ field }: FieldWhere, value: string, prefix: boolean): Match | null {
-  if (field.root !== ATTRIBUTES || !PLAIN_TEXT.test(value)) return null;
+  const isFound = field.root === ATTRIBUTES || ECS_PATHS.has(field.path);
+  if (!isFound || !PLAIN_TEXT.test(value)) return null;
   const words = wordsOf(value);
   return words.length === 0 ? null : { text: `attributes : ${phrase({ words, prefix })}`, isExact: false };
 }
@@ -134,7 +141,8 @@ function fieldSql(where: FieldWhere): WhereSql {
   const column = Object.hasOwn(ORIGIN_COLUMNS, field.path) ? ORIGIN_COLUMNS[field.path] : undefined;
   if (column !== undefined) return originSql(where, column);
   // The last part of the key ends a key in the document, wherever its dots are.
-  const last = field.key.slice(field.key.lastIndexOf('.') + 1);
+  const key = field.kind === 'flattened' ? field.key : field.path;
+  const last = key.slice(key.lastIndexOf('.') + 1);
   if (!PLAIN_KEY.test(last)) return UNKNOWN;
   return { sql: 'instr(d.source, ?) > 0', values: [`${last}"`], isExact: false, isIndexed: false };
 }

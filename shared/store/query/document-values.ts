@@ -11,6 +11,12 @@ export type Document = Readonly<Record<string, unknown>>;
 const KEYWORD_MAX = 1024;
 const ATTRIBUTE_MAX = 8191;
 
+/** Of all fields that a name means. */
+export function namedValues(document: Document, field: Field): string[] {
+  const values = valuesOf(document, field);
+  return field.also === undefined ? values : [...values, ...valuesOf(document, field.also)];
+}
+
 /** Texts, numbers and booleans, as text. */
 export function valuesOf(document: Document, field: Field): string[] {
   const values: string[] = [];

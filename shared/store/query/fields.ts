@@ -2,11 +2,15 @@
 //
 //   a field of ours, by its whole name         log.level, kubernetes.labels.app, attributes.status
 //   a field of ours, by its short name         level, container, pod: the table below
-//   a key of what senders sent                 status, http.method: attributes.status, attributes.http.method
+//   a key of what senders sent                 took, cart.size: attributes.took, attributes.cart.size
+//
+// The indexer makes fields of the Elastic Common Schema of what senders sent under many names, where the value fits. So
+// such a name means two fields, that of the schema and the attribute: `status` is http.response.status_code of an
+// access log, and attributes.status of a line of JSON. The one that was written comes first, the other is its `also`.
 //
 // Ours are those that the template of Elasticsearch maps (a test compares), and the embedded store follows it. Pure.
 
-import { type EcsType, ecsFields } from '../ecs-fields.ts';
+import { ecsAliases, type EcsType, ecsFields } from '../ecs-fields.ts';
 import type { Field, FieldKind } from '../where.ts';
 
 export const ATTRIBUTES = 'attributes';
@@ -14,13 +18,13 @@ const KIND_OF_ECS: Readonly<Record<EcsType, FieldKind>> = {
   keyword: 'keyword',
   text: 'text',
   long: 'integer',
-  ip: 'keyword',
+  ip: 'ip',
 };
 const ecsOf = (kind: FieldKind): string[] =>
   ecsFields.filter(([, type]) => KIND_OF_ECS[type] === kind).map(([path]) => path);
 
 const OURS: Readonly<Record<FieldKind, readonly string[]>> = {
-  text: ['message', 'words', ...ecsOf('text')],
+  text: ['message', ...ecsOf('text')],
   // prettier-ignore
   keyword: [
     'stream', 'log.level', 'log.flags', 'container.id', 'container.name', 'container.image.name',
@@ -28,6 +32,7 @@ const OURS: Readonly<Record<FieldKind, readonly string[]>> = {
     'kubernetes.container.name', 'kubernetes.node.name', 'host.name', 'service.name', 'tenant.id', 'fluentd.tag',
     'event.original', ...ecsOf('keyword'),
   ],
+  ip: ecsOf('ip'),
   date_nanos: ['@timestamp', 'event.created'],
   date: ['event.ingested'],
   integer: ['event.sequence', 'event.severity', 'log.lines', ...ecsOf('integer')],
@@ -56,6 +61,22 @@ export const SHORT_NAMES: Readonly<Record<string, string>> = {
   timestamp: '@timestamp',
 };
 
+/** Names that only queries know for them: under these senders mean other things as well, so they stay attributes. */
+const ALSO: Readonly<Record<string, string>> = {
+  status: 'http.response.status_code',
+  method: 'http.request.method',
+  url: 'url.original',
+};
+
+const ecsOfName: ReadonlyMap<string, string> = new Map([
+  ...ecsFields.map(([path]) => [path, path] as const),
+  ...ecsFields.flatMap(([path]) => (ecsAliases[path] ?? []).map((name) => [name, path] as const)),
+  ...Object.entries(ALSO),
+]);
+
+/** Kept and shown, but indexed by no store. */
+export const UNSEARCHED: ReadonlySet<string> = new Set(['event.original']);
+
 /** Whatever the source wrote: `ERROR` and `error` are one level. */
 export const ANY_CASE: ReadonlySet<string> = new Set(['log.level']);
 
@@ -69,7 +90,11 @@ export const fields: ReadonlyMap<string, Field> = new Map(
 
 export function fieldNamed(name: string): Field {
   const long = Object.hasOwn(SHORT_NAMES, name) ? (SHORT_NAMES[name] ?? '') : '';
-  return ours(name) ?? ours(long) ?? keyOf(ATTRIBUTES, name);
+  const field = ours(name) ?? ours(long) ?? keyOf(ATTRIBUTES, name);
+  const ecs = ecsOfName.get(name);
+  if (ecs === undefined) return field;
+  const also = ecs === name ? keyOf(ATTRIBUTES, name) : fields.get(ecs);
+  return also === undefined ? field : { ...field, also };
 }
 
 /** The shortest name that means the field, but for those of the table above. */

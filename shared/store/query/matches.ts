@@ -3,14 +3,20 @@
 
 import { clampInstant, parseInstant } from '../instant.ts';
 import type { QueryTerm } from '../query-text.ts';
+import { foundPaths } from '../ecs-fields.ts';
 import { wordsOf } from '../words.ts';
+import { addressNumber } from './address.ts';
 import { type Document, valuesOf } from './document-values.ts';
 import { ANY_CASE, ATTRIBUTES, fieldNamed } from './fields.ts';
 import { numberIn } from './number-order.ts';
-import type { FieldWhere, NumberBound, Where } from '../where.ts';
+import type { Field, FieldWhere, NumberBound, Where } from '../where.ts';
 
-const MESSAGE = fieldNamed('message');
-const ATTRIBUTE_VALUES = fieldNamed(ATTRIBUTES);
+/** Where words are found; whole texts, however long. */
+const FOUND: readonly Field[] = [
+  fieldNamed('message'),
+  fieldNamed(ATTRIBUTES),
+  ...foundPaths.map((path) => ({ path, kind: 'text', root: path, key: '' }) as const),
+];
 const NS_PER_MS = 1_000_000n;
 
 export function matches(where: Where, document: Document): boolean {
@@ -25,9 +31,7 @@ export function matches(where: Where, document: Document): boolean {
     case 'not':
       return !matches(where.node, document);
     case 'words':
-      return [MESSAGE, ATTRIBUTE_VALUES].some((field) =>
-        valuesOf(document, field).some((text) => hasWords(text, where.term)),
-      );
+      return FOUND.some((field) => valuesOf(document, field).some((text) => hasWords(text, where.term)));
   }
 }
 
@@ -47,6 +51,11 @@ function matchesField(where: FieldWhere, document: Document): boolean {
           where.pieces.map((piece) => cased(piece, where)),
         ),
       );
+    case 'addresses':
+      return values.some((value) => {
+        const address = addressNumber(value);
+        return address !== null && address >= where.first && address <= where.last;
+      });
     case 'numbers':
       return values.some((value) => isWithin(numberIn(value), where));
     case 'times':

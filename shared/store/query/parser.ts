@@ -17,6 +17,7 @@ import {
   fieldExists,
   fieldMatch,
   fieldRange,
+  ofEach,
   type NamedField,
   type RangeEnd,
   type RangeOperator,
@@ -206,8 +207,9 @@ class Parser {
     }
     if (this.#in.text[at] === '(') return this.#scoped(field, nameAt);
     if (this.#in.text[at] === '[' || this.#in.text[at] === '{') return this.#range(named);
-    if (this.#in.text[at] === '"') return fieldMatch(named, this.#in.quoted(), { isQuoted: true, nowMs });
-    return fieldMatch(named, this.#in.bare(), { isQuoted: false, nowMs });
+    const isQuoted = this.#in.text[at] === '"';
+    const text = isQuoted ? this.#in.quoted() : this.#in.bare();
+    return ofEach(named, (one) => fieldMatch(one, text, { isQuoted, nowMs }));
   }
 
   #comparison(operator: RangeOperator, named: NamedField): Where {
@@ -215,7 +217,7 @@ class Parser {
     const text = this.#in.text[at] === '"' ? this.#in.quoted() : this.#in.bare();
     if (text === '') throw new Mistake(`${operator} has nothing behind it`, named.valueAt);
     const end: RangeEnd = { operator, text, at };
-    return fieldRange(named, [end], this.#options.nowMs);
+    return ofEach(named, (one) => fieldRange(one, [end], this.#options.nowMs));
   }
 
   #range(named: NamedField): Where {
@@ -228,7 +230,7 @@ class Parser {
     if (from !== '*')
       ends.push({ operator: open === '[' ? '>=' : '>', text: unquoted(from), at: at + all.indexOf(from, 1) });
     if (to !== '*') ends.push({ operator: close === ']' ? '<=' : '<', text: unquoted(to), at: toAt });
-    return ends.length === 0 ? fieldExists(named) : fieldRange(named, ends, this.#options.nowMs);
+    return ofEach(named, (one) => (ends.length === 0 ? fieldExists(one) : fieldRange(one, ends, this.#options.nowMs)));
   }
 
   #scoped(field: Field, nameAt: number): Where {

@@ -19,6 +19,9 @@ export class Mistake extends Error {
   }
 }
 
+/** The value is none that the field can have; where the name means another field too, it may be one of that. */
+export class Unfit extends Mistake {}
+
 /** Of the query, to each side of the place. */
 const SHOWN = 50;
 

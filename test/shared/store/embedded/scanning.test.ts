@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { systemClock } from '#shared/clock.ts';
 import { type EmbeddedStore, openEmbeddedStore } from '#shared/store/embedded/store.ts';
+import type { StoreQuery } from '#shared/store/store.ts';
 import { parseQuery } from '#shared/store/query/parser.ts';
 import { bulkRequest, testId } from '#test/contract/store-bodies.ts';
 
@@ -36,11 +37,16 @@ after(async () => {
   await rm(dataDir, { recursive: true });
 });
 
-async function found(text: string, order: 'oldest' | 'newest', limit = Infinity): Promise<number[]> {
+async function found(
+  text: string,
+  order: 'oldest' | 'newest',
+  limit = Infinity,
+  more: Pick<StoreQuery, 'by' | 'ingestedSinceMs'> = {},
+): Promise<number[]> {
   const parsed = parseQuery(text, { nowMs: 0 });
   assert('where' in parsed);
   const numbers: number[] = [];
-  for await (const { documents } of store.pages({ where: parsed.where, order, limit })) {
+  for await (const { documents } of store.pages({ where: parsed.where, order, limit, ...more })) {
     assert(documents.length > 0);
     for (const { source } of documents) numbers.push(Number(String(source['message']).slice(1)));
   }
@@ -65,4 +71,16 @@ test('more than a page, each once, and no more than the limit', async () => {
   assert.deepEqual(sorted(all), range(100, DOCUMENTS));
   assert.deepEqual(await found('n>=100', 'newest', 2500), all.slice(0, 2500));
   assert.deepEqual(await found('-n:<100', 'newest'), all);
+});
+
+test('in the order of arrival, where scans end between documents of one sequence', async () => {
+  for (const more of [{ by: 'arrival' }, { by: 'arrival', ingestedSinceMs: 0 }] as const) {
+    const order = range(100, DOCUMENTS).toSorted((a, b) => (a % 2) - (b % 2) || a - b);
+    const all = await found('n>=100', 'oldest', Infinity, more);
+    const place = (n: number) => (n % 2) * DOCUMENTS + Math.floor(n / 3);
+    assert.deepEqual(all.map(place), order.map(place));
+    assert.deepEqual(sorted(all), range(100, DOCUMENTS));
+    assert.deepEqual(await found('n>=100', 'newest', Infinity, more), all.toReversed());
+    assert.deepEqual(await found('n:[24990 TO 24992]', 'oldest', Infinity, more), [24_990, 24_992, 24_991]);
+  }
 });

@@ -3,11 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fieldNamed, fields, SHORT_NAMES, shortName } from '#shared/store/query/fields.ts';
-import { ATTRIBUTE_NUMBERS, templatesOf } from '#shared/store/elasticsearch/template.ts';
+import { ATTRIBUTE_NUMBERS, templatesOf, WORDS_FIELD } from '#shared/store/elasticsearch/template.ts';
 
 const KINDS: Readonly<Record<string, string>> = {
   long: 'integer',
-  ip: 'keyword',
   match_only_text: 'text',
   flat_object: 'flattened',
 };
@@ -28,7 +27,9 @@ test('the fields of queries are those of the mapping', () => {
   const { template } = JSON.parse(mappings?.body ?? '') as {
     template: { mappings: { properties: Record<string, unknown> } };
   };
-  const expected = mapped(template.mappings.properties).filter(([path]) => path !== ATTRIBUTE_NUMBERS);
+  const expected = mapped(template.mappings.properties).filter(
+    ([path]) => path !== ATTRIBUTE_NUMBERS && path !== WORDS_FIELD,
+  );
   assert.deepEqual(
     Object.fromEntries([...fields.values()].map(({ path, kind }) => [path, kind])),
     Object.fromEntries(expected),
@@ -40,6 +41,22 @@ test('every short name means a field of ours', () => {
     assert(fields.has(path), path);
     assert.equal(fieldNamed(short).path, path);
   }
+});
+
+test('a name of the schema means the attribute too, and the name of an attribute what the indexer makes of it', () => {
+  const check = (name: string, path: string, also: string | undefined) => {
+    assert.equal(fieldNamed(name).path, path);
+    assert.equal(fieldNamed(name).also?.path, also);
+  };
+  check('status', 'attributes.status', 'http.response.status_code');
+  check('http.response.status_code', 'http.response.status_code', 'attributes.http.response.status_code');
+  check('request_id', 'attributes.request_id', 'http.request.id');
+  check('user.id', 'user.id', 'attributes.user.id');
+  check('error', 'attributes.error', 'error.message');
+  check('attributes.status', 'attributes.status', undefined);
+  check('took', 'attributes.took', undefined);
+  check('level', 'log.level', undefined);
+  check('words', 'attributes.words', undefined);
 });
 
 test('names', () => {

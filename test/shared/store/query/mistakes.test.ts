@@ -39,6 +39,11 @@ test('mistakes', () => {
   check('time:2026-13-01', '     ^', '"2026-13-01" is no time: write now-1h, 2026-03-01 or 2026-03-01T12:00:00Z');
   check('a x:a*b', '    ^', 'in attributes.x a * can only be the end of a value');
   check('container:*a*b*c*d*e*f*g*h*i*j*k', '          ^', 'it has more than 10 stars');
+  check('x event.original:a', '  ^', 'event.original is not searched: its words are in message and the fields');
+  check('event.original:*', '^', 'event.original is not searched: its words are in message and the fields');
+  check('client.ip:10.1*', '          ^', '"10.1*" is no address: write 10.0.0.1, 10.0.0.0/8 or 10.*');
+  check('client.ip:10.0.0.0/33', '          ^', '"10.0.0.0/33" is no address: write 10.0.0.1, 10.0.0.0/8 or 10.*');
+  check('status:5*', '       ^', 'http.response.status_code is a number, and has no *: write [500 TO 599]');
   check('message:--', '        ^', 'there is no word to look for');
 });
 

@@ -62,14 +62,14 @@ test('fields', () => {
   check('level:error', 'log.level=error');
   check('log.level:error', 'log.level=error');
   check('container:web-1 pod:x tag:y', '(container.name=web-1 & kubernetes.pod.name=x & fluentd.tag=y)');
-  check('status:500', 'attributes.status=500');
+  check('points:500', 'attributes.points=500');
   check('attributes.level:30', 'attributes.level=30');
-  check('http.method:GET', 'attributes.http.method=GET');
+  check('http.route:GET', 'attributes.http.route=GET');
   check('kubernetes.labels.app.kubernetes.io/name:web', 'kubernetes.labels.app.kubernetes.io/name=web');
   check('attributes:x', 'attributes=x');
   check('größe:x _id:y', '(attributes.größe=x & attributes._id=y)');
   check(String.raw`odd\ key:x a\:b:y`, '(attributes.odd key=x & attributes.a:b=y)');
-  check('url:"/a b" url:/a?b=c', '(attributes.url=/a b & attributes.url=/a?b=c)');
+  check('uri:"/a b" uri:/a?b=c', '(attributes.uri=/a b & attributes.uri=/a?b=c)');
   check(String.raw`x:"a\"b\\c\d"`, String.raw`attributes.x=a"b\c\d`);
   check('x:""', 'attributes.x=');
   check('x:a:b', 'attributes.x=a:b');
@@ -84,18 +84,36 @@ test('fields', () => {
   check('(level:error)', 'log.level=error');
 });
 
+test('names that mean a field of the schema and an attribute', () => {
+  check('status>=500', '(attributes.status>=500 | http.response.status_code>=500)');
+  check('status:ok', 'attributes.status=ok');
+  check('-status:*', '!(attributes.status? | http.response.status_code?)');
+  const range = (sign: string) => `(attributes.status${sign} | http.response.status_code${sign})`;
+  check('status:(>=500 <600)', `(${range('>=500')} & ${range('<600')})`);
+  check('user.id:42', '(user.id=42 | attributes.user.id=42)');
+  check('user_id>=42', 'attributes.user_id>=42');
+  check('url:*items', 'url.original=…items');
+  check('error:timeout', '(attributes.error=timeout | error.message~timeout)');
+  const ten = '0000:0000:0000:0000:0000:ffff:0a00';
+  check('client.ip:10.0.0.1', `(client.ip=${ten}:0001-${ten}:0001 | attributes.client.ip=10.0.0.1)`);
+  check('client.ip:10.0.*', `(client.ip=${ten}:0000-${ten}:ffff | attributes.client.ip=10.0.…)`);
+  check('client.ip:10.0.0.0/30', `(client.ip=${ten}:0000-${ten}:0003 | attributes.client.ip=10.0.0.0/30)`);
+  check('client.ip:unknown', 'attributes.client.ip=unknown');
+  check('attributes.client.ip:10.0.0.1', 'attributes.client.ip=10.0.0.1');
+});
+
 test('ranges', () => {
-  check('status>=500', 'attributes.status>=500');
-  check('status > 500', 'attributes.status>500');
-  check('status>= -1.5e3', 'attributes.status>=-1.5e3');
-  check('status:>=500 status:<.5', '(attributes.status>=500 & attributes.status<.5)');
-  check('status:(>=500 <600)', '(attributes.status>=500 & attributes.status<600)');
-  check('status:[100 TO 500]', 'attributes.status>=100<=500');
-  check('status:{100 TO 500}', 'attributes.status>100<500');
-  check('status:[100 TO *}', 'attributes.status>=100');
-  check('status:[* TO 5}', 'attributes.status<5');
-  check('status:[* TO *]', 'attributes.status?');
-  check('status:["1" TO "2"]', 'attributes.status>=1<=2');
+  check('points>=500', 'attributes.points>=500');
+  check('points > 500', 'attributes.points>500');
+  check('points>= -1.5e3', 'attributes.points>=-1.5e3');
+  check('points:>=500 points:<.5', '(attributes.points>=500 & attributes.points<.5)');
+  check('points:(>=500 <600)', '(attributes.points>=500 & attributes.points<600)');
+  check('points:[100 TO 500]', 'attributes.points>=100<=500');
+  check('points:{100 TO 500}', 'attributes.points>100<500');
+  check('points:[100 TO *}', 'attributes.points>=100');
+  check('points:[* TO 5}', 'attributes.points<5');
+  check('points:[* TO *]', 'attributes.points?');
+  check('points:["1" TO "2"]', 'attributes.points>=1<=2');
   check('event.sequence:5', 'event.sequence>=5<=5');
   check('a > b a<b', '(a & b & a+b)');
 });

@@ -1,6 +1,7 @@
 // A query's tree in one line, for tables of tests.
 
 import type { NumberBound, Where } from '#shared/store/where.ts';
+import { addressText } from '#shared/store/query/address.ts';
 import { formatInstant } from '#shared/store/instant.ts';
 
 export function shown(where: Where): string {
@@ -22,6 +23,8 @@ export function shown(where: Where): string {
       return `${where.field.path}=${where.value}`;
     case 'pattern':
       return `${where.field.path}=${where.pieces.join('…')}`;
+    case 'addresses':
+      return `${where.field.path}=${addressText(where.first)}-${addressText(where.last)}`;
     case 'numbers':
       return where.field.path + boundShown('>', where.from) + boundShown('<', where.to);
     case 'times':
