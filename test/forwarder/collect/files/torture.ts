@@ -21,6 +21,8 @@ export interface TortureOptions {
   readonly writers: number;
   readonly steps: number;
   readonly kills: number;
+  /** Told after each step. */
+  readonly progress?: (step: number) => void;
 }
 
 export interface TortureResult {
@@ -45,13 +47,14 @@ function randomOf(seed: number): (below: number) => number {
   };
 }
 
-export async function torture({ seed, writers, steps, kills }: TortureOptions): Promise<TortureResult> {
+export async function torture({ seed, writers, steps, kills, progress }: TortureOptions): Promise<TortureResult> {
   const run = new Torture(seed, writers);
   try {
     await run.collector.start();
     const killEach = Math.max(1, Math.floor(steps / (kills + 1)));
     for (let step = 1; step <= steps; step += 1) {
       run.step();
+      progress?.(step);
       if (step % killEach === 0) await run.killed();
       if (step % 25 === 0) await run.settled();
       if (step % 5 === 0) await delay(run.random(30));
