@@ -30,7 +30,7 @@ export interface GenerationRow {
   readonly crc32: number;
   /** A hash of the bytes just before the offset. */
   readonly tail: string;
-  /** `length:hash` of the first bytes, as they were when lines were first given; empty as long as none were. */
+  /** `length:hash` of the first bytes, as they were when lines were first given (all of these, at offset 0); empty for none. */
   readonly head: string;
   /** The largest size that the file was seen to have; of a compressed one, of what it unpacks to. */
   readonly size: number;
@@ -142,7 +142,9 @@ function rowsOf(database: DatabaseSync): CheckpointRows {
 
 function save(database: DatabaseSync, changes: CheckpointChanges): void {
   const putSource = database.prepare('INSERT OR REPLACE INTO source VALUES (?, ?, ?)');
-  const putGeneration = database.prepare('INSERT OR REPLACE INTO generation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+  const putGeneration = database.prepare(
+    'INSERT OR REPLACE INTO generation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  );
   const putExamined = database.prepare('INSERT OR REPLACE INTO examined VALUES (?, ?)');
   const removeGeneration = database.prepare('DELETE FROM generation WHERE source = ? AND number = ?');
   const removeExamined = database.prepare('DELETE FROM examined WHERE identity = ?');

@@ -18,24 +18,27 @@ export async function checkOf(
   if (stat.size < Math.max(place.offset, size)) return null;
   const isRewritten = hasTrueTimes && size > 0 && stat.size === size && writtenMs > 0 && stat.mtimeMs !== writtenMs;
   if (isRewritten) return null;
-  const head = Buffer.alloc(CHECK_BYTES);
-  const headBytes = await readAt(handle, head, 0, CHECK_BYTES);
-  if (!hasHead(generation, head.subarray(0, headBytes))) return null;
+  const head = Buffer.alloc(headBytesOf(generation));
+  if ((await readAt(handle, head, 0, head.length)) < head.length || !hasHead(generation, head)) return null;
   const length = Math.min(CHECK_BYTES, place.offset);
   const check = Buffer.alloc(length);
   const read = await readAt(handle, check, place.offset - length, length);
   return read === length && (length === 0 || tailOf(check) === tail) ? check : null;
 }
 
-/** `length:hash` of the first of the bytes, which are a file's from its beginning. */
-export function headOf(bytes: Uint8Array): string {
-  const head = bytes.subarray(0, CHECK_BYTES);
+/** `length:hash` of a file's first bytes. */
+export function headOf(head: Uint8Array): string {
   return `${head.length}:${tailOf(head)}`;
 }
 
+function headBytesOf({ head }: Pick<Generation, 'head'>): number {
+  return head === '' ? 0 : Number.parseInt(head, 10);
+}
+
 /** Whether content that begins with the bytes may be the generation's, as far as anything of that is known. */
-export function hasHead({ head }: Pick<Generation, 'head'>, bytes: Uint8Array): boolean {
-  return head === '' || headOf(bytes.subarray(0, Number.parseInt(head, 10))) === head;
+export function hasHead(generation: Pick<Generation, 'head'>, bytes: Uint8Array): boolean {
+  const { head } = generation;
+  return head === '' || headOf(bytes.subarray(0, headBytesOf(generation))) === head;
 }
 
 export function tailOf(bytes: Uint8Array): string {

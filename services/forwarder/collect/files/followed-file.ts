@@ -137,7 +137,8 @@ export class FollowedFile implements Reader {
     slot.writer.reset();
     const { at, count, isFull } = this.#entries.take(slot.writer, slot.buffer, from, end);
     this.#check = Buffer.from(slot.buffer.subarray(Math.max(0, at - CHECK_BYTES), at));
-    if (start === 0 && count > 0) generation.head = headOf(slot.buffer.subarray(0, end));
+    // All of the first run, until a place is known: then the bytes before that tell as much.
+    if (start === 0 && count > 0) generation.head = headOf(slot.buffer.subarray(0, at));
     if (count > 0 && !isUnwanted) await this.#give({ entries: slot.writer.take(), count, chain });
     if (this.#entries.line !== line) this.#commit(slot.buffer, start);
     if (isUnwanted && at === from) this.#wantAll();
@@ -174,6 +175,7 @@ export class FollowedFile implements Reader {
     generation.place = entries.line;
     const end = entries.line.offset - start;
     generation.tail = tailOf(buffer.subarray(Math.max(0, end - CHECK_BYTES), end));
+    if (start === 0) generation.head = headOf(buffer.subarray(0, Math.min(CHECK_BYTES, end)));
     this.options.changed(generation);
   }
 

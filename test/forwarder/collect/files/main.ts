@@ -24,7 +24,9 @@ for (let seed = first; seed < first + seeds; seed += 1) {
   const { missing, doubled, lost, ...counts } = await torture({ seed, ...options, progress });
   // What counts as lost may be too much after a kill, for checkpoints follow the queue: it is only shown.
   const isClean = missing.length + doubled.length === 0;
-  process.stdout.write(`seed ${seed}: ${isClean ? 'clean' : 'NOT CLEAN'} ${JSON.stringify({ ...counts, lost: lost.length })}\n`);
+  process.stdout.write(
+    `seed ${seed}: ${isClean ? 'clean' : 'NOT CLEAN'} ${JSON.stringify({ ...counts, lost: lost.length })}\n`,
+  );
   if (isClean) continue;
   for (const [what, lines] of Object.entries({ missing, doubled, lost })) {
     for (const line of lines.slice(0, 20)) process.stdout.write(`  ${what}: ${line}\n`);

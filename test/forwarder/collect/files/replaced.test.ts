@@ -35,6 +35,27 @@ suite('files are replaced unseen', { timeout: 60_000 }, () => {
     assert.deepEqual(intake.lines.toSorted(), numbered(1, 40).trimEnd().split('\n').toSorted());
   });
 
+  test('a kill after the first lines, then other lines after the same header', async () => {
+    await using world = new FileWorld();
+    const killed = world.path('killed');
+    let isFirst = true;
+    world.intake.before = () => {
+      if (isFirst) cpSync(world.dataDir, killed, { recursive: true });
+      isFirst = false;
+      return Promise.resolve();
+    };
+    const header = `${'header '.repeat(60)}\n`;
+    writeFileSync(world.path('a.log'), header + numbered(1, 10));
+    {
+      await using _ = world.start();
+      await world.untilLines(11);
+    }
+    writeFileSync(world.path('a.log'), header + numbered(11, 40));
+    await using _ = world.start({}, { dataDir: killed });
+    await world.until(() => world.intake.entries >= 42);
+    assert.equal(world.intake.held.size, 42);
+  });
+
   test('another beginning, and the same bytes before the place', async () => {
     await using world = new FileWorld();
     writeFileSync(world.path('a.log'), `begin 1\n${'tick\n'.repeat(100)}`);
