@@ -30,7 +30,7 @@ export interface GenerationRow {
   readonly crc32: number;
   /** A hash of the bytes just before the offset. */
   readonly tail: string;
-  /** `length:hash` of the first bytes, as they were when lines were first given (all of these, at offset 0); empty for none. */
+  /** `length:hash` of the first bytes; at offset 0, of the first lines that were given. Empty for none. */
   readonly head: string;
   /** The largest size that the file was seen to have; of a compressed one, of what it unpacks to. */
   readonly size: number;
@@ -70,8 +70,8 @@ const SCHEMA = `
     STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS generation (
     source TEXT NOT NULL, number INTEGER NOT NULL, identity TEXT NOT NULL, offset INTEGER NOT NULL, chain BLOB NOT NULL,
-    crc32 INTEGER NOT NULL, tail TEXT NOT NULL, head TEXT NOT NULL, size INTEGER NOT NULL, unfinished_end INTEGER NOT NULL,
-    written_ms REAL NOT NULL, skip_end INTEGER NOT NULL, PRIMARY KEY (source, number)
+    crc32 INTEGER NOT NULL, tail TEXT NOT NULL, head TEXT NOT NULL, size INTEGER NOT NULL,
+    unfinished_end INTEGER NOT NULL, written_ms REAL NOT NULL, skip_end INTEGER NOT NULL, PRIMARY KEY (source, number)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS examined (identity TEXT PRIMARY KEY, size INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `;

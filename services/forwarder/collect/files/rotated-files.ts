@@ -162,7 +162,7 @@ export class RotatedFiles {
   }
 
   /**
-   * A generation that is gone, and of which nothing is known to be read: of its content, only the beginning is known. If lines of
+   * A generation that is gone, and of which nothing is known to be read: only its beginning is known. If lines of
    * it were given all the same, just before a kill, the file has them again under their names.
    */
   #unreadLike({ generations }: Source, { size, head }: FileContent): Generation | null {

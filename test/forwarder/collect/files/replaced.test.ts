@@ -1,5 +1,5 @@
-// A file whose content is replaced while nobody reads it, and of which the checkpoints know little: it is told by how it
-// begins.
+// A file whose content is replaced while nobody reads it, and of which the checkpoints know little: how it begins
+// tells it from others.
 
 import assert from 'node:assert/strict';
 import { copyFileSync, cpSync, truncateSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ function numbered(first: number, last: number): string {
 }
 
 suite('files are replaced unseen', { timeout: 60_000 }, () => {
-  test('a kill after the first lines, then copy and truncate: the copy has the names, the file has new ones', async () => {
+  test('a kill after the first lines, then copy and truncate: the copy has the names', async () => {
     await using world = new FileWorld();
     // What a kill would leave, just before the queue has the first lines.
     const killed = world.path('killed');
