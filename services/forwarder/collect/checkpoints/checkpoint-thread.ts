@@ -30,6 +30,8 @@ export interface GenerationRow {
   readonly crc32: number;
   /** A hash of the bytes just before the offset. */
   readonly tail: string;
+  /** `length:hash` of the first bytes; at offset 0, of the first lines that were given. Empty for none. */
+  readonly head: string;
   /** The largest size that the file was seen to have; of a compressed one, of what it unpacks to. */
   readonly size: number;
   /** To where a last line without an end is held by the queue; 0 for none. */
@@ -68,8 +70,8 @@ const SCHEMA = `
     STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS generation (
     source TEXT NOT NULL, number INTEGER NOT NULL, identity TEXT NOT NULL, offset INTEGER NOT NULL, chain BLOB NOT NULL,
-    crc32 INTEGER NOT NULL, tail TEXT NOT NULL, size INTEGER NOT NULL, unfinished_end INTEGER NOT NULL,
-    written_ms REAL NOT NULL, skip_end INTEGER NOT NULL, PRIMARY KEY (source, number)
+    crc32 INTEGER NOT NULL, tail TEXT NOT NULL, head TEXT NOT NULL, size INTEGER NOT NULL,
+    unfinished_end INTEGER NOT NULL, written_ms REAL NOT NULL, skip_end INTEGER NOT NULL, PRIMARY KEY (source, number)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS examined (identity TEXT PRIMARY KEY, size INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `;
@@ -128,6 +130,7 @@ function rowsOf(database: DatabaseSync): CheckpointRows {
       chain: row['chain'] as Uint8Array,
       crc32: Number(row['crc32']),
       tail: String(row['tail']),
+      head: String(row['head']),
       size: Number(row['size']),
       unfinishedEnd: Number(row['unfinished_end']),
       writtenMs: Number(row['written_ms']),
@@ -139,7 +142,9 @@ function rowsOf(database: DatabaseSync): CheckpointRows {
 
 function save(database: DatabaseSync, changes: CheckpointChanges): void {
   const putSource = database.prepare('INSERT OR REPLACE INTO source VALUES (?, ?, ?)');
-  const putGeneration = database.prepare('INSERT OR REPLACE INTO generation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+  const putGeneration = database.prepare(
+    'INSERT OR REPLACE INTO generation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  );
   const putExamined = database.prepare('INSERT OR REPLACE INTO examined VALUES (?, ?)');
   const removeGeneration = database.prepare('DELETE FROM generation WHERE source = ? AND number = ?');
   const removeExamined = database.prepare('DELETE FROM examined WHERE identity = ?');
@@ -147,9 +152,9 @@ function save(database: DatabaseSync, changes: CheckpointChanges): void {
   try {
     for (const { path, nextGeneration, firstMs } of changes.sources) putSource.run(path, nextGeneration, firstMs);
     for (const one of changes.generations) {
-      const { source, number, identity, offset, chain, crc32, tail, size } = one;
+      const { source, number, identity, offset, chain, crc32, tail, head, size } = one;
       const { unfinishedEnd, writtenMs, skipEnd } = one;
-      const known = [source, number, identity, offset, chain, crc32, tail, size] as const;
+      const known = [source, number, identity, offset, chain, crc32, tail, head, size] as const;
       putGeneration.run(...known, unfinishedEnd, writtenMs, skipEnd);
     }
     for (const { identity, size } of changes.examined) putExamined.run(identity, size);

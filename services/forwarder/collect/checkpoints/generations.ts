@@ -24,6 +24,7 @@ export interface Generation {
   identity: string;
   place: LinePlace;
   tail: string;
+  head: string;
   size: number;
   unfinishedEnd: number;
   writtenMs: number;
@@ -92,7 +93,7 @@ export class Generations {
     source.nextGeneration += 1;
     const place = { offset: 0, chain: chainStart(`${salt}:${source.path}`, String(number)), crc32: 0 };
     const seen = { size: 0, unfinishedEnd: 0, writtenMs: 0, skipEnd: 0 };
-    const generation = { source, number, identity: '', place, tail: '', ...seen };
+    const generation = { source, number, identity: '', place, tail: '', head: '', ...seen };
     source.generations.push(generation);
     this.#changedSources.add(source);
     this.attach(generation, identity);

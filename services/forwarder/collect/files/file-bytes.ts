@@ -7,7 +7,7 @@ import type { Generation } from '../checkpoints/generations.ts';
 /** So many bytes before the place tell whether the file is still the same. */
 export const CHECK_BYTES = 256;
 
-/** The bytes before the generation's place; null where they are others. */
+/** The bytes before the generation's place; null where they, or the first of the file, are others. */
 export async function checkOf(
   handle: FileHandle,
   generation: Generation,
@@ -18,10 +18,27 @@ export async function checkOf(
   if (stat.size < Math.max(place.offset, size)) return null;
   const isRewritten = hasTrueTimes && size > 0 && stat.size === size && writtenMs > 0 && stat.mtimeMs !== writtenMs;
   if (isRewritten) return null;
+  const head = Buffer.alloc(headBytesOf(generation));
+  if ((await readAt(handle, head, 0, head.length)) < head.length || !hasHead(generation, head)) return null;
   const length = Math.min(CHECK_BYTES, place.offset);
   const check = Buffer.alloc(length);
   const read = await readAt(handle, check, place.offset - length, length);
   return read === length && (length === 0 || tailOf(check) === tail) ? check : null;
+}
+
+/** `length:hash` of a file's first bytes. */
+export function headOf(head: Uint8Array): string {
+  return `${head.length}:${tailOf(head)}`;
+}
+
+function headBytesOf({ head }: Pick<Generation, 'head'>): number {
+  return head === '' ? 0 : Number.parseInt(head, 10);
+}
+
+/** Whether content that begins with the bytes may be the generation's, as far as anything of that is known. */
+export function hasHead(generation: Pick<Generation, 'head'>, bytes: Uint8Array): boolean {
+  const { head } = generation;
+  return head === '' || headOf(bytes.subarray(0, headBytesOf(generation))) === head;
 }
 
 export function tailOf(bytes: Uint8Array): string {

@@ -6,6 +6,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { crc32, createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Compression } from '../../decode/files/source-path.ts';
 import type { Generation } from '../checkpoints/generations.ts';
+import { SLOT_BYTES } from './reading-turns.ts';
 
 /** Read at a time; small, for many may be read at once. */
 const PIECE_BYTES = 64 * 1024;
@@ -15,6 +16,8 @@ export interface FileContent {
   /** Unpacked; up to the damage where there is some. */
   readonly size: number;
   readonly isWhole: boolean;
+  /** Its first bytes: as many as a first run can have. */
+  readonly head: Uint8Array;
   /** Generations that it begins with, as far as they are read. */
   readonly beginsWith: readonly Generation[];
 }
@@ -61,8 +64,10 @@ export async function contentOf(
   let sum = 0;
   let next = 0;
   let isWhole = true;
+  let head = Buffer.alloc(0);
   try {
     for await (const piece of unpackedBytes(path, compression, signal)) {
+      if (head.length < SLOT_BYTES) head = Buffer.concat([head, piece.subarray(0, SLOT_BYTES - head.length)]);
       let at = 0;
       for (let one = wanted[next]; one !== undefined && one.offset <= size + piece.length; one = wanted[next]) {
         const to = one.offset - size;
@@ -78,7 +83,7 @@ export async function contentOf(
     if (isSystemError(error)) throw error;
     isWhole = false;
   }
-  return { size, isWhole, beginsWith };
+  return { size, isWhole, head, beginsWith };
 }
 
 /** The generation that a gzip file holds, and no more, by its end alone; null where that does not say. */

@@ -9,7 +9,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { encodingOf } from '../../decode/files/file-encoding.ts';
 import { LineEntries } from '../../decode/files/line-entries.ts';
-import { CHECK_BYTES, checkOf, readAt, tailOf } from './file-bytes.ts';
+import { CHECK_BYTES, checkOf, headOf, readAt, tailOf } from './file-bytes.ts';
 import type { Delivery } from './delivery.ts';
 import { type Generation, unreadBytesOf } from '../checkpoints/generations.ts';
 import type { Reader, Slot } from './reading-turns.ts';
@@ -137,6 +137,8 @@ export class FollowedFile implements Reader {
     slot.writer.reset();
     const { at, count, isFull } = this.#entries.take(slot.writer, slot.buffer, from, end);
     this.#check = Buffer.from(slot.buffer.subarray(Math.max(0, at - CHECK_BYTES), at));
+    // All of the first run, until a place is known: then the bytes before that tell as much.
+    if (start === 0 && count > 0) generation.head = headOf(slot.buffer.subarray(0, at));
     if (count > 0 && !isUnwanted) await this.#give({ entries: slot.writer.take(), count, chain });
     if (this.#entries.line !== line) this.#commit(slot.buffer, start);
     if (isUnwanted && at === from) this.#wantAll();
@@ -173,6 +175,7 @@ export class FollowedFile implements Reader {
     generation.place = entries.line;
     const end = entries.line.offset - start;
     generation.tail = tailOf(buffer.subarray(Math.max(0, end - CHECK_BYTES), end));
+    if (start === 0) generation.head = headOf(buffer.subarray(0, Math.min(CHECK_BYTES, end)));
     this.options.changed(generation);
   }
 
@@ -230,6 +233,7 @@ export class FollowedFile implements Reader {
     const { chain } = entries;
     const text = slot.buffer.subarray(from, end);
     if (text.every((byte) => byte === 0)) return;
+    if (start === 0) this.generation.head = headOf(slot.buffer.subarray(0, end));
     if (entries.isAtLine) entries.asLine(slot.writer, slot.buffer, from, end);
     else entries.asEnd(slot.writer, slot.buffer, from, end);
     await this.#give({ entries: slot.writer.take(), count: 1, chain });
@@ -238,8 +242,11 @@ export class FollowedFile implements Reader {
   }
 
   async #give(run: { entries: Uint8Array; count: number; chain: Uint8Array }): Promise<void> {
-    // Once of each file: so it is known later that something was read, and how much there was.
-    if (this.generation.place.offset === 0) await this.options.save();
+    if (this.generation.place.offset === 0) {
+      // Once of each file: so it is known later that something was read, how much there was, and how it began.
+      this.options.changed(this.generation);
+      await this.options.save();
+    }
     await this.options.delivery.give({ tag: this.options.tag, ...run });
   }
 

@@ -12,7 +12,8 @@ import { CompressedFile } from './compressed-file.ts';
 import type { Checkpoints } from '../checkpoints/checkpoints.ts';
 import { birthOf } from './file-identity.ts';
 
-import { contentOf, generationOfGzip } from './file-content.ts';
+import { hasHead } from './file-bytes.ts';
+import { contentOf, type FileContent, generationOfGzip } from './file-content.ts';
 import type { FoundFile } from './found-files.ts';
 import type { FollowOptions } from './followed-file.ts';
 import { type Generation, type Source, unreadBytesOf } from '../checkpoints/generations.ts';
@@ -153,7 +154,7 @@ export class RotatedFiles {
       this.#copies.set(identity, source.losses);
       telemetry.found('copy of a file that is there', path, { size: content.size });
     } else {
-      const unread = this.#unreadLike(source, content.size);
+      const unread = this.#unreadLike(source, content);
       await (unread === null
         ? this.#read(found, this.#options.addGeneration(found))
         : this.#goOn(found, unread, content.size));
@@ -161,11 +162,13 @@ export class RotatedFiles {
   }
 
   /**
-   * A generation that is gone, and of which nothing is known to be read, so that its content is not known. If lines of
+   * A generation that is gone, and of which nothing is known to be read: only its beginning is known. If lines of
    * it were given all the same, just before a kill, the file has them again under their names.
    */
-  #unreadLike(source: Source, size: number): Generation | null {
-    return source.generations.find((one) => one.identity === '' && one.place.offset === 0 && one.size <= size) ?? null;
+  #unreadLike({ generations }: Source, { size, head }: FileContent): Generation | null {
+    const isUnread = (one: Generation): boolean =>
+      one.identity === '' && one.place.offset === 0 && one.size <= size && hasHead(one, head);
+    return generations.find(isUnread) ?? null;
   }
 
   #goOn(found: FoundFile, generation: Generation, size: number): Promise<void> {

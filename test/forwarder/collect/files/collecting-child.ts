@@ -34,4 +34,5 @@ const input = new FilesInput({
   newTelemetry: (figures) => new FileTelemetry(metrics, { debug: tell, info: tell, warn: tell, error: tell }, figures),
 });
 process.on('SIGTERM', () => void input.close().then(() => process.exit(0)));
-setInterval(() => undefined, 60_000);
+// It ends with whoever has started it, however that ends.
+process.stdin.resume().on('end', () => process.exit(1));

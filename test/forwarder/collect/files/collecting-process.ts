@@ -30,7 +30,7 @@ export class Collector {
 
   async start(): Promise<void> {
     const args = [CHILD, join(this.#folder, 'data'), this.#heldFile, join(this.#folder, 'logs', '*.log')];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     const isReady = Promise.withResolvers<void>();
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       this.told.push(text);

