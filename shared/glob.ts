@@ -2,7 +2,11 @@
 
 /** Whether the whole text fits the pattern. Takes time in proportion to their lengths, whatever they say. */
 export function matchesGlob(pattern: string, text: string): boolean {
-  const pieces = pattern.split('*');
+  return fitsPieces(text, pattern.split('*'));
+}
+
+/** Whether the pieces, between which anything may be, make up the whole text. */
+export function fitsPieces(text: string, pieces: readonly string[]): boolean {
   const first = pieces[0] ?? '';
   if (pieces.length === 1) return text === first;
   const last = pieces.at(-1) ?? '';

@@ -1,6 +1,7 @@
 // Whether a document is what a query means: the plain reading that both stores agree with (a test compares all three).
 // The embedded store uses it for what its index cannot tell. Pure; linear in the document for each term.
 
+import { fitsPieces } from '#shared/glob.ts';
 import { clampInstant, parseInstant } from '../instant.ts';
 import type { QueryTerm } from '../query-text.ts';
 import { foundPaths } from '../ecs-fields.ts';
@@ -46,7 +47,7 @@ function matchesField(where: FieldWhere, document: Document): boolean {
       return values.some((value) => isEqual(value, where));
     case 'pattern':
       return values.some((value) =>
-        fits(
+        fitsPieces(
           cased(value, where),
           where.pieces.map((piece) => cased(piece, where)),
         ),
@@ -86,21 +87,6 @@ function isEqual(value: string, where: FieldWhere & { readonly kind: 'equals' })
 /** Only letters of ASCII are the same in either case: Elasticsearch knows no others. */
 function cased(text: string, { field }: FieldWhere): string {
   return ANY_CASE.has(field.path) ? text.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase()) : text;
-}
-
-/** Whether pieces stand in the text in their order, the first and the last at its ends. */
-function fits(text: string, pieces: readonly string[]): boolean {
-  const first = pieces[0] ?? '';
-  const last = pieces.at(-1) ?? '';
-  if (!text.startsWith(first) || !text.endsWith(last) || text.length < first.length + last.length) return false;
-  let at = first.length;
-  const end = text.length - last.length;
-  for (const piece of pieces.slice(1, -1)) {
-    const found = text.indexOf(piece, at);
-    if (found < 0 || found + piece.length > end) return false;
-    at = found + piece.length;
-  }
-  return true;
 }
 
 function isWithin(
