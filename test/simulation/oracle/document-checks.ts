@@ -37,10 +37,10 @@ export class DocumentChecks {
 
   /**
    * Whole or not, for a gap may end it: its lines in their order, without one that is missing between them. What was
-   * sent again may lie in the queue behind what came after it.
+   * sent again, by its sender or by a forwarder, may lie in the queue behind what came after it.
    */
   #checkTrace(numbers: readonly number[], { lines }: Trace): void {
-    if (lines.some(({ chunk }) => chunk.sends > 1)) {
+    if (lines.some(({ chunk, number }) => chunk.sends > 1 || this.#states[number]?.isRepeated)) {
       const own = new Set(lines.map(({ number }) => number));
       if (numbers.some((number) => !own.delete(number)))
         this.#violate(`the lines ${listed(numbers)} are not of one trace, or one is there twice`);
