@@ -73,7 +73,7 @@ for (const encoding of ['json', 'protobuf']) {
     const documents = await checkStored(tag, inAttribute);
     assert.deepEqual(new Set(texts(documents, 'service.name')), new Set(['shop']));
     assert.deepEqual(new Set(texts(documents, 'kubernetes.pod.name')), new Set(['shop-1']));
-    assert.deepEqual(new Set(texts(documents, 'log.level')), new Set(['INFO']));
+    assert.deepEqual(new Set(texts(documents, 'log.level')), new Set(['info']));
     assert(documents.every((document) => field(document, 'message') === `event ${inAttribute(document)}`));
   });
 }

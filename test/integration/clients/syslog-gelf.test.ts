@@ -126,7 +126,7 @@ suite('Docker, syslog driver', { skip: skipped(noContainers) }, () => {
     const id = await runWithDriver({ driver: 'syslog', options, script: 'echo said >&2' });
     const [document = {}] = await untilStored(find, id.slice(0, 12), 1);
     assert.equal(field(document, 'message'), 'said');
-    assert.equal(field(document, 'log.level'), 'err');
+    assert.equal(field(document, 'log.level'), 'error');
     assert.equal(field(document, 'attributes.facility'), 'local3');
   });
 
@@ -194,7 +194,7 @@ suite('logger(1)', { skip: skipped(missing('logger')) }, () => {
       const to = ['--server', '127.0.0.1', '--port', String(port.syslog)];
       await run('logger', [...to, ...options, '--tag', name, '--priority', 'local3.warning', '--file', file]);
       const documents = await everyLine(name);
-      all(documents, 'log.level', 'warning');
+      all(documents, 'log.level', 'warn');
       all(documents, 'attributes.facility', 'local3');
       if (name === 'logger-udp-5424') all(documents, 'attributes.msgid', 'ID7');
     });
