@@ -12,6 +12,7 @@ import { after, before, suite, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '#test/backends/free-port.ts';
 import { newPlace, type Place } from '../parts/sluice-process.ts';
+import { stuckProcesses } from '../parts/stuck-processes.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const SOURCES = [
@@ -134,7 +135,7 @@ suite('the package', () => {
         const sent = { method: 'POST', headers, body: '{"message":"hello"}' };
         const answer = await fetch(`http://127.0.0.1:${place.http}/app.web`, sent);
         assert.equal(answer.status, 200, await answer.text());
-        await shown(place, 'hello\n');
+        await started.until('the line is shown', () => shows(place, 'hello\n'));
         await started.end(signal);
         assert.equal(started.hasSaid('stop_overdue'), false, 'it stopped in order');
       });
@@ -176,28 +177,32 @@ suite('the package', () => {
     while (isAlive(pid)) await delay(50);
   });
 
-  async function shown(place: Place, text: string): Promise<void> {
-    for (;;) {
-      const child = spawn('npx', ['--no-install', 'sluice', 'logs', 'app.web'], {
-        cwd: installed,
-        env: environment(place),
-        stdio: ['ignore', 'pipe', 'ignore'],
-      });
-      let said = '';
-      child.stdout.setEncoding('utf8').on('data', (piece: string) => (said += piece));
-      await once(child, 'close');
-      if (said !== '') return assert.equal(said, text);
-    }
+  /** Whether `sluice logs` shows anything; rejects where that is something else. */
+  async function shows(place: Place, text: string): Promise<boolean> {
+    const child = spawn('npx', ['--no-install', 'sluice', 'logs', 'app.web'], {
+      cwd: installed,
+      env: environment(place),
+      stdio: ['ignore', 'pipe', 'inherit'],
+      timeout: WAIT_MS,
+    });
+    let said = '';
+    child.stdout.setEncoding('utf8').on('data', (piece: string) => (said += piece));
+    const [code] = (await once(child, 'close')) as [number | null];
+    assert.equal(code, 0, `sluice logs: ${said}`);
+    if (said !== '') assert.equal(said, text);
+    return said !== '';
   }
 });
 
 async function answers(place: Place): Promise<boolean> {
-  return fetch(`http://127.0.0.1:${place.admin}/livez`).then(
+  return fetch(`http://127.0.0.1:${place.admin}/livez`, { signal: AbortSignal.timeout(WAIT_MS) }).then(
     (answer) => answer.ok,
     () => false,
   );
 }
 
+/** Whatever takes longer has stopped: the test then says where. */
+const WAIT_MS = 60_000;
 const everStarted = new Set<number>();
 
 /** What was started, and every process below it. */
@@ -226,11 +231,17 @@ class Started implements AsyncDisposable {
       env: { ...env, SAID: log },
       stdio: 'ignore',
     });
-    while (!(await answers(place))) {
-      if (child.exitCode !== null) assert.fail(`it ended: ${readFileSync(log, 'utf8')}`);
-      await delay(50);
-    }
-    return new Started(child, () => readFileSync(log, 'utf8'));
+    const said = (): string => readFileSync(log, 'utf8');
+    const isUp = async (): Promise<boolean> => {
+      if (child.exitCode !== null || child.signalCode !== null) assert.fail(`it ended: ${said()}`);
+      return answers(place);
+    };
+    await until('it answers', isUp, () => `${stuckProcesses(descendants(child.pid ?? 0))}\n${said()}`);
+    return new Started(child, said);
+  }
+
+  async until(what: string, condition: () => Promise<boolean> | boolean): Promise<void> {
+    await until(what, condition, () => `${stuckProcesses(this.#all)}\n${this.#said()}`);
   }
 
   hasSaid(text: string): boolean {
@@ -241,7 +252,7 @@ class Started implements AsyncDisposable {
   async end(signal: NodeJS.Signals): Promise<void> {
     assert.ok(this.#all.size > 1 || signal === 'SIGTERM');
     this.#child.kill(signal);
-    while ([...this.#all].some(isAlive)) await delay(50);
+    await this.until('nothing is left of it', () => ![...this.#all].some(isAlive));
   }
 
   /** As a terminal does: every process of the group. Resolves to the exit code. */
@@ -255,6 +266,14 @@ class Started implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     for (const pid of this.#all) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
     return Promise.resolve();
+  }
+}
+
+async function until(what: string, condition: () => Promise<boolean> | boolean, facts: () => string): Promise<void> {
+  const sinceMs = performance.now();
+  while (!(await condition())) {
+    if (performance.now() - sinceMs > WAIT_MS) assert.fail(`after a minute, not yet: ${what}\n${facts()}`);
+    await delay(50);
   }
 }
 
