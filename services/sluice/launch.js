@@ -10,7 +10,12 @@ import { fileURLToPath } from 'node:url';
 
 const NODE_MAJOR_MIN = 26;
 /** As of process/v8-flags.ts, for the Node that this file starts. */
-const V8_FLAGS = ['--no-incremental-marking', '--max-semi-space-size=4', '--expose-gc'];
+const V8_FLAGS = [
+  '--no-incremental-marking',
+  '--max-semi-space-size=4',
+  '--external-memory-accounted-in-global-limit',
+  '--expose-gc',
+];
 /** As of process/malloc.ts. */
 const MALLOC_ENVIRONMENT = { MALLOC_MMAP_THRESHOLD_: '1048576', MALLOC_TRIM_THRESHOLD_: '8388608' };
 const program = fileURLToPath(new URL('../../dist/sluice.js', import.meta.url));

@@ -18,6 +18,7 @@ import {
   zstdCompressSync,
 } from 'node:zlib';
 import { zstdDecompressSync, type ZstdOptions } from 'node:zlib';
+import { freeBuffer } from '#shared/buffer-garbage.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { Encoding } from './record.ts';
 import { ZSTD_WINDOW_LOG_MAX, ZSTD_WINDOW_TOO_LARGE, zstdExtent, zstdStepsMax } from './zstd-frames.ts';
@@ -67,15 +68,6 @@ export async function decompress(
     if (unpacked !== null) return unpacked;
   }
   return unpackInPool(packed, encoding, hint, bytesMax);
-}
-
-/**
- * Gives the memory back of what `decompress` gave. Left to the garbage collector, hundreds of megabytes a second would
- * lie about.
- */
-export function freeDecompressed({ buffer, length }: Uint8Array): void {
-  // A smaller one may lie in Node's pool, with other buffers, which cannot be freed.
-  if (buffer instanceof ArrayBuffer && length > Buffer.poolSize) buffer.transfer(0);
 }
 
 /** zstd, level 1, one frame that tells its content's size. */
@@ -221,7 +213,7 @@ function fitted(unpacked: Buffer): Buffer {
   // Not in Node's pool, whose buffers keep each other.
   const own = Buffer.allocUnsafeSlow(unpacked.length);
   unpacked.copy(own);
-  freeDecompressed(unpacked);
+  freeBuffer(unpacked);
   return own;
 }
 

@@ -20,7 +20,11 @@ test('a turn that takes the processor is told with what it took, and not before 
   const stop = new AbortController();
   const beganUs = cpuUs();
   const exemplify = (): void => undefined;
-  observeTurns({ observe: (seconds) => void turnsUs.push(Math.round(seconds * 1e6)), exemplify }, stop.signal);
+  observeTurns(
+    { observe: (seconds) => void turnsUs.push(Math.round(seconds * 1e6)), exemplify },
+    stop.signal,
+    () => undefined,
+  );
   const spin = (): void => {
     for (const from = cpuUs(); cpuUs() - from < 50_000;);
   };
@@ -35,7 +39,7 @@ test('a turn that takes the processor is told with what it took, and not before 
 test('a process that has nothing else to do ends', async () => {
   const module = new URL('../../services/sluice/process/loop-turns.ts', import.meta.url).href;
   const program = `import { observeTurns } from ${JSON.stringify(module)};
-    observeTurns({ observe() {}, exemplify() {} }, new AbortController().signal);`;
+    observeTurns({ observe() {}, exemplify() {} }, new AbortController().signal, () => undefined);`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'inherit' });
   assert.deepEqual(await once(child, 'exit'), [0, null]);
 });

@@ -55,6 +55,11 @@ export interface Chunk extends Origin {
   readonly entries: Uint8Array;
   /** If present: call it when `entries` are no longer needed. Then they are gone. */
   readonly freeEntries?: () => void;
+  /**
+   * Nobody else has any part of the memory of `bytes`: once the chunk is stored their memory is given back, and they are empty. Left
+   * to the garbage collector, hundreds of megabytes a second would lie about.
+   */
+  readonly ownsBytes?: boolean;
   /** Entries in the run, at least 1. */
   readonly count: number;
   /** For entries that are named by position: the chain at the start of the first one; see shared/record/chain.ts. */

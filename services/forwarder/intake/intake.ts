@@ -5,6 +5,7 @@
 // and chunks go on in the order of the calls. Every event that was received is counted once, as produced or rejected,
 // and is in flight until then.
 
+import { freeOwn } from '#shared/buffer-garbage.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { Tenant } from '#shared/config/tenants.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
@@ -116,6 +117,7 @@ export class QueueIntake implements SlicedIntake {
       settlement = segment.settlement;
       this.#laneOf(chunk).add(segment);
       await settlement.promise;
+      if (chunk.ownsBytes) freeOwn(chunk.bytes);
       const { eventsDeadLettered, eventsSpooled } = settlement;
       this.#telemetry.acked((this.#clock.monotonicMs() - beganMs) / 1000);
       this.#telemetry.produced(count - eventsDeadLettered - eventsSpooled);
@@ -215,7 +217,10 @@ export class QueueIntake implements SlicedIntake {
     const batch = this.#batches.of(chunk);
     const settlement = new Settlement().expect();
     const passes = chunk.encoding !== 'identity' && this.#fitsAsItIs(chunk, batch);
-    if (!passes) return { batch, encoding: 'identity', bytes: chunk.entries, settlement };
+    if (!passes) {
+      const isLent = chunk.ownsBytes ?? false;
+      return { batch, encoding: 'identity', bytes: chunk.entries, isLent, settlement };
+    }
     if (chunk.freeEntries) {
       permit.giveBack(unpackedBytesOf(chunk));
       chunk.freeEntries();

@@ -7,7 +7,7 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ByteBudget } from '#shared/byte-budget.ts';
-import { freeDecompressed } from '#shared/record/compression.ts';
+import { freeBuffer } from '#shared/buffer-garbage.ts';
 import { openedBytes } from '../unpack/bytes-in-hand.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
 import { type Unpacked, type UnpackOptions, unpack } from '../unpack/unpack.ts';
@@ -83,7 +83,7 @@ export class ReopenedRecords {
         await turn();
       }
     }
-    if (opened && opened.bytes.buffer !== fetched.value.buffer) freeDecompressed(opened.bytes);
+    if (opened && opened.bytes.buffer !== fetched.value.buffer) freeBuffer(opened.bytes);
   }
 
   #taken(record: RecordInHand): Reading[] | undefined {

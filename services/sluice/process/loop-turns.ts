@@ -13,8 +13,11 @@ import type { HistogramHandle } from '#shared/metrics.ts';
  */
 const MEASURE_INTERVAL_MS = 1;
 
-/** Observes every turn from now on, in seconds, until `signal` is aborted. */
-export function observeTurns(turns: HistogramHandle, signal: AbortSignal): void {
+/**
+ * Observes every turn from now on, in seconds, until `signal` is aborted.
+ * @param upkeep called between turns, each millisecond at most; not while the process is idle
+ */
+export function observeTurns(turns: HistogramHandle, signal: AbortSignal, upkeep: () => void): void {
   let measuredMs = performance.now();
   let spentUs = cpuUs();
   const measure = (): void => {
@@ -30,6 +33,7 @@ export function observeTurns(turns: HistogramHandle, signal: AbortSignal): void 
     const us = cpuUs();
     turns.observe((us - spentUs) / 1e6);
     spentUs = us;
+    upkeep();
   };
   setImmediate(measure).unref();
 }

@@ -5,6 +5,7 @@
 
 import type { AdminAction } from '#shared/net/admin-routes.ts';
 import type { AdminServer } from '#shared/net/admin-server.ts';
+import { boundBufferGarbage } from '#shared/buffer-garbage.ts';
 import type { Clock } from '#shared/clock.ts';
 import { plainSecrets } from '#shared/config/plain-secrets.ts';
 import type { Config } from '#shared/config/settings.ts';
@@ -75,7 +76,7 @@ export async function runService(
       }),
     );
     watchService(metrics, config, queue);
-    observeTurns(turnHistogram(metrics), signal);
+    observeTurns(turnHistogram(metrics), signal, boundBufferGarbage);
     return await body({ config, clock, log, metrics, queue, lifetime, worker });
   })();
   try {

@@ -7,7 +7,7 @@
 import { reasonOf } from '#shared/errors.ts';
 import { countEntries, isArray } from '#shared/msgpack/extents.ts';
 import { type SliceSource, sourceOf } from '#shared/record/unpack-slices.ts';
-import { freeDecompressed } from '#shared/record/compression.ts';
+import { freeBuffer } from '#shared/buffer-garbage.ts';
 import type { Chunk, Undecodable } from '../../intake/chunk.ts';
 import {
   ForwardDecoder,
@@ -77,7 +77,6 @@ export class FrameTaker {
     // Another protocol, or garbage: what follows would be taken byte by byte for frames.
     if (!isArray(bytes[0] ?? 0) && bytes[0] !== NIL) return refused('frame_malformed', 'a frame is an array or nil');
     const frame = this.#decoder.decode(bytes);
-    if ('end' in frame) this.#decodedBytes = bytes.length - (frame.end - frame.start);
     switch (frame.kind) {
       case 'heartbeat':
         return NOTHING;
@@ -86,10 +85,12 @@ export class FrameTaker {
       case 'malformed':
         return behind(this.endRun(), this.#undecodable(bytes, frame));
       case 'message':
+        this.#decodedBytes = bytes.length - (frame.end - frame.start);
         // Its entry is copied.
         return this.#message(bytes, frame.chunk || frame.chunkId ? withOwnId(frame) : frame);
       case 'forward':
       case 'packed':
+        this.#decodedBytes = bytes.length - (frame.end - frame.start);
         return behind(this.endRun(), this.#entries(bytes, frame));
     }
   }
@@ -147,9 +148,11 @@ export class FrameTaker {
   }
 
   #runChunk(chunkId: Buffer | null): Chunk {
-    const { tag, count } = this.#run;
+    const { tag, count, isOwn } = this.#run;
     const entries = this.#run.take();
-    return { ...this.#tags.origin(tag), chunkId, encoding: 'identity', bytes: entries, entries, count };
+    // A repeat of one that wants an ack is compared by its bytes.
+    const ownsBytes = isOwn && chunkId === null;
+    return { ...this.#tags.origin(tag), chunkId, encoding: 'identity', bytes: entries, entries, count, ownsBytes };
   }
 
   #entries(bytes: Buffer, frame: ForwardFrame): FrameOutcome {
@@ -188,7 +191,7 @@ export class FrameTaker {
     if (tag === null) return TAG_REFUSED;
     const chunk = { ...this.#tags.origin(tag), chunkId, encoding, bytes, entries, count };
     if (entries === bytes) return { kind: 'chunk', chunk, ack };
-    return { kind: 'chunk', chunk: { ...chunk, freeEntries: () => freeDecompressed(entries) }, ack };
+    return { kind: 'chunk', chunk: { ...chunk, freeEntries: () => freeBuffer(entries) }, ack };
   }
 
   /** A run that is too large to be held, or has something bad in it. */

@@ -2,6 +2,8 @@
 // Copies each message's time and record behind the header of an entry: [tag, time, record] → 0x92 time record.
 
 const ENTRY_HEADER = 0x92;
+/** A smaller run lies in Node's pool with others: memory of its own would cost more than a collector does with it. */
+const OWN_BYTES_MIN = 4096;
 
 export class MessageRun {
   tag = '';
@@ -12,6 +14,11 @@ export class MessageRun {
    * One read is much like the one before, so a run of its size needs no growing, and holds little that it does not use.
    */
   #lastLength = 0;
+
+  /** Whether the run has memory of its own. */
+  get isOwn(): boolean {
+    return this.#bytes.length >= OWN_BYTES_MIN;
+  }
 
   get length(): number {
     return this.#length;
@@ -38,7 +45,7 @@ export class MessageRun {
   }
 
   #grow(bytes: number): void {
-    const larger = Buffer.allocUnsafe(bytes);
+    const larger = bytes < OWN_BYTES_MIN ? Buffer.allocUnsafe(bytes) : Buffer.allocUnsafeSlow(bytes);
     this.#bytes.copy(larger, 0, 0, this.#length);
     this.#bytes = larger;
   }

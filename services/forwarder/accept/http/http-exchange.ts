@@ -7,7 +7,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { networkOfPeer } from '#shared/net/networks.ts';
-import { type Compression, freeDecompressed } from '#shared/record/compression.ts';
+import { freeBuffer } from '#shared/buffer-garbage.ts';
+import type { Compression } from '#shared/record/compression.ts';
 import { type AddressRate, passed } from '../../admit/address-rates.ts';
 import type { Content, InputName, Intake } from '../../intake/chunk.ts';
 import { contentOf, type EventsName } from '../../decode/content-name.ts';
@@ -143,7 +144,7 @@ export class HttpExchange implements Disposable {
     const opening = { held: this.#bodyHeld, sender: this.#who, takeTurn, request: this.#request };
     const { body, large } = await this.#options.bodies.decompress(sent, compression, opening);
     if (large) this.#largeShare().adopt(large);
-    if (sent.length > LARGE_BODY_BYTES) freeDecompressed(sent);
+    if (sent.length > LARGE_BODY_BYTES) freeBuffer(sent);
     return body;
   }
 
@@ -289,7 +290,7 @@ export class HttpExchange implements Disposable {
 
   [Symbol.dispose](): void {
     // A refused one: left to the garbage collector, tens of megabytes would lie about until the next ones come.
-    if (this.#body && this.#body.length > LARGE_BODY_BYTES) freeDecompressed(this.#body);
+    if (this.#body && this.#body.length > LARGE_BODY_BYTES) freeBuffer(this.#body);
     this.#held.dispose();
   }
 }

@@ -93,7 +93,8 @@ export class ForwardDecoder {
     const recordAt = timeEnd(frame, timeAt, frame.length);
     if (recordAt < 0) return malformed('what follows the tag is no time, no entries, and no array of entries');
     if (elements < 3) return malformed('a message has no record');
-    const end = valueEnd(frame, recordAt, frame.length);
+    // What is last ends where the frame does, which is whole: it need not be walked through again.
+    const end = elements === 3 ? frame.length : valueEnd(frame, recordAt, frame.length);
     if (end < 0) return malformed('the record is cut');
     const option = optionAt(frame, end, elements === 4);
     const tag = this.#tagOf(frame, tagAt, timeAt);
@@ -111,7 +112,7 @@ export class ForwardDecoder {
     bodyAt: number,
   ): ForwardFrame | ForwardRefusal {
     if (elements > 3) return malformed('entries are followed by an option at most');
-    const end = valueEnd(frame, bodyAt, frame.length);
+    const end = elements === 2 ? frame.length : valueEnd(frame, bodyAt, frame.length);
     if (end < 0) return malformed('its entries are cut, or nested too deep');
     const option = optionAt(frame, end, elements > 2);
     const tag = this.#tagOf(frame, tagAt, bodyAt);

@@ -1,0 +1,45 @@
+// Bounds what buffers that nobody has any more keep. V8's own way is a whole collection after each 64 MB of buffers that
+// came, free or not: twenty times a second at full load. With --external-memory-accounted-in-global-limit (see
+// process/v8-flags.ts) it counts what is there instead, and nearly all of it goes with the young generation, which takes
+// a millisecond. But then V8 looks only when the heap itself grows, and a thread that moves large buffers and makes few
+// objects keeps them; so this looks at the buffers.
+//
+// Guarantees: buffers without a user are at most OLD_BYTES that were in use for a while, twice YOUNG_BYTES, and what
+// comes in one turn of the event loop.
+
+import { getHeapStatistics } from 'node:v8';
+import { collectGarbage, collectYoungGarbage } from './garbage.ts';
+
+const MIB = 1024 * 1024;
+/** So many more than the fewest since the last collection: the young generation is collected. */
+const YOUNG_BYTES = 32 * MIB;
+/** So many more, at their fewest, than when all was collected: all is collected. */
+const OLD_BYTES = 64 * MIB;
+
+/** Of this thread, the fewest at any look since the last collection, and since the last one of all. */
+let fewest = 0;
+let fewestSinceAll = 0;
+
+/** To be called often: it takes a microsecond. Of this thread alone. */
+export function boundBufferGarbage(): void {
+  const { external_memory: bytes } = getHeapStatistics();
+  fewest = Math.min(fewest, bytes);
+  fewestSinceAll = Math.min(fewestSinceAll, bytes);
+  if (bytes - fewest < YOUNG_BYTES) return;
+  const areOld = fewest - fewestSinceAll >= OLD_BYTES;
+  if (areOld) collectGarbage();
+  else collectYoungGarbage();
+  // Another thread frees them, so that only a later look sees how many are left.
+  fewest = bytes;
+  if (areOld) fewestSinceAll = bytes;
+}
+
+/** Gives the memory of a buffer back without waiting for a collection, and with it all that shares it: it has none. */
+export function freeOwn({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+}
+
+/** As `freeOwn`, of a buffer that nobody else has a part of. A small one may lie in Node's pool, with others; it stays. */
+export function freeBuffer(bytes: Uint8Array): void {
+  if (bytes.length > Buffer.poolSize) freeOwn(bytes);
+}
