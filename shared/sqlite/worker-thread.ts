@@ -11,7 +11,7 @@
 
 import assert from 'node:assert/strict';
 import { parentPort, type Transferable, Worker, workerData } from 'node:worker_threads';
-import { boundBufferGarbage } from '../buffer-garbage.ts';
+import { boundBufferGarbage } from '../memory/buffer-garbage.ts';
 import { type ErrorCode, errorTable, reasonOf, SluiceError } from '../errors.ts';
 
 /** What a worker can be asked: name → function of one argument. Both sides share the type. */

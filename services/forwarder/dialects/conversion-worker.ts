@@ -1,7 +1,7 @@
 // The thread in which large bodies are converted. Started by accept/convert/converter.ts through
 // sqlite/worker-thread.ts.
 
-import { collectGarbageSoon } from '#shared/garbage.ts';
+import { collectGarbageSoon } from '#shared/memory/garbage.ts';
 import { moved, serveWorker } from '#shared/sqlite/worker-thread.ts';
 import { type ConversionName, buffersOf, conversions, isOwn } from './conversions.ts';
 

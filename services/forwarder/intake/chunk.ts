@@ -56,8 +56,8 @@ export interface Chunk extends Origin {
   /** If present: call it when `entries` are no longer needed. Then they are gone. */
   readonly freeEntries?: () => void;
   /**
-   * Nobody else has any part of the memory of `bytes`: once the chunk is stored their memory is given back, and they are empty. Left
-   * to the garbage collector, hundreds of megabytes a second would lie about.
+   * Nobody else has any part of the memory of `bytes`. Once the chunk is stored it is given back, and they are empty:
+   * left to the garbage collector, hundreds of megabytes a second would lie about.
    */
   readonly ownsBytes?: boolean;
   /** Entries in the run, at least 1. */

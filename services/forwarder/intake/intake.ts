@@ -5,7 +5,7 @@
 // and chunks go on in the order of the calls. Every event that was received is counted once, as produced or rejected,
 // and is in flight until then.
 
-import { freeOwn } from '#shared/buffer-garbage.ts';
+import { freeOwn } from '#shared/memory/buffer-garbage.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { Tenant } from '#shared/config/tenants.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';

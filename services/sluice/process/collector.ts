@@ -2,7 +2,7 @@
 
 import { getHeapStatistics } from 'node:v8';
 import type { Clock } from '#shared/clock.ts';
-import { collectGarbage } from '#shared/garbage.ts';
+import { collectGarbage } from '#shared/memory/garbage.ts';
 
 /** After the first requests of a start, before anybody measures an idle process. */
 const AFTER_MS = 2000;

@@ -5,7 +5,7 @@
 
 import type { AdminAction } from '#shared/net/admin-routes.ts';
 import type { AdminServer } from '#shared/net/admin-server.ts';
-import { boundBufferGarbage } from '#shared/buffer-garbage.ts';
+import { boundBufferGarbage } from '#shared/memory/buffer-garbage.ts';
 import type { Clock } from '#shared/clock.ts';
 import { plainSecrets } from '#shared/config/plain-secrets.ts';
 import type { Config } from '#shared/config/settings.ts';

@@ -15,8 +15,8 @@ import { setFlagsFromString } from 'node:v8';
 
 /**
  * Marks the heap in one go rather than in steps beside the program. It has 15 MB and is marked in ten milliseconds.
- * Steps, with write barriers and helper threads that start again each time, took a third of the
- * forwarder's CPU time and a tenth of the indexer's.
+ * Steps, with write barriers and helper threads that start again each time, took a third of the forwarder's CPU time,
+ * and a tenth of the indexer's.
  */
 const MARK_AT_ONCE = '--no-incremental-marking';
 
@@ -28,17 +28,22 @@ const MARK_AT_ONCE = '--no-incremental-marking';
 const SMALL_YOUNG_GENERATION = '--max-semi-space-size=4';
 
 /**
- * Buffers that nobody has any more are searched for by shared/buffer-garbage.ts. V8 itself would mark the whole heap
- * after each 64 MB of buffers that came, though most of them went with the young generation: a sixth of a forwarder's
- * CPU time. Has no effect in a running VM: V8 has begun to count in its own way.
+ * Buffers that nobody has any more are searched for by shared/memory/buffer-garbage.ts. V8 itself would mark the whole
+ * heap after each 64 MB of buffers that came, though most of them went with the young generation: a sixth of a
+ * forwarder's CPU time. Has no effect in a running VM: V8 has begun to count in its own way.
  */
 const BUFFERS_BY_US = '--external-memory-accounted-in-global-limit';
 
-/** For shared/garbage.ts. */
+/** For shared/memory/garbage.ts. */
 const EXPOSE_COLLECTOR = '--expose-gc';
 
 /** A test holds package.json, the Dockerfile, the systemd unit and launch.js to these. */
-export const V8_FLAGS: readonly string[] = [MARK_AT_ONCE, SMALL_YOUNG_GENERATION, BUFFERS_BY_US, EXPOSE_COLLECTOR];
+export const V8_FLAGS: readonly string[] = [
+  MARK_AT_ONCE,
+  SMALL_YOUNG_GENERATION,
+  BUFFERS_BY_US,
+  EXPOSE_COLLECTOR,
+];
 
 /** Node's options for another process of the same program: those of this one, and the flags. */
 export function nodeOptions(): string[] {

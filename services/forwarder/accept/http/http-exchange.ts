@@ -7,7 +7,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { networkOfPeer } from '#shared/net/networks.ts';
-import { freeBuffer } from '#shared/buffer-garbage.ts';
+import { freeBuffer } from '#shared/memory/buffer-garbage.ts';
 import type { Compression } from '#shared/record/compression.ts';
 import { type AddressRate, passed } from '../../admit/address-rates.ts';
 import type { Content, InputName, Intake } from '../../intake/chunk.ts';
@@ -15,14 +15,8 @@ import { contentOf, type EventsName } from '../../decode/content-name.ts';
 import { countExcessOf } from '#shared/record/event-limit.ts';
 import { type EventTime, RECEIVE_TIME, eventTimeOfMs } from '#shared/record/event-time.ts';
 import { tagOfHeader } from '../../decode/http/http-tag.ts';
-import {
-  type ConversionName,
-  type ConversionOptions,
-  type Converted,
-  buffersOf,
-  costOf,
-  unpackedBytes,
-} from '../../dialects/conversions.ts';
+import type { ConversionName, ConversionOptions, Converted } from '../../dialects/conversions.ts';
+import { buffersOf, costOf, unpackedBytes } from '../../dialects/conversions.ts';
 import { type Principal, allowedTag } from '../../intake/principal.ts';
 import type { TenantQuota } from '../../intake/tenant-quotas.ts';
 import type { Converter } from '../convert/converter.ts';

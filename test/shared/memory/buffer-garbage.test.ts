@@ -4,10 +4,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import { V8_FLAGS } from '../../services/sluice/process/v8-flags.ts';
+import { V8_FLAGS } from '../../../services/sluice/process/v8-flags.ts';
 
 const MIB = 1024 * 1024;
-const module = new URL('../../shared/buffer-garbage.ts', import.meta.url).href;
+const module = new URL('../../../shared/memory/buffer-garbage.ts', import.meta.url).href;
 
 /** Most external bytes while 512 MiB of buffers come, of which `kept` are in use at a time. */
 function mostBytes(kept: number, isBounded: boolean): number {

@@ -1,8 +1,8 @@
-// Bounds what buffers that nobody has any more keep. V8's own way is a whole collection after each 64 MB of buffers that
-// came, free or not: twenty times a second at full load. With --external-memory-accounted-in-global-limit (see
-// process/v8-flags.ts) it counts what is there instead, and nearly all of it goes with the young generation, which takes
-// a millisecond. But then V8 looks only when the heap itself grows, and a thread that moves large buffers and makes few
-// objects keeps them; so this looks at the buffers.
+// Bounds what buffers that nobody has any more keep. V8's own way is a whole collection after each 64 MB of buffers
+// that came, free or not: twenty times a second at full load. With --external-memory-accounted-in-global-limit (see
+// process/v8-flags.ts) it counts what is there instead, and nearly all of that goes with the young generation, which
+// takes a millisecond. But then V8 looks only when the heap itself grows, and a thread that moves large buffers and
+// makes few objects keeps them; so this looks at the buffers.
 //
 // Guarantees: buffers without a user are at most OLD_BYTES that were in use for a while, twice YOUNG_BYTES, and what
 // comes in one turn of the event loop.
@@ -39,7 +39,7 @@ export function freeOwn({ buffer }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
-/** As `freeOwn`, of a buffer that nobody else has a part of. A small one may lie in Node's pool, with others; it stays. */
+/** As `freeOwn`, but not of a small one, which may lie in Node's pool with others. */
 export function freeBuffer(bytes: Uint8Array): void {
   if (bytes.length > Buffer.poolSize) freeOwn(bytes);
 }
