@@ -18,7 +18,7 @@ import { type PrivateElasticsearch, privateElasticsearch } from '#test/backends/
 import { kafka } from '#test/backends/kafka.ts';
 import { privateOpenSearch } from '#test/backends/opensearch.ts';
 import { World } from '#test/indexer/world.ts';
-import { ownTopic } from '../parts/own-topic.ts';
+import { ownTopic, quickCommits } from '../parts/own-topic.ts';
 import { type Environment, newPlace, sluice, SluiceProcess } from '../parts/sluice-process.ts';
 
 const EVENTS = Number(process.env['SLUICE_TEST_TROUBLED_EVENTS'] || 30_000);
@@ -158,6 +158,7 @@ async function run(server: PrivateElasticsearch): Promise<void> {
     SLUICE_KAFKA_PARTITIONS: String(PARTITIONS),
     SLUICE_ELASTICSEARCH_URL: server.url,
     SLUICE_BULK_MAX_BYTES: '131072',
+    ...quickCommits,
   };
   const { code, stderr } = await sluice(['setup'], null, environment);
   assert.equal(code, 0, stderr);
@@ -210,7 +211,8 @@ async function lagOf(environment: Environment): Promise<number> {
   return (JSON.parse(stdout) as { records: number }).records;
 }
 
-suite(`an index in trouble, ${EVENTS} events`, { skip }, () => {
+// Both wait most of the time, for the sessions of those that were killed.
+suite(`an index in trouble, ${EVENTS} events`, { skip, concurrency: true }, () => {
   test('Elasticsearch', { timeout: TIMEOUT_MS }, async () => {
     await using server = await privateElasticsearch();
     await server.start();
