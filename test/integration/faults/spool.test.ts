@@ -2,7 +2,7 @@
 // the spool drains faster than events come in, and all of them are in Elasticsearch once, also when the forwarder was
 // killed meanwhile.
 //
-//   SLUICE_TEST_KAFKA_AWAY_SECONDS=600   for how long Kafka is away; 10 if unset
+//   SLUICE_TEST_KAFKA_AWAY_SECONDS=600   for how long Kafka is away; 20 if unset
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -18,7 +18,7 @@ import { field, inElasticsearch, untilStored } from '../parts/documents.ts';
 import { ownTopic } from '../parts/own-topic.ts';
 import { type Environment, newPlace, sluice, SluiceProcess } from '../parts/sluice-process.ts';
 
-const awaySeconds = Number(process.env['SLUICE_TEST_KAFKA_AWAY_SECONDS'] || 10);
+const awaySeconds = Number(process.env['SLUICE_TEST_KAFKA_AWAY_SECONDS'] || 20);
 const eventsPerChunk = 50;
 const chunksPerSecond = 40;
 const shared = await elasticsearch();
