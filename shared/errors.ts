@@ -74,6 +74,7 @@ export const errorTable = {
   store_timeout: kind('operator', 503, { retryable: true }),
   store_overloaded: kind('operator', 429, { retryable: true }),
   store_index_unreadable: kind('operator', 503, { retryable: true }),
+  store_index_closed: kind('operator', 503, { retryable: true }),
   store_body_too_large: kind('sluice', 413),
   store_body_refused: kind('sluice', 400),
   store_unauthorized: kind('operator', 503),

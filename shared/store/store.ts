@@ -33,8 +33,8 @@ export interface Store extends AsyncDisposable {
    */
   backingIndices(stream: string, signal?: AbortSignal): Promise<readonly BackingIndex[]>;
   /**
-   * Which of the ids are in this backing index, also those that no search finds yet. None where the index is closed or
-   * gone; rejects where it cannot be read.
+   * Which of the ids are in this backing index, also those that no search finds yet. None where the index is gone;
+   * rejects where it is closed (store_index_closed) or cannot be read (store_index_unreadable).
    */
   idsIn(backing: string, ids: readonly string[], signal?: AbortSignal): Promise<ReadonlySet<string>>;
   /** Deletes documents of a backing index. Those that are not there change nothing. */

@@ -111,7 +111,8 @@ export class MemoryStore implements Store {
     this.questions++;
     const index = this.backing(backing);
     if (index?.isUnreadable) return Promise.reject(new SluiceError('store_index_unreadable', `Cannot read ${backing}`));
-    return Promise.resolve(new Set(ids.filter((id) => index?.isClosed === false && index.ids.has(id))));
+    if (index?.isClosed) return Promise.reject(new SluiceError('store_index_closed', `${backing} is closed`));
+    return Promise.resolve(new Set(ids.filter((id) => index?.ids.has(id))));
   }
 
   remove(backing: string, ids: readonly string[]): Promise<void> {

@@ -11,17 +11,21 @@
 //
 // Guarantees: of copies in several indices the oldest stays. A copy is deleted only after an older one was read, and by
 // name and index, so that a repeat changes nothing. Until then no event of the request has an outcome. Where an older
-// index cannot be read, what may lie in it waits as for a blocked index, and delays nothing else.
+// index cannot be read, what may lie in it waits as for a blocked index, and delays nothing else. The same goes for one
+// that is closed, unless it ended long ago: that is an archive, and is taken for one that is gone.
 
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { BackingIndex, BulkOutcome, Store } from '#shared/store/store.ts';
 import type { BulkTelemetry } from '../settle/bulk-telemetry.ts';
+import { isOfAnIndex } from '../settle/outcomes.ts';
 import { earliestWriteMs } from './earliest-write.ts';
 import type { BulkBatch } from '../settle/bulk-batch.ts';
 
 export const LOOK_INTERVAL_MS = 30_000;
 const NONE: ReadonlyMap<number, BulkOutcome> = new Map();
+/** An index that ended less than so long ago was closed by mistake, or for a moment. */
+export const KEPT_CLOSED_MS = 86_400_000;
 export const ALREADY_STORED: BulkOutcome = Object.freeze({ status: 409 });
 
 export interface LookBackOptions {
@@ -156,7 +160,8 @@ export class LookBack {
       try {
         there = await store.idsIn(name, ids, signal);
       } catch (error) {
-        if (!unknown || !(error instanceof SluiceError && error.code === 'store_index_unreadable')) throw error;
+        if (this.#isKept(error, endMs)) continue;
+        if (!unknown || !isOfAnIndex(error)) throw error;
         const outcome = unreadable(error);
         for (const id of ids) unknown.set(id, outcome);
         continue;
@@ -166,6 +171,12 @@ export class LookBack {
       if (copies.length > 0) await this.#remove(name, copies, signal);
     }
     return locations;
+  }
+
+  /** Whether it is an index that an operator put away. To wait until it is opened would be to wait for ever. */
+  #isKept(error: unknown, endMs = Infinity): boolean {
+    const isClosed = error instanceof SluiceError && error.code === 'store_index_closed';
+    return isClosed && endMs < this.#options.clock.epochMs() - KEPT_CLOSED_MS;
   }
 
   async #remove(backing: string, ids: readonly string[], signal: AbortSignal): Promise<void> {

@@ -58,6 +58,7 @@ const requestTable: Partial<Record<ErrorCode, RequestVerdict>> = {
   store_timeout: 'again',
   // The next try separates what needs that index from the others.
   store_index_unreadable: 'again',
+  store_index_closed: 'again',
   store_body_too_large: 'halve',
   store_body_refused: 'bisect',
   store_unauthorized: 'operator',
@@ -70,8 +71,14 @@ export function requestVerdict(error: unknown): RequestVerdict {
 
 /** Whether a whole request failed because the store is too busy, or may be. */
 export function isOverload(error: unknown): boolean {
-  const isOfAnIndex = error instanceof SluiceError && error.code === 'store_index_unreadable';
-  return requestVerdict(error) === 'again' && !isOfAnIndex;
+  return requestVerdict(error) === 'again' && !isOfAnIndex(error);
+}
+
+/** Whether one index is to blame, which cannot be read now. */
+export function isOfAnIndex(error: unknown): error is SluiceError {
+  return (
+    error instanceof SluiceError && (error.code === 'store_index_unreadable' || error.code === 'store_index_closed')
+  );
 }
 
 /** What the store said of an item. */

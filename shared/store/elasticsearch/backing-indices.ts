@@ -17,8 +17,8 @@ const TIMEOUT_MS = 30_000;
 const IDS_MAX = 1000;
 /** The store has too much to do; the index is as it should be. */
 const BUSY = ['es_rejected_execution_exception', 'rejected_execution_exception', 'circuit_breaking_exception'];
-/** Errors of an index out of which nothing can be had: nobody can say what is in it. */
-const GONE = ['index_closed_exception', 'index_not_found_exception'];
+const CLOSED = 'index_closed_exception';
+const GONE = 'index_not_found_exception';
 
 export class BackingIndices {
   readonly #connection: Connection;
@@ -64,7 +64,7 @@ export class BackingIndices {
       if (!isObject(doc) || id === undefined) throw unreadable(path);
       if (doc['found'] === true) present.add(id);
       const type = isObject(doc['error']) ? String(doc['error']['type']) : '';
-      if (type !== '' && !GONE.includes(type)) throw unasked(index, type);
+      if (type !== '' && type !== GONE) throw unasked(index, type);
     }
   }
 
@@ -128,6 +128,9 @@ function creationMs(index: unknown): number {
 }
 
 function unasked(index: string, type: string): SluiceError {
+  if (type === CLOSED) {
+    return new SluiceError('store_index_closed', `Cannot ask Elasticsearch for ids in ${index}: it is closed; open it`);
+  }
   const code = BUSY.includes(type) ? 'store_overloaded' : 'store_index_unreadable';
   return new SluiceError(code, `Cannot ask Elasticsearch for ids in ${index}: ${type}`);
 }

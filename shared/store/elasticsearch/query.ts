@@ -111,7 +111,7 @@ function nameClauses(name: string, fields: readonly string[], idMin: number): Cl
 }
 
 function textClauses(term: QueryTerm, options: Pick<SearchOptions, 'cheapOnly'>): Clause[] {
-  const clauses = TEXT_FIELDS.map((field) => textClause(field, term));
+  const clauses = [...TEXT_FIELDS.map((field) => textClause(field, term)), ...levelClauses(term)];
   const pattern = options.cheapOnly ? null : attributePattern(term);
   // Where no pattern may be used, a value is still found whole. Of a longer term than any the server would complain.
   if (pattern === null) {
@@ -122,6 +122,12 @@ function textClauses(term: QueryTerm, options: Pick<SearchOptions, 'cheapOnly'>)
 
 /** Fields of text: what is looked for may be in any of them. */
 const TEXT_FIELDS = ['message', WORDS_FIELD, 'error.message', 'error.stack_trace'];
+
+/** A level is a single word, and nearly every document has one: a copy of it among `words` would cost too much. */
+function levelClauses({ words: [value = '', ...others], prefix }: QueryTerm): Clause[] {
+  if (others.length > 0 || value.length > PREFIX_MAX) return [];
+  return [{ [prefix ? 'prefix' : 'term']: { 'log.level': { value, case_insensitive: true } } }];
+}
 
 function textClause(field: string, term: QueryTerm): Clause {
   if (!term.prefix) return { match_phrase: { [field]: term.raw } };

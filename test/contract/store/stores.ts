@@ -20,6 +20,8 @@ interface Opened extends AsyncDisposable {
   refresh(): Promise<void>;
   /** What is written from now on goes to a new index, where the store has such things. */
   rollOver(): Promise<void>;
+  /** Of one of the indices behind the data stream; opens it again. */
+  close(index: string, isClosed?: boolean): Promise<void>;
   /** Whether text is split by the rule of words.ts, or by the nearest thing that the server has. */
   readonly splitsExactly: boolean;
 }
@@ -100,6 +102,7 @@ async function openEmbedded(): Promise<Opened> {
     splitsExactly: true,
     refresh: () => Promise.resolve(),
     rollOver: () => Promise.resolve(),
+    close: () => Promise.resolve(),
     async [Symbol.asyncDispose]() {
       await store[Symbol.asyncDispose]();
       await rm(dataDir, { recursive: true });
@@ -125,6 +128,7 @@ async function openElasticsearch(url: string, stream: string): Promise<Opened> {
     splitsExactly: !lines.some((line) => line.includes('analysis-common')),
     refresh: () => ask('POST', `/${stream}/_refresh`),
     rollOver: () => ask('POST', `/${stream}/_rollover`),
+    close: (index, isClosed = true) => ask('POST', `/${index}/${isClosed ? '_close' : '_open'}`),
     async [Symbol.asyncDispose]() {
       await store[Symbol.asyncDispose]();
       await ask('DELETE', `/_data_stream/${stream}`);

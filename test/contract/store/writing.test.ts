@@ -141,6 +141,10 @@ for (const { name, options, use } of stores) {
         'a second copy is deleted, in that index only',
       );
       assert.deepEqual(await store.idsIn(first.name, ids), new Set([old.id, alsoOld.id]));
+      await stored.opened.close(first.name);
+      await assert.rejects(store.idsIn(first.name, ids), { code: 'store_index_closed' });
+      assert.equal((await store.backingIndices(stored.stream))[0]?.createdMs, first.createdMs);
+      await stored.opened.close(first.name, false);
     });
 
     it('knows of no index where nothing was written', async () => {

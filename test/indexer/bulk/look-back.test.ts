@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import type { NamedBatch } from '#shared/record/identity.ts';
 import { test } from 'node:test';
 import { earliestWriteMs } from '#indexer/bulk/earliest-write.ts';
+import { KEPT_CLOSED_MS } from '#indexer/bulk/look-back.ts';
 import { type BulkBatch, mergedWithin } from '#indexer/settle/bulk-batch.ts';
 import { Assignment } from '#indexer/commit/in-hand.ts';
 import { SluiceError } from '#shared/errors.ts';
@@ -218,14 +219,61 @@ test('an older index that cannot be read delays only what may lie in it', async 
   bench.check();
 });
 
-test('what lies in a closed index is not known: the newer copy stays', async () => {
-  const { submit, clock, writer, store, ledger } = await arrangeRollover();
+test('what may lie in an older index that was closed by mistake waits until it is opened', async () => {
+  const { bench, submit, clock, writer, store, ledger } = await arrangeRollover();
   const older = store.backing('.ds-logs-a-000001');
   assert(older);
   older.isClosed = true;
   await submit();
+  await clock.advance(60_000);
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.removed], [10, 0, 0]);
+  assert.equal(bench.next, 1);
+  older.isClosed = false;
   await clock.until(writer.idle());
-  assert.deepEqual([ledger.counts.indexed, store.removed], [20, 0]);
+  assert.deepEqual([ledger.counts.deduplicated, store.doubled, store.removed], [10, 0, 10]);
+});
+
+test('a repeat is not sent while the older index is closed, and it is told; what came later is', async () => {
+  const bench = new Bench();
+  const { clock, store, writer, ledger } = bench;
+  const writtenMs = clock.epochMs();
+  await clock.until(writer.submit(bench.batch(10, ['a'], writtenMs, 99)));
+  await clock.until(writer.idle());
+  store.rollOver();
+  await clock.advance(2 * SKEW_MS);
+  const older = store.backing('.ds-logs-a-000001');
+  assert(older);
+  older.isClosed = true;
+  void writer.submit(bench.batch(12, ['a'], writtenMs, 99));
+  await clock.until(writer.submit(bench.batch(50, ['a'])));
+  await clock.advance(60_000);
+  assert.deepEqual([ledger.counts.indexed, ledger.inFlight], [60, 12]);
+  assert.match(writer.unhealthyReason ?? '', /\.ds-logs-a-000001 is closed/);
+  older.isClosed = false;
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [62, 10, 0]);
+  assert.equal(writer.unhealthyReason, null);
+  bench.check();
+});
+
+test('an index that ended a day ago was closed on purpose: nothing waits for it for ever', async () => {
+  const bench = new Bench();
+  const { clock, store, writer, ledger } = bench;
+  const writtenMs = clock.epochMs();
+  await clock.until(writer.submit(bench.batch(10, ['a'], writtenMs, 99)));
+  await clock.until(writer.idle());
+  store.rollOver();
+  const older = store.backing('.ds-logs-a-000001');
+  assert(older);
+  older.isClosed = true;
+  void writer.submit(bench.batch(12, ['a'], writtenMs, 99));
+  await clock.advance(KEPT_CLOSED_MS - 60_000);
+  assert.deepEqual([ledger.counts.indexed, ledger.inFlight], [10, 12]);
+  await clock.advance(2 * 60_000);
+  await clock.until(writer.idle());
+  // Two are new; of the others nobody could tell.
+  assert.deepEqual([ledger.inFlight, store.documents.size, store.doubled], [0, 12, 10]);
+  bench.check();
 });
 
 test('without the privilege to delete it is reported, and goes on', async () => {

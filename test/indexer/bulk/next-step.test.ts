@@ -64,6 +64,7 @@ test('columns', () => {
   check(failed('store_timeout'), one, null, 'retry');
   check(failed('store_timeout'), suspect, null, 'retry');
   check(failed('store_index_unreadable'), ten, null, 'retry');
+  check(failed('store_index_closed'), ten, null, 'retry');
   check(away, stopped, null, 'retry');
 
   check(unauthorized, ten, null, 'wait for store: Cannot write: no');

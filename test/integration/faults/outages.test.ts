@@ -1,4 +1,6 @@
 // What is behind Sluice goes away and comes back: nothing lost, nothing twice, nobody restarts Sluice.
+//
+//   SLUICE_TEST_ELASTICSEARCH_AWAY_SECONDS=60   for how long Elasticsearch is away; 15 if unset
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -11,7 +13,7 @@ import { field, inElasticsearch, untilStored } from '../parts/documents.ts';
 import { ownTopic } from '../parts/own-topic.ts';
 import { type Environment, newPlace, sluice, SluiceProcess } from '../parts/sluice-process.ts';
 
-const outageMs = 60_000;
+const outageMs = 1000 * Number(process.env['SLUICE_TEST_ELASTICSEARCH_AWAY_SECONDS'] || 15);
 const shared = await kafka();
 const noJars =
   spawnSync('mvn', ['--version']).status === 0 ? null : 'SKIPPED: no mvn to start a server that may be stopped';

@@ -12,7 +12,7 @@ import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { removeTopics } from '#test/contract/queue-places.ts';
 import { NumberedLoad, numbersInElasticsearch } from '../parts/numbered-load.ts';
-import { ownTopic } from '../parts/own-topic.ts';
+import { ownTopic, quickCommits } from '../parts/own-topic.ts';
 import { type Environment, newPlace, type Place, sluice, SluiceProcess } from '../parts/sluice-process.ts';
 
 const broker = await kafka();
@@ -58,6 +58,7 @@ async function newTopic(): Promise<Environment> {
     ...ownTopic(broker?.brokers),
     SLUICE_KAFKA_PARTITIONS: '4',
     SLUICE_ELASTICSEARCH_URL: url,
+    ...quickCommits,
   };
   const setup = await sluice(['setup'], null, environment);
   assert.equal(setup.code, 0, setup.stderr);

@@ -19,7 +19,7 @@ import {
 } from '../parts/lag-autoscaler.ts';
 import { NumberedLoad, numbersInElasticsearch } from '../parts/numbered-load.ts';
 import { RefusingProxy } from '../parts/refusing-proxy.ts';
-import { ownTopic } from '../parts/own-topic.ts';
+import { ownTopic, quickCommits } from '../parts/own-topic.ts';
 import { newPlace, sluice, SluiceProcess } from '../parts/sluice-process.ts';
 
 const broker = await kafka();
@@ -51,6 +51,7 @@ async function scaleFromZero(t: TestContext, { manifest, args, scale }: Scenario
     SLUICE_INDEXER_INFLIGHT_MAX_BYTES: '1MiB',
     SLUICE_BULK_MAX_BYTES: '64KiB',
     SLUICE_BULK_CONCURRENCY: '1',
+    ...quickCommits,
     SLUICE_ADMIN_LISTEN: '127.0.0.1:0',
   };
   const config = loadConfig({ env: environment, readFile: () => '' });

@@ -16,8 +16,9 @@ export type Find = (tag: string) => Promise<Document[]>;
 const pageSize = 10_000;
 const waitMs = 120_000;
 
-export function inElasticsearch(url: string): Find {
-  return async (tag) => {
+/** Of one tag, or of several at once. */
+export function inElasticsearch(url: string): (tags: string | readonly string[]) => Promise<Document[]> {
+  return async (tags) => {
     const found: Document[] = [];
     let after: unknown[] | undefined;
     await fetch(`${url}/logs-sluice-default/_refresh`, { method: 'POST' });
@@ -27,7 +28,7 @@ export function inElasticsearch(url: string): Find {
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({
           size: pageSize,
-          query: { term: { 'fluentd.tag': tag } },
+          query: { terms: { 'fluentd.tag': [tags].flat() } },
           // As text: nanoseconds since the epoch are more than a number of JSON holds here.
           sort: [{ '@timestamp': { format: 'strict_date_optional_time_nanos' } }, 'event.sequence'],
           ...(after && { search_after: after }),

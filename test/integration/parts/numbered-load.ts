@@ -87,9 +87,6 @@ function textOf(length: number): string {
  * twice.
  */
 export async function numbersInElasticsearch(url: string, tags: readonly string[]): Promise<number[]> {
-  const numbers: number[] = [];
-  for (const tag of tags) {
-    for (const document of await inElasticsearch(url)(tag)) numbers.push(Number(field(document, 'attributes.n')));
-  }
-  return numbers.sort((a, b) => a - b);
+  const documents = await inElasticsearch(url)(tags);
+  return documents.map((document) => Number(field(document, 'attributes.n'))).sort((a, b) => a - b);
 }

@@ -12,3 +12,9 @@ export function ownTopic(brokers: readonly string[] = []) {
     SLUICE_KAFKA_GROUP: name,
   };
 }
+
+/**
+ * An indexer that takes over partitions commits nothing until requests of the one before it are over: for as long as a
+ * bulk request may take, a minute by default. A test that waits for commits after a kill need not wait so long.
+ */
+export const quickCommits = { SLUICE_BULK_TIMEOUT_MS: '10000' };

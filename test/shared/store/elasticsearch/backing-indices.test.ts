@@ -13,5 +13,6 @@ function idsIn(type: string): Promise<ReadonlySet<string>> {
 test('an index that cannot be read is told apart from a store that has too much to do', async () => {
   await assert.rejects(idsIn('no_shard_available_action_exception'), { code: 'store_index_unreadable' });
   await assert.rejects(idsIn('es_rejected_execution_exception'), { code: 'store_overloaded' });
-  assert.deepEqual(await idsIn('index_closed_exception'), new Set());
+  await assert.rejects(idsIn('index_closed_exception'), { code: 'store_index_closed' });
+  assert.deepEqual(await idsIn('index_not_found_exception'), new Set());
 });
