@@ -38,12 +38,7 @@ const BUFFERS_BY_US = '--external-memory-accounted-in-global-limit';
 const EXPOSE_COLLECTOR = '--expose-gc';
 
 /** A test holds package.json, the Dockerfile, the systemd unit and launch.js to these. */
-export const V8_FLAGS: readonly string[] = [
-  MARK_AT_ONCE,
-  SMALL_YOUNG_GENERATION,
-  BUFFERS_BY_US,
-  EXPOSE_COLLECTOR,
-];
+export const V8_FLAGS: readonly string[] = [MARK_AT_ONCE, SMALL_YOUNG_GENERATION, BUFFERS_BY_US, EXPOSE_COLLECTOR];
 
 /** Node's options for another process of the same program: those of this one, and the flags. */
 export function nodeOptions(): string[] {
