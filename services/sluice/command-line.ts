@@ -36,7 +36,7 @@ const commands: Record<string, Listed> = {
     load: () => import('./commands/indexer.ts'),
   },
   logs: {
-    about: 'Shows logs of a container, service or tag, like `docker logs`',
+    about: 'Shows logs of a container, service, pod or tag, like `docker logs`',
     load: () => import('./commands/logs.ts'),
   },
   search: { about: 'Full-text search over the store', load: () => import('./commands/search.ts') },

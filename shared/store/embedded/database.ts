@@ -16,7 +16,8 @@ import { type DocumentStatements, FILE, guarded, openFile, prepareStatements } f
 import { indexedFields, type IndexedFields } from './indexed-fields.ts';
 import { PageReader, type RowPage } from './page-reader.ts';
 import type { EraseCursor } from './query.ts';
-import { SourceNames, type SourceNamesOptions, withNamesAsAttributes } from './source-names.ts';
+import { withNamesAsAttributes } from './names-as-attributes.ts';
+import { SourceNames, type SourceNamesOptions } from './source-names.ts';
 
 export interface DatabaseOptions {
   /** Made if missing, unless read only. */
@@ -283,9 +284,9 @@ function sourceNamesOptions({ namesMax, tell }: DatabaseOptions): SourceNamesOpt
     full(tenant) {
       const whose = tenant === '' ? 'Senders of no tenant have' : `The tenant ${JSON.stringify(tenant)} has`;
       tell?.(
-        `${whose} brought ${namesMax} combinations of container, service and tag, as many as names.max_per_tenant ` +
-          'lets it have. Events under further ones are kept with these names among their attributes, until documents ' +
-          'under others have ended by age',
+        `${whose} brought ${namesMax} combinations of container, service, pod and tag, as many as ` +
+          'names.max_per_tenant lets it have. Events under further ones are kept with these names among their ' +
+          'attributes, until documents under others have ended by age',
       );
     },
   };

@@ -2,7 +2,7 @@
 //
 //   documents  one row a document: id, origin → origins, time (ns), sequence, ingested (ms), source (JSON as it
 //              came), created (ns): when it arrived, where `time` is the line's own
-//   origins    the combinations of data stream, container, service and tag that documents come from (source-names.ts)
+//   origins    the combinations of data stream, container, service, pod and tag of documents (source-names.ts)
 //   words      FTS5 index over message and attributes; holds no text of its own, rowid = documents.rowid
 //              (SQLite's tables of letters are older than Unicode 9: words in scripts that came later are not found)
 
@@ -12,8 +12,8 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { keepPrivate } from '#shared/sqlite/database.ts';
 
-/** 2: documents.created. */
-const SCHEMA_VERSION = 2;
+/** 2: documents.created. 3: origins.pod. */
+const SCHEMA_VERSION = 3;
 export const FILE = 'documents.sqlite';
 /** Another process may be writing (`sluice setup`, a second indexer); ours are short. */
 const BUSY_TIMEOUT_MS = 10_000;
@@ -26,7 +26,9 @@ const CHECKPOINT_PAGES = 8000;
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS origins (
     rowid INTEGER PRIMARY KEY, stream TEXT NOT NULL, container_id TEXT NOT NULL, container_name TEXT NOT NULL,
-    service TEXT NOT NULL, tag TEXT NOT NULL, UNIQUE (stream, container_id, container_name, service, tag)
+    service TEXT NOT NULL, pod TEXT NOT NULL DEFAULT '', tag TEXT NOT NULL,
+    tenant TEXT NOT NULL DEFAULT '',
+    UNIQUE (stream, container_id, container_name, service, pod, tag)
   ) STRICT;
   CREATE TABLE IF NOT EXISTS documents (
     rowid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, origin INTEGER NOT NULL, time INTEGER NOT NULL,
@@ -104,8 +106,25 @@ function makeTables(database: DatabaseSync): void {
   database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   database.exec('PRAGMA cache_size = -32000');
   database.exec('BEGIN IMMEDIATE');
-  if (versionOf(database) === 1) database.exec('ALTER TABLE documents ADD COLUMN created INTEGER');
-  database.exec(`${SCHEMA} COMMIT`);
+  const version = versionOf(database);
+  if (version === 1) database.exec('ALTER TABLE documents ADD COLUMN created INTEGER');
+  const isBeforePods = version === 1 || version === 2;
+  if (isBeforePods) database.exec('ALTER TABLE origins RENAME TO origins_before');
+  database.exec(SCHEMA);
+  if (isBeforePods) copyOrigins(database);
+  database.exec('COMMIT');
+}
+
+/** Into the new table, with the row numbers that documents have: a column of a key cannot be added. */
+function copyOrigins(database: DatabaseSync): void {
+  // The first version knew no tenants: what it has counts as of none.
+  const column = database.prepare("SELECT 1 FROM pragma_table_info('origins_before') WHERE name = 'tenant'");
+  const tenant = column.get() === undefined ? "''" : 'tenant';
+  database.exec(`
+    INSERT INTO origins (rowid, stream, container_id, container_name, service, pod, tag, tenant)
+      SELECT rowid, stream, container_id, container_name, service, '', tag, ${tenant} FROM origins_before;
+    DROP TABLE origins_before;
+  `);
 }
 
 /** 0: nothing was made yet. */

@@ -19,6 +19,7 @@ export interface IndexedFields {
   readonly containerId: string;
   readonly containerName: string;
   readonly service: string;
+  readonly pod: string;
   readonly tag: string;
   readonly tenant: string;
   /** For the full-text index, CJK characters set apart. */
@@ -28,6 +29,7 @@ export interface IndexedFields {
 
 type Fields = Record<string, unknown>;
 
+const POD_NAME = ['kubernetes', 'pod', 'name'];
 const foundKeys = foundPaths.map((path) => path.split('.'));
 
 /** As the mapping's `ignore_above`: longer values are kept but not found. */
@@ -62,6 +64,7 @@ export function indexedFields(json: string): IndexedFields | string {
     containerId: keyword(container?.['id']),
     containerName: keyword(container?.['name']),
     service: keyword(objectIn(document, 'service')?.['name']),
+    pod: keyword(valueAt(document, POD_NAME)),
     tag: keyword(objectIn(document, 'fluentd')?.['tag']),
     tenant: keyword(objectIn(document, 'tenant')?.['id']),
     message: typeof message === 'string' ? separateCjk(shortenWords(message)) : '',

@@ -49,12 +49,15 @@ const DOCUMENT = `SELECT d.rowid AS rowid, d.id AS id, o.stream AS stream, CAST(
 
 export class PageReader {
   readonly #database: DatabaseSync;
-  /** Another program made the file, and none has written to it since: all documents have one time only. */
-  readonly #isOld: boolean;
+  /**
+   * Of the file. Another program may have made it, and none have written to it since: before version 2 all documents
+   * have one time only, before version 3 no pod is among the names.
+   */
+  readonly #version: number;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
-    this.#isOld = versionOf(database) === 1;
+    this.#version = versionOf(database);
   }
 
   /** Throws usage_wrong where a bound of the query is no time. */
@@ -64,7 +67,7 @@ export class PageReader {
       const origins = this.#origins(query);
       if (origins?.length === 0) return { rows: [], bytes: 0, isLast: true };
       const { by: _, ...byTime } = query;
-      const { sql, values, isToBeRead } = checked(searchSql(this.#isOld ? byTime : query, origins));
+      const { sql, values, isToBeRead } = checked(searchSql(this.#version === 1 ? byTime : query, origins));
       if (isToBeRead && query.where !== undefined)
         return this.#scan(this.#database.prepare(sql).iterate(...values), query, query.where, bytesMax);
       const found = this.#database.prepare(sql).all(...values);
@@ -138,7 +141,7 @@ export class PageReader {
 
   /** Null where the query names none. */
   #origins({ name, container }: StoreQuery): number[] | null {
-    const named = name === undefined ? null : this.#originsOf(originsSql(name));
+    const named = name === undefined ? null : this.#originsOf(originsSql(name, this.#version >= 3));
     if (container === undefined) return named;
     const ofContainer = this.#originsOf(containersSql(container));
     return named === null ? ofContainer : named.filter((row) => ofContainer.includes(row));

@@ -7,7 +7,7 @@ import { type EcsPath, ecsFields } from '#shared/store/ecs-fields.ts';
 import { viewOf } from '../../json/json-buffer.ts';
 import { FieldTable, KeyStack, isText, textEnd, textStart } from '../fields.ts';
 import type { ValueSource } from '../value-source.ts';
-import { CALLER_NAME, ECS_FROM, recordNames } from '../names.ts';
+import { CALLER_NAME, FOUND_FROM, recordNames } from '../names.ts';
 import { LineTime } from './line-time.ts';
 import { integerOf } from './scan.ts';
 
@@ -29,7 +29,7 @@ export class Line implements ValueSource {
   /** By a field's number in `ecsFields`: where its value is in `bytes`; 0 for none. */
   readonly fields = new Int32Array(ecsFields.length);
   /** A structured line's pairs. */
-  readonly table = new FieldTable(recordNames, ECS_FROM);
+  readonly table = new FieldTable(recordNames, FOUND_FROM);
   readonly keys = new KeyStack();
   /** Whether there are pairs. */
   hasMap = false;

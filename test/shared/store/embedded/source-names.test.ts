@@ -9,7 +9,7 @@ import { DatabaseSync, StatementSync } from 'node:sqlite';
 import { it, type TestContext } from 'node:test';
 import { systemClock } from '#shared/clock.ts';
 import { DocumentDatabase, type WriteResult } from '#shared/store/embedded/database.ts';
-import { withNamesAsAttributes } from '#shared/store/embedded/source-names.ts';
+import { withNamesAsAttributes } from '#shared/store/embedded/names-as-attributes.ts';
 import { type EmbeddedStore, openEmbeddedStore } from '#shared/store/embedded/store.ts';
 import { bulkRequest, testId } from '#test/contract/store-bodies.ts';
 
@@ -206,13 +206,29 @@ it('of an earlier version are kept, and counted, and those that nothing is under
     await store.bulk(tagged(1, 0, 120));
   }
   const database = new DatabaseSync(join(dataDir, 'store', 'documents.sqlite'));
-  database.exec('ALTER TABLE origins DROP COLUMN tenant');
-  database.exec("INSERT INTO origins SELECT rowid + 1000, stream, 'gone', '', '', tag FROM origins");
+  // As the first version made it: without tenants, pods, and times of arrival.
+  database.exec(`
+    ALTER TABLE origins RENAME TO later;
+    CREATE TABLE origins (
+      rowid INTEGER PRIMARY KEY, stream TEXT NOT NULL, container_id TEXT NOT NULL, container_name TEXT NOT NULL,
+      service TEXT NOT NULL, tag TEXT NOT NULL, UNIQUE (stream, container_id, container_name, service, tag)
+    ) STRICT;
+    INSERT INTO origins SELECT rowid, stream, container_id, container_name, service, tag FROM later;
+    INSERT INTO origins SELECT rowid + 1000, stream, 'gone', '', '', tag FROM later;
+    DROP TABLE later;
+    ALTER TABLE documents DROP COLUMN created;
+    PRAGMA user_version = 1;
+  `);
   const rows = (): unknown => database.prepare('SELECT count(*) AS n FROM origins').get()?.['n'];
   assert.equal(rows(), 240);
+  {
+    await using reader = await openEmbeddedStore({ dataDir, readOnly: true, retentionMs: DAY_MS, clock: systemClock });
+    assert.equal((await reader.search({ ...all, name: 'tag.7' })).length, 1);
+  }
   await using store = await open(dataDir, 100);
   assert.equal(rows(), 120);
   database.close();
+  assert.equal((await store.search({ ...all, name: 'tag.7' })).length, 1);
   let unnamed = 0;
   store.watchUnnamed((documents) => (unnamed += documents));
   await store.bulk(tagged(2, 119, 121));
@@ -242,6 +258,11 @@ it('become attributes without loss of anything else', () => {
       '{"attributes":{"fluentd.tag":"mine","__proto__":1},"fluentd":{"tag":"t"}}',
       '{"attributes":{"fluentd.tag":"mine","__proto__":1,"fluentd.tag_":"t"}}',
     ],
+    [
+      '{"kubernetes":{"pod":{"name":"p","uid":"u"},"namespace":"n"}}',
+      '{"kubernetes":{"pod":{"uid":"u"},"namespace":"n"},"attributes":{"kubernetes.pod.name":"p"}}',
+    ],
+    ['{"kubernetes":{"pod":{"name":"p"}}}', '{"attributes":{"kubernetes.pod.name":"p"}}'],
     ['{"service":"odd","container":[1]}', '{"service":"odd","container":[1],"attributes":{}}'],
   ] as const)
     assert.equal(withNamesAsAttributes(before), after);
