@@ -46,6 +46,13 @@ export class Entry implements ValueSource {
     return this.root.values[PART_NAME] !== 0;
   }
 
+  /** Whether something of `kubernetes` was taken by no field. */
+  get hasPodAttributes(): boolean {
+    if (!this.hasPod) return false;
+    for (let i = 0; i < this.podKeys.top; i += 1) if (this.podKeys.positions[i] !== 0) return true;
+    return false;
+  }
+
   get taken(): ReadonlySet<number> {
     return this.root.taken;
   }

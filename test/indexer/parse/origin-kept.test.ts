@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { labelMaps, originNames, originPaths, serviceLabels, serviceNames } from '#shared/store/origin-fields.ts';
-import { batch, documentOf, entryOf } from './documents.ts';
+import { batch, documentOf, entryOf, textOf } from './documents.ts';
 
 const ID = 'c0ffee'.padEnd(64, '0');
 
@@ -86,4 +86,18 @@ test('whatever is under the names that are known, no value is lost', () => {
     ),
     { numRuns: 500 },
   );
+});
+
+test('no key comes twice that a line and its record both have: the record says more of it', () => {
+  const attributes = (record: Fields, expected: string, time: unknown = 1) => {
+    const text = textOf(entryOf(record, time));
+    assert.equal(/"attributes":(\{.*\}),"fluentd"/.exec(text)?.[1], expected);
+  };
+  attributes({ log: '{"a":2,"zz":1}', zz: 3 }, '{"a":2,"zz":3}');
+  attributes({ log: '{"http":{"x":1},"a":2}', http: { y: 2 } }, '{"a":2,"http":{"y":2}}');
+  const log = '{"kubernetes":{"x":1},"a":2}';
+  attributes({ log, kubernetes: { y: 2 } }, '{"a":2,"kubernetes":{"y":2}}');
+  attributes({ log, kubernetes: { pod_name: 'p' } }, '{"kubernetes":{"x":1},"a":2}');
+  attributes({ log, kubernetes: { pod: { name: 'p', odd: 1 } } }, '{"a":2,"kubernetes":{"pod":{"odd":1}}}');
+  attributes({ log: '{"fluentd.metadata":1}' }, '{"fluentd.metadata":1}', [1, { m: 2 }]);
 });

@@ -204,13 +204,16 @@ export class DocumentFields {
     const { line } = this.#lines;
     const values = this.#values;
     const start = this.#object.open(keys.ATTRIBUTES);
-    if (isTimeUnfit && entry.root.values[names.TIME_NAME] === 0) this.#object.value(keys.TIME, entry.timeAt, 2);
-    if (entry.metadataAt !== 0 && entry.root.values[names.METADATA_NAME] === 0)
+    if (isTimeUnfit && !this.#isGiven(names.TIME_NAME)) this.#object.value(keys.TIME, entry.timeAt, 2);
+    if (entry.metadataAt !== 0 && !this.#isGiven(names.METADATA_NAME))
       this.#object.value(keys.METADATA, entry.metadataAt, 2);
     const pairs = entry.keys.top + (this.#hasLine ? line.keys.top : 0) + 1;
     const map = values.startMembers(pairs, 2);
     this.#level.writeAttribute();
     if (this.#hasLine && line.hasMap) {
+      // What is left of the pod's map has its key.
+      if (entry.hasPodAttributes && line.table.values[names.KUBERNETES_NAME] !== 0)
+        line.table.take(names.KUBERNETES_NAME);
       values.use(line);
       values.members(line.keys, map);
       values.use(entry);
@@ -221,6 +224,12 @@ export class DocumentFields {
     if (entry.hasPod) this.#podAttributes();
     this.#object.close(start);
     if (!values.isTooLarge) this.numbers?.write(start);
+  }
+
+  /** Whether the record or the line has a key of this name. */
+  #isGiven(name: number): boolean {
+    const { line } = this.#lines;
+    return this.#entry.root.values[name] !== 0 || (this.#hasLine && line.hasMap && line.table.values[name] !== 0);
   }
 
   #podAttributes(): void {
