@@ -2,7 +2,7 @@
 // way into it. What was read before is unpacked and passed over.
 
 import { BOM_BYTES_MAX, encodingOf } from '../../decode/files/file-encoding.ts';
-import { LineEntries } from '../../decode/files/line-entries.ts';
+import { fieldsOfFile, LineEntries } from '../../decode/files/line-entries.ts';
 import type { Compression } from '../../decode/files/source-path.ts';
 import { unpackedBytes } from './file-content.ts';
 import { CHECK_BYTES, tailOf } from './file-bytes.ts';
@@ -76,7 +76,10 @@ export class CompressedFile implements Reader {
   #begin(): void {
     const { host, encoding } = this.#options;
     const { source, place } = this.generation;
-    this.#entries = new LineEntries({ path: source.path, host, encoding: encodingOf(this.#rest, encoding) }, place);
+    this.#entries = new LineEntries(
+      { fields: fieldsOfFile(source.path, host), encoding: encodingOf(this.#rest, encoding) },
+      place,
+    );
     this.#unpacked = this.#rest.length;
     this.#rest = this.#rest.subarray(Math.min(this.#rest.length, place.offset));
   }

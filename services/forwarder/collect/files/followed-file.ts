@@ -8,7 +8,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { encodingOf } from '../../decode/files/file-encoding.ts';
-import { LineEntries } from '../../decode/files/line-entries.ts';
+import { fieldsOfFile, LineEntries } from '../../decode/files/line-entries.ts';
 import { CHECK_BYTES, checkOf, headOf, readAt, tailOf } from './file-bytes.ts';
 import type { Delivery } from './delivery.ts';
 import { type Generation, unreadBytesOf } from '../checkpoints/generations.ts';
@@ -257,8 +257,8 @@ export class FollowedFile implements Reader {
     const mayBeMark = bytes < 3 && [0xef, 0xfe, 0xff].includes(head[0] ?? 0);
     if (bytes === 0 || mayBeMark) return null;
     const { host, encoding } = this.options;
-    const path = this.generation.source.path;
-    return new LineEntries({ path, host, encoding: encodingOf(head, encoding) }, this.generation.place);
+    const fields = fieldsOfFile(this.generation.source.path, host);
+    return new LineEntries({ fields, encoding: encodingOf(head, encoding) }, this.generation.place);
   }
 
   /** Whether something follows the NULs; where nothing does, they are left. */
