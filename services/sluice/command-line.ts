@@ -39,6 +39,10 @@ const commands: Record<string, Listed> = {
     about: 'Runs a program, and sends what it writes to a running Sluice',
     load: () => import('./commands/collect/exec.ts'),
   },
+  import: {
+    about: 'Reads finished files once, each line once, however often it is run',
+    load: () => import('./commands/collect/import.ts'),
+  },
   indexer: {
     about: 'Takes logs from the queue and puts them into the store',
     load: () => import('./commands/indexer.ts'),

@@ -15,6 +15,7 @@ import { compressionOf, tagOfPath } from '../../decode/files/source-path.ts';
 import type { Intake, Room } from '../../intake/chunk.ts';
 import type { Checkpoints } from '../checkpoints/checkpoints.ts';
 import { Delivery } from './delivery.ts';
+import { Exclusive } from './exclusive.ts';
 import { FileWalker, folderOf } from './file-walk.ts';
 import { FolderWatches, hasTrueTimes } from './folder-watches.ts';
 import { FollowedFile, type FollowOptions } from './followed-file.ts';
@@ -54,6 +55,10 @@ export class FileCollector {
   /** Found, and not followed yet: their generations are being saved. */
   #starting: FollowedFile[] = [];
   #isFirstWalk = true;
+  /** Who decides which generation a file has. */
+  readonly deciding = new Exclusive();
+  /** Identities of files that an import reads: nothing else does meanwhile. */
+  readonly claimed = new Set<string>();
   readonly #walkSoon: () => void;
 
   constructor(options: FileCollectorOptions, walkSoon: () => void) {
@@ -96,7 +101,19 @@ export class FileCollector {
   }
 
   /** One walk over all files. `isFull`: looks at every one, not only at those that were told of. */
-  async walk(isFull: boolean): Promise<void> {
+  walk(isFull: boolean): Promise<void> {
+    return this.deciding.run(() => this.#walk(isFull));
+  }
+
+  /** Whether the file is being read, or will be; `followed` where that is to its end and on. */
+  reading(identity: string): { readonly followed: FollowedFile | null } | null {
+    const followed =
+      this.followed.of(identity) ?? this.#starting.find(({ generation }) => generation.identity === identity);
+    if (followed !== undefined) return { followed };
+    return this.#rotated.isReading(identity) ? { followed: null } : null;
+  }
+
+  async #walk(isFull: boolean): Promise<void> {
     if (isFull) this.#rotated.beginWalk();
     const walk = await this.#walker.walk();
     if (this.#options.signal.aborted) return;
@@ -151,6 +168,7 @@ export class FileCollector {
 
   async #knownAgain(found: FoundFile): Promise<boolean> {
     const { path, identity, size } = found;
+    if (this.claimed.has(identity)) return true;
     const followed = this.followed.of(identity);
     if (followed !== null) {
       this.followed.name(followed, path);
@@ -266,10 +284,12 @@ export class FileCollector {
 
   /** Files that are nowhere any more. */
   #detachGone(present: ReadonlySet<string>): void {
-    for (const { generations } of this.#generations.sources) {
+    for (const { path: source, generations } of this.#generations.sources) {
       for (const generation of generations) {
         const { identity } = generation;
         if (identity === '' || present.has(identity) || this.followed.of(identity) !== null) continue;
+        // No walk finds what was only imported.
+        if (this.claimed.has(identity) || !this.#walker.covers(source)) continue;
         if (this.#starting.some((file) => file.generation === generation)) continue;
         this.#rotated.lost(generation);
       }

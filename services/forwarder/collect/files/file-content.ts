@@ -22,13 +22,20 @@ export interface FileContent {
   readonly beginsWith: readonly Generation[];
 }
 
+export interface UnpackOptions {
+  readonly signal?: AbortSignal;
+  /** Told of what reads the file as it lies there. */
+  readonly opened?: (stream: { readonly bytesRead: number }) => void;
+}
+
 /** The bytes of the file, unpacked. Rejects where it cannot be read, or is damaged, after what is before the damage. */
 export async function* unpackedBytes(
   path: string,
   compression: Compression | null,
-  signal?: AbortSignal,
+  { signal, opened }: UnpackOptions,
 ): AsyncGenerator<Buffer, void> {
   const file = createReadStream(path, { highWaterMark: PIECE_BYTES, ...(signal && { signal }) });
+  opened?.(file);
   const stream = compression === null ? file : compression === 'gzip' ? createGunzip() : createZstdDecompress();
   if (stream !== file) {
     file.on('error', (error) => stream.destroy(error));
@@ -66,7 +73,7 @@ export async function contentOf(
   let isWhole = true;
   let head = Buffer.alloc(0);
   try {
-    for await (const piece of unpackedBytes(path, compression, signal)) {
+    for await (const piece of unpackedBytes(path, compression, { signal })) {
       if (head.length < SLOT_BYTES) head = Buffer.concat([head, piece.subarray(0, SLOT_BYTES - head.length)]);
       let at = 0;
       for (let one = wanted[next]; one !== undefined && one.offset <= size + piece.length; one = wanted[next]) {

@@ -164,7 +164,7 @@ export class FollowedFile implements Reader {
 
   /** The line that goes on past what is not wanted is wanted. */
   #wantAll(): void {
-    this.generation.skipEnd = 0;
+    this.generation.skipEnd *= -1;
     this.options.changed(this.generation);
   }
 

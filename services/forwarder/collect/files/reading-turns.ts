@@ -105,6 +105,10 @@ export class ReadingTurns {
     const free = this.#free.pop();
     if (free !== undefined || this.#slots === SLOTS) return free ?? null;
     this.#slots += 1;
-    return { buffer: Buffer.allocUnsafeSlow(SLOT_BYTES), writer: new MsgpackWriter(SLOT_BYTES) };
+    return newSlot();
   }
+}
+
+export function newSlot(): Slot {
+  return { buffer: Buffer.allocUnsafeSlow(SLOT_BYTES), writer: new MsgpackWriter(SLOT_BYTES) };
 }
