@@ -129,7 +129,7 @@ export class FilesInput {
     const nowMs = this.#options.clock.monotonicMs();
     if (nowMs - this.#tickedMs < TICK_MS) return;
     this.#tickedMs = nowMs;
-    collector.tick();
+    collector.followed.tick();
   }
 
   async #pause(ms: number): Promise<void> {

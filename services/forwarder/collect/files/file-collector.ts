@@ -24,6 +24,7 @@ import { type FoundFile, foundFiles, inOrder } from './found-files.ts';
 import { type Generation, type Generations, unreadBytesOf } from '../checkpoints/generations.ts';
 import { ReadingTurns } from './reading-turns.ts';
 import { RotatedFiles } from './rotated-files.ts';
+import { SourceBudgets } from './source-budgets.ts';
 import type { FileTelemetry } from './telemetry.ts';
 
 const SAVE_RETRY_MS = 1000;
@@ -50,6 +51,7 @@ export class FileCollector {
   readonly #delivery: Delivery;
   readonly #watches: FolderWatches;
   readonly #rotated: RotatedFiles;
+  readonly #budgets: SourceBudgets;
   /** Paths that have to be looked at by the next walk, beside those that are new. */
   readonly #renamed = new Set<string>();
   /** Found, and not followed yet: their generations are being saved. */
@@ -62,13 +64,14 @@ export class FileCollector {
   readonly #walkSoon: () => void;
 
   constructor(options: FileCollectorOptions, walkSoon: () => void) {
-    const { checkpoints, rules, room, signal } = options;
+    const { checkpoints, rules } = options;
     this.#walkSoon = walkSoon;
     this.#options = options;
     this.#generations = checkpoints.generations;
     this.#walker = new FileWalker(rules);
-    this.#turns = new ReadingTurns(room, signal);
+    this.#turns = new ReadingTurns(options);
     this.#delivery = new Delivery(options);
+    this.#budgets = new SourceBudgets(options);
     this.#watches = new FolderWatches({
       written: (path) => {
         const file = this.followed.at(path);
@@ -141,11 +144,6 @@ export class FileCollector {
       this.#isFirstWalk = later.size > 0 && this.#isFirstWalk;
     }
     this.#options.checkpoints.schedule();
-  }
-
-  /** Looks at what needs it without being told of. */
-  tick(): void {
-    this.followed.tick();
   }
 
   async close(): Promise<void> {
@@ -246,6 +244,7 @@ export class FileCollector {
       host,
       encoding: rule.encoding,
       delivery: this.#delivery,
+      budget: this.#budgets.of(base, rule.max_bytes_per_second),
       hasTrueTimes: hasTrueTimes(folderOf(path)),
       nowMs: () => clock.monotonicMs(),
       save: () => checkpoints.save(),

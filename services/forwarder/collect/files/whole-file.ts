@@ -12,7 +12,7 @@ import { type Reader, type Slot, SLOT_BYTES } from './reading-turns.ts';
 
 const LINE_FEED = 0x0a;
 
-type Options = Pick<FollowOptions, 'tag' | 'host' | 'encoding' | 'delivery' | 'changed'> & {
+type Options = Pick<FollowOptions, 'tag' | 'host' | 'encoding' | 'delivery' | 'budget' | 'changed'> & {
   /** All is held by the queue; or the rest cannot be read, and why. */
   readonly ended: (file: WholeFile, error: unknown) => void;
 };
@@ -37,6 +37,10 @@ export class WholeFile implements Reader {
     this.generation = generation;
     this.#options = options;
     this.#pieces = unpackedBytes(path, compression, { opened: (stream) => (this.#stream = stream) });
+  }
+
+  waitMs(): number {
+    return this.#options.budget?.waitMs() ?? 0;
   }
 
   async turn(slot: Slot): Promise<boolean> {
@@ -110,6 +114,7 @@ export class WholeFile implements Reader {
     const start = entries.offset;
     slot.writer.reset();
     const { at, count } = entries.take(slot.writer, this.#rest, 0, this.#rest.length);
+    this.#options.budget?.spend(at);
     if (count > 0) await this.#give({ entries: slot.writer.take(), count, chain });
     if (entries.line !== line) this.#commit(entries, start);
     if (at === 0 && this.#rest.length >= SLOT_BYTES) return this.#passNuls(entries);

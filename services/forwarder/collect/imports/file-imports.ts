@@ -235,6 +235,7 @@ class OneFile {
       tag: rule.tag ?? tagOfPath(base),
       host,
       encoding: rule.encoding,
+      budget: null,
       delivery: new Delivery({ ...this.#options, signal: this.#signal }),
       changed: () => {
         if (!isOwn) return;

@@ -17,7 +17,7 @@ import { FileTelemetry } from '#forwarder/collect/files/telemetry.ts';
 import type { Chunk, Intake, Room } from '#forwarder/intake/chunk.ts';
 
 const nothing = (): void => undefined;
-const ROOM: Room = { hasRoom: true, room: () => Promise.resolve() };
+export const ROOM: Room = { hasRoom: true, room: () => Promise.resolve() };
 
 /** What the queue, the indexer and the store would have. */
 export class RecordingIntake implements Intake {
