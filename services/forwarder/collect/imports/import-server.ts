@@ -61,7 +61,8 @@ export class ImportServer {
     socket.on('close', () => gone.abort());
     const say = (answer: ImportAnswer): void => void socket.write(`${JSON.stringify(answer)}\n`);
     try {
-      const request = parseImportRequest(await firstLine(socket));
+      const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
+      const request = parseImportRequest(await firstLine(socket, signal));
       // Its end is seen only by who reads.
       socket.resume();
       if (request === null) throw new SluiceError('request_malformed', 'Cannot import: the request is malformed');
@@ -75,7 +76,6 @@ export class ImportServer {
         saidMs = nowMs;
         say({ progress: files });
       };
-      const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
       say({ files: await this.#options.import(request, { signal, progress }) });
     } catch (error) {
       // Who asks again finds the next process, or none.
@@ -85,12 +85,13 @@ export class ImportServer {
   }
 }
 
-async function firstLine(socket: Socket): Promise<string> {
+/** Who connects and says nothing delays no end: the signal ends the waiting. */
+async function firstLine(socket: Socket, signal: AbortSignal): Promise<string> {
   let bytes = 0;
   socket.on('data', (piece: Buffer) => {
     bytes += piece.length;
     if (bytes > REQUEST_BYTES_MAX) socket.destroy();
   });
-  for await (const line of createInterface({ input: socket })) return line;
+  for await (const line of createInterface({ input: socket, signal })) return line;
   return '';
 }
