@@ -13,6 +13,8 @@ import { type Reader, type Slot, SLOT_BYTES } from './reading-turns.ts';
 const LINE_FEED = 0x0a;
 
 type Options = Pick<FollowOptions, 'tag' | 'host' | 'encoding' | 'delivery' | 'budget' | 'changed'> & {
+  /** See `unpackedBytes`. */
+  readonly identity?: string;
   /** All is held by the queue; or the rest cannot be read, and why. */
   readonly ended: (file: WholeFile, error: unknown) => void;
 };
@@ -36,7 +38,9 @@ export class WholeFile implements Reader {
     this.path = path;
     this.generation = generation;
     this.#options = options;
-    this.#pieces = unpackedBytes(path, compression, { opened: (stream) => (this.#stream = stream) });
+    const { identity } = options;
+    const opened = (stream: { readonly bytesRead: number }): void => void (this.#stream = stream);
+    this.#pieces = unpackedBytes(path, compression, { ...(identity !== undefined && { identity }), opened });
   }
 
   waitMs(): number {

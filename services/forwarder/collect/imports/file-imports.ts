@@ -153,6 +153,7 @@ class OneFile {
       const followed = await collector.deciding.run(() => Promise.resolve(this.#claim()));
       if (followed !== null) return this.#readFollowed(followed);
       if (this.#isClaimed) break;
+      await this.#checkPresent();
       // Whoever reads it now is to end first; what it had by then is passed over.
       await clock.sleep(POLL_MS, this.#signal);
     }
@@ -161,6 +162,13 @@ class OneFile {
     } finally {
       collector.claimed.delete(this.#file.identity);
     }
+  }
+
+  /** What was cut is read by nobody, and would be waited for without end. */
+  async #checkPresent(): Promise<void> {
+    const now = await statOf(this.#file.path);
+    if (now?.identity === this.#file.identity && now.size >= this.#file.size) return;
+    throw new SluiceError('body_malformed', 'it was cut or renamed meanwhile');
   }
 
   /** What the collector follows, where that has read all that the file had; else null, and claims what nobody reads. */
@@ -212,10 +220,10 @@ class OneFile {
 
   /** Of a file that the queue holds, nothing is read but its lines' number. */
   async #countKnown(): Promise<void> {
-    const { path, size } = this.#file;
+    const { path, size, identity } = this.#file;
     const count = this.#count;
     let last = LINE_FEED;
-    const unpacked = unpackedBytes(path, compressionOf(path), { signal: this.#signal });
+    const unpacked = unpackedBytes(path, compressionOf(path), { identity, signal: this.#signal });
     for await (const piece of unpacked) {
       for (let at = piece.indexOf(LINE_FEED); at >= 0; at = piece.indexOf(LINE_FEED, at + 1)) count.knownLines += 1;
       last = piece.at(-1) ?? last;
@@ -226,16 +234,17 @@ class OneFile {
 
   async #readAll(generation: Generation): Promise<void> {
     const { checkpoints, clock, host, room } = this.#options;
-    const { path, base, rule } = this.#file;
+    const { path, base, rule, identity, size } = this.#file;
     // No line goes on before the number of its generation is saved.
     while (!(await checkpoints.save())) await clock.sleep(SAVE_RETRY_MS, this.#signal);
     let failure: unknown = null;
-    const isOwn = checkpoints.generations.ofIdentity(this.#file.identity) === generation;
+    const isOwn = checkpoints.generations.ofIdentity(identity) === generation;
     const file = new WholeFile(path, compressionOf(path), generation, {
       tag: rule.tag ?? tagOfPath(base),
       host,
       encoding: rule.encoding,
       budget: null,
+      identity,
       delivery: new Delivery({ ...this.#options, signal: this.#signal }),
       changed: () => {
         if (!isOwn) return;
@@ -259,6 +268,8 @@ class OneFile {
     }
     if (generation.unfinishedEnd > generation.place.offset && file.lines === 0) count.knownLines += 1;
     await checkpoints.save();
+    const isCut = failure === null && compressionOf(path) === null && file.bytesRead < size;
+    if (isCut) failure = new Error('it was cut meanwhile');
     if (failure !== null) throw new SluiceError('body_malformed', `Cannot read all of it: ${reasonOf(failure)}`);
   }
 }

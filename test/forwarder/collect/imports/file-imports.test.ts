@@ -197,3 +197,24 @@ test('an import leaves alone what is known of collected files', async () => {
   assert.deepEqual(known(), before);
   assert.ok(!world.told.some(({ event }) => event === 'file_content_lost'));
 });
+
+test('a file that is renamed or cut while others are imported is refused, and none is taken for it', async () => {
+  await using world = new FileWorld();
+  const files = { 'a.log': numbered(1, 5000), 'b.log': 'of b\n', 'c.log': 'of c\n' };
+  for (const [name, content] of Object.entries(files)) fs.writeFileSync(world.path(name), content);
+  await using running = world.start({}, { collects: false });
+  let isMoved = false;
+  const progress = (): void => {
+    if (isMoved) return;
+    isMoved = true;
+    fs.renameSync(world.path('b.log'), world.path('kept.log'));
+    fs.writeFileSync(world.path('b.log'), 'of another\n');
+    fs.truncateSync(world.path('c.log'), 0);
+  };
+  const paths = Object.keys(files).map((name) => world.path(name));
+  const done = await running.input.import({ paths }, { signal: new AbortController().signal, progress });
+  const [a, b, c] = done.map(({ refusal }) => refusal);
+  assert.deepEqual([a, b], [null, 'Cannot read all of it: another file has its name by now']);
+  assert.match(c ?? '', /it was cut/);
+  assert.ok(!world.intake.lines.includes('of another'));
+});
