@@ -11,11 +11,12 @@ import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { constants as system, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 
 export interface ChildProgram {
-  readonly stdout: NodeJS.ReadableStream;
-  readonly stderr: NodeJS.ReadableStream;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
   /** Resolves to what a shell would say: its exit code, or 128 and the number of the signal that ended it. */
   readonly exited: Promise<number>;
 }
@@ -54,10 +55,8 @@ export async function startProgram(command: readonly string[], hasTerminal: bool
   const exited = once(child, 'exit').then(([code, signal]: unknown[]) =>
     typeof code === 'number' ? code : SIGNAL_BASE + system.signals[signal as NodeJS.Signals],
   );
-  const streamOf = (pipe: Pipe | undefined, own: NodeJS.ReadableStream | null): NodeJS.ReadableStream =>
-    pipe === undefined
-      ? (own as NodeJS.ReadableStream)
-      : new Socket({ fd: pipe.read, readable: true, writable: false });
+  const streamOf = (pipe: Pipe | undefined, own: Readable | null): Readable =>
+    pipe === undefined ? (own as Readable) : new Socket({ fd: pipe.read, readable: true, writable: false });
   return { stdout: streamOf(stdout, child.stdout), stderr: streamOf(stderr, child.stderr), exited };
 }
 

@@ -91,6 +91,22 @@ suite('sluice pipe and exec', { timeout: 240_000 }, () => {
     }
   });
 
+  test('a program that is gone while its output is held open, or cannot be sent, is no reason to stay', async () => {
+    await using place = await newPlace();
+    const flood = ['exec', '--tag', 't', '--quiet', '--timeout', '0.5', '--', 'sh', '-c', 'echo on; exec yes'];
+    await using blocked = new SluiceProcess(flood, place);
+    await blocked.until(() => Promise.resolve(blocked.stderr.includes('Cannot send lines')));
+    assert.equal((await blocked.stop()).code, 143);
+    await using receiver = await new SluiceProcess(['run'], place).ready();
+    const left = ['exec', '--tag', 'stays', '--', 'sh', '-c', 'sleep 30 & echo said; exit 3'];
+    await using held = new SluiceProcess(left, place);
+    await held.until(() => Promise.resolve(held.stdout.includes('said')));
+    await receiver.until(async () => (await receiver.metric('events_received_total')) > 0);
+    const { code, stderr } = await held.stop();
+    assert.equal(code, 3);
+    assert.match(stderr, /Cannot read all that is written to stdout: it was stopped/);
+  });
+
   test('nobody reads what is shown, and no input', async () => {
     await using place = await newPlace();
     await using _receiver = await new SluiceProcess(['run'], place).ready();
