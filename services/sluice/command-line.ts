@@ -29,7 +29,19 @@ const commands: Record<string, Listed> = {
   },
   collect: {
     about: 'Reads files of this machine as they grow, each line once',
-    load: () => import('./commands/collect.ts'),
+    load: () => import('./commands/collect/collect.ts'),
+  },
+  pipe: {
+    about: 'Sends the lines of its standard input to a running Sluice',
+    load: () => import('./commands/collect/pipe.ts'),
+  },
+  exec: {
+    about: 'Runs a program, and sends what it writes to a running Sluice',
+    load: () => import('./commands/collect/exec.ts'),
+  },
+  import: {
+    about: 'Reads finished files once, each line once, however often it is run',
+    load: () => import('./commands/collect/import.ts'),
   },
   indexer: {
     about: 'Takes logs from the queue and puts them into the store',
@@ -111,7 +123,9 @@ async function dispatch(argv: string[]): Promise<number> {
   if (!listed)
     throw new SluiceError('usage_wrong', `Cannot run "${name}": there is no such command; see \`sluice --help\``);
   const command = await listed.load();
-  if (args.includes('--help') || args.includes('-h')) return print(command.help);
+  // What stands behind `--` is another program's.
+  const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+  if (own.includes('--help') || own.includes('-h')) return print(command.help);
   const startedBy = extractStartedBy(process.env);
   const { env, pid } = process;
   const readFile = (path: string): string => readFileSync(path, 'utf8');
