@@ -3,6 +3,7 @@
 
 import { readFileSync, readlinkSync } from 'node:fs';
 import { systemClock } from '#shared/clock.ts';
+import { boundBufferGarbageFromNowOn } from '#shared/memory/buffer-garbage.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import type { Command } from './process/command.ts';
@@ -132,6 +133,7 @@ async function dispatch(argv: string[]): Promise<number> {
   const loaded = loadConfig({ env, file, readFile });
   const config = withInheritedSockets(loaded, { env, pid, readFile, readLink: (path) => readlinkSync(path) });
   const worker = await workerChannel();
+  boundBufferGarbageFromNowOn();
   const asked = stopSignal(startedBy);
   const signal = worker ? AbortSignal.any([asked, worker.stopped]) : asked;
   return command.run(args, {

@@ -45,7 +45,7 @@ test('the bytes of a chunk that was refused stay as they are', async () => {
   assert.deepEqual(bytes, entriesOf(texts));
 });
 
-test('the bytes stay where a dead letter has a part of them: a queue that was late may still be sending it', async () => {
+test('the bytes stay where a dead letter has a part of them: a late queue may still be sending it', async () => {
   const { queue, intake } = setUp();
   queue.appendBytesMax = 3000;
   const large = randomBytes(6000).toString('base64');

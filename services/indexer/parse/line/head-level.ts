@@ -1,7 +1,7 @@
 // Whether a token of a line's head is a level (head.ts). Words such as `info` and `error` are also words of texts, so
 // what surrounds them counts. Pure.
 
-import { levelOfWord } from './level.ts';
+import { levelOfWord } from './level-words.ts';
 import { COLON, SPACE, isLetter } from './scan.ts';
 
 /** What may begin a line without a time before it; the other words of level.ts are too often something else there. */
