@@ -21,7 +21,7 @@ export class Line implements ValueSource {
   /** The human part, in the line's bytes; -1 where it is a value of the map, or the whole line. */
   messageStart = -1;
   messageEnd = -1;
-  /** Its number (level.ts); 0 for none. */
+  /** Its number (level-words.ts); 0 for none. */
   level = 0;
   /** As it was written, in the line's bytes. */
   levelStart = 0;
