@@ -16,6 +16,7 @@ import type { Checkpoints } from '../checkpoints/checkpoints.ts';
 import { type Generation, placeAtStart } from '../checkpoints/generations.ts';
 import { Delivery } from '../files/delivery.ts';
 import { Exclusive } from '../files/exclusive.ts';
+import { areNuls } from '../files/file-bytes.ts';
 import type { FileCollector } from '../files/file-collector.ts';
 import { statOf } from '../files/file-identity.ts';
 import { unpackedBytes } from '../files/file-content.ts';
@@ -134,6 +135,8 @@ class OneFile {
   readonly #changed: () => void;
   readonly #count: Counted;
   #isClaimed = false;
+  /** Place from which the rest was searched for anything but NULs. */
+  #lookedAt = -1;
 
   constructor(
     file: FoundFile,
@@ -154,6 +157,7 @@ class OneFile {
       if (followed !== null) return this.#readFollowed(followed);
       if (this.#isClaimed) break;
       await this.#checkPresent();
+      if (await this.#endsInNuls()) return this.#countKnown();
       // Whoever reads it now is to end first; what it had by then is passed over.
       await clock.sleep(POLL_MS, this.#signal);
     }
@@ -162,6 +166,17 @@ class OneFile {
     } finally {
       collector.claimed.delete(this.#file.identity);
     }
+  }
+
+  /** NULs at the end are left by who follows the file until something comes behind them. Searched once for a place. */
+  async #endsInNuls(): Promise<boolean> {
+    const { identity, path, size } = this.#file;
+    const followed = this.#options.collector.reading(identity)?.followed;
+    if (!followed) return false;
+    const { offset } = followed.generation.place;
+    if (offset === this.#lookedAt) return false;
+    this.#lookedAt = offset;
+    return areNuls(path, offset, size);
   }
 
   /** What was cut is read by nobody, and would be waited for without end. */

@@ -75,6 +75,19 @@ test('what was collected is not imported, and the other way about', async () => 
   assert.deepEqual([world.intake.held.size, world.intake.entries], [511, 511]);
 });
 
+test('a followed file that ends in NULs is imported to its end, and what comes behind them is collected', async () => {
+  await using world = new FileWorld();
+  fs.writeFileSync(world.path('a.log'), `${numbered(1, 20)}${'\0'.repeat(100_000)}`);
+  await using running = world.start();
+  await world.untilLines(20);
+  const watch = { signal: new AbortController().signal, progress: nothing };
+  const [file] = await running.input.import({ paths: [world.path('a.log')] }, watch);
+  assert.equal(file?.refusal, null);
+  assert.equal(file.lines, 0);
+  fs.appendFileSync(world.path('a.log'), numbered(21, 22));
+  await world.untilLines(22);
+});
+
 test('what a file has got since is added', async () => {
   await using world = new FileWorld();
   fs.writeFileSync(world.path('a.log'), numbered(1, 100));
