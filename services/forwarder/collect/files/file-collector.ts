@@ -211,12 +211,13 @@ export class FileCollector {
   async #follow(found: FoundFile, generation: Generation): Promise<void> {
     const { path, identity } = found;
     try {
-      let file = await FollowedFile.open(path, generation, this.#factsOf(found));
-      if (file === null) {
+      let file = await FollowedFile.open(found, generation, this.#factsOf(found));
+      if (file === 'lost') {
         this.#rotated.lost(generation);
-        file = await FollowedFile.open(path, this.#newGeneration(found), this.#factsOf(found));
+        file = await FollowedFile.open(found, this.#newGeneration(found), this.#factsOf(found));
       }
-      if (file === null) return;
+      // The next walk finds both.
+      if (typeof file === 'string') return this.#walkSoon();
       if (file.generation.identity !== identity) this.#generations.attach(file.generation, identity);
       this.#starting.push(file);
       const { number, place } = file.generation;
