@@ -31,7 +31,7 @@ interface FileFacts {
 
 export interface FollowOptions extends FileFacts {
   readonly delivery: Delivery;
-  /** Null: it is read as fast as it can be. */
+  /** Null: somebody waits for it (an import). */
   readonly budget: SourceBudget | null;
   /** A place has moved, or what else is saved. */
   readonly changed: (generation: Generation) => void;
@@ -150,7 +150,7 @@ export class FollowedFile implements Reader {
     this.#check = Buffer.from(slot.buffer.subarray(Math.max(0, at - CHECK_BYTES), at));
     // All of the first run, until a place is known: then the bytes before that tell as much.
     if (start === 0 && count > 0) generation.head = headOf(slot.buffer.subarray(0, at));
-    if (!isUnwanted) this.options.budget?.spend(at - from);
+    if (!isUnwanted) this.options.budget?.spend(at - from, count);
     if (count > 0 && !isUnwanted) await this.#give({ entries: slot.writer.take(), count, chain });
     if (this.#entries.line !== line) this.#commit(slot.buffer, start);
     if (isUnwanted && at === from) this.#wantAll();
