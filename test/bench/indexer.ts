@@ -23,12 +23,14 @@ import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { deleteStream, ownStreamName, withStream } from '#test/indexer/own-stream.ts';
 import type { IndexerReport } from './parts/indexer-process.ts';
+import { median } from './parts/median.ts';
 
 const PARTITIONS = 4;
 const ENTRIES_PER_RECORD = 1600;
 const RECORDS = 500;
 /** Elasticsearch takes a twentieth of what the counting endpoint does. */
 const RECORDS_STORED = 75;
+const ROUNDS = 5;
 const BODY_BYTES = 4 * 1024 * 1024;
 const TAG = `bench.${randomBytes(4).toString('hex')}`;
 
@@ -119,7 +121,7 @@ async function message<T>(child: ChildProcess): Promise<T> {
 async function loadBare(env: NodeJS.ProcessEnv, stream: string): Promise<number> {
   const requests: BulkRequest[] = [];
   const body = new BulkBody();
-  const writer = new DocumentWriter(body);
+  const writer = new DocumentWriter(body, { listsNumbers: true });
   for (let record = 0; record < RECORDS_STORED; record++) {
     const entries = dockerEntries(record);
     writer.startBatch(batchOf(), Date.now());
@@ -176,12 +178,21 @@ async function storeAll(env: NodeJS.ProcessEnv, url: string, entryBytes: number)
   try {
     // The first documents of a data stream pay for its making: that is nobody's share.
     await loadBare(env, stream);
-    const report = await index({ ...env, SLUICE_TEST_STREAM: stream }, RECORDS_STORED * ENTRIES_PER_RECORD);
-    const bare = await loadBare(env, stream);
-    print('Kafka → Elasticsearch', entryBytes, report);
-    const rate = report.events / report.seconds;
+    const rounds: { report: IndexerReport; rate: number; bare: number }[] = [];
+    const indexed = () => index({ ...env, SLUICE_TEST_STREAM: stream }, RECORDS_STORED * ENTRIES_PER_RECORD);
+    for (let round = 0; round < ROUNDS; round++) {
+      // In turns: an index is slower when it has more in it.
+      const early = round % 2 === 0 ? null : await loadBare(env, stream);
+      const report = await indexed();
+      const bare = early ?? (await loadBare(env, stream));
+      rounds.push({ report, rate: report.events / report.seconds, bare });
+      print('Kafka → Elasticsearch', entryBytes, report);
+    }
+    const share = median(rounds.map(({ rate, bare }) => rate / bare));
     console.log(
-      `  ${thousands(rate)} documents/s; a bare loader ${thousands(bare)}; share ${((100 * rate) / bare).toFixed(0)} %`,
+      `Kafka → Elasticsearch, medians of ${ROUNDS}: ${thousands(median(rounds.map(({ rate }) => rate)))} documents/s; ` +
+        `a bare loader ${thousands(median(rounds.map(({ bare }) => bare)))}; share ${(100 * share).toFixed(0)} % ` +
+        `(goal: at least 95 %, ${share >= 0.95 ? 'kept' : 'MISSED'})`,
     );
   } finally {
     await deleteStream(url, stream);
