@@ -38,7 +38,7 @@ export interface IndexLayout {
   readonly mode?: 'standard' | 'logsdb';
   readonly shards?: number | undefined;
   readonly replicas?: number | undefined;
-  readonly refreshIntervalMs?: number;
+  readonly refreshIntervalMs?: number | undefined;
 }
 
 export interface TemplateOptions {
@@ -180,13 +180,14 @@ function withFingerprint(kind: Kind, name: string, content: object): Template {
   return { name, path: `/${kind}/${name}`, fingerprint, body };
 }
 
-function settingsOf({ mode = 'standard', shards, replicas, refreshIntervalMs = 1000 }: IndexLayout): object {
+function settingsOf({ mode = 'standard', shards, replicas, refreshIntervalMs }: IndexLayout): object {
   return {
     // Said explicitly: some distributions would make it `logsdb`, which keeps documents another way.
     'index.mode': mode,
     // About a quarter less disk; docs/benchmarks.md has what it costs, with all else.
     'index.codec': 'best_compression',
-    'index.refresh_interval': `${refreshIntervalMs}ms`,
+    // An index that says nothing is not refreshed while nobody searches, which saves segments and their merging.
+    ...(refreshIntervalMs !== undefined && { 'index.refresh_interval': `${refreshIntervalMs}ms` }),
     ...(shards !== undefined && { 'index.number_of_shards': shards }),
     ...(replicas !== undefined && { 'index.number_of_replicas': replicas }),
   };

@@ -70,8 +70,8 @@ it('bounds every word', () => {
     assert.equal(tokenizer, 'standard');
 });
 
-it('says nothing of shards that nobody asked for, and the index mode always', () => {
-  const settings = { 'index.mode': 'standard', 'index.codec': 'best_compression', 'index.refresh_interval': '1000ms' };
+it('says nothing of shards and refreshes that nobody asked for, and the index mode always', () => {
+  const settings = { 'index.mode': 'standard', 'index.codec': 'best_compression' };
   assert.deepEqual(contentOf('sluice-logs@settings', { splitting: 'exact' }), { settings });
 });
 
