@@ -129,7 +129,12 @@ export class ElasticsearchStore implements Store {
   async foundAfterMs(signal?: AbortSignal): Promise<number> {
     const { refreshIntervalMs = REFRESH_INTERVAL_MS } = this.#options.layout ?? {};
     const path = this.#settingsPath;
-    const { status, text } = await this.#connection.request({ method: 'GET', path, timeoutMs: PING_TIMEOUT_MS, signal });
+    const { status, text } = await this.#connection.request({
+      method: 'GET',
+      path,
+      timeoutMs: PING_TIMEOUT_MS,
+      signal,
+    });
     return status === 200 ? longestRefreshMs(parseAnswer(text)) : refreshIntervalMs;
   }
 

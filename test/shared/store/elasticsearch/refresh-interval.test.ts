@@ -78,7 +78,8 @@ async function followsIdle(url: string): Promise<void> {
   const poll = async (): Promise<void> => {
     for await (const page of follower.poll(signal)) shown.push(...page.map(({ source }) => source['message']));
   };
-  const refreshes = async (): Promise<string> => await ask('GET', '_stats/refresh?filter_path=_all.total.refresh.total');
+  const refreshes = async (): Promise<string> =>
+    await ask('GET', '_stats/refresh?filter_path=_all.total.refresh.total');
   try {
     const expected = [await write()];
     await ask('PUT', '_settings', { 'index.search.idle.after': `${IDLE_AFTER_MS}ms` });
