@@ -56,8 +56,8 @@ export const store = {
   }),
   'elasticsearch.refresh_interval_ms': milliseconds(
     { minimum: 100, maximum: 60_000 },
-    'How long a document takes until it is found. Without it, an index that nobody searches is not refreshed, and the ' +
-      'next search waits for that; one that is searched is refreshed each second.',
+    'How long a document takes until it is found. Without it, an index that nobody searches is not refreshed, and ' +
+      'the next search waits for that; one that is searched is refreshed each second.',
     { defaultText: "the server's" },
   ),
   'kibana.url': text('URL of Kibana, base path or space (`/s/team`) included: `sluice setup` makes the data view.', {}),

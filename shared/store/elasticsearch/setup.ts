@@ -120,7 +120,7 @@ async function putTemplates(
   return lines;
 }
 
-/** Only where another template would say less: what else is refused, such as the user's own tokenizer, must not pass. */
+/** What another template leaves out. What else is refused, such as the user's own tokenizer, must not pass. */
 function whatIsUnknown({ status, text }: HttpAnswer): string | null {
   if (status !== 400) return null;
   if (NUMBERS_UNKNOWN.test(text)) return NO_COMPACT_NUMBERS;

@@ -1,5 +1,5 @@
-// How long a document takes to be found, as indices say it; and indices that are not refreshed while nobody searches, on
-// real servers: whoever follows sees all that came meanwhile, once, and with the first poll.
+// How long a document takes to be found, as indices say it; and indices that are not refreshed while nobody searches,
+// on real servers: whoever follows sees all that came meanwhile, once, and with the first poll.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -74,9 +74,9 @@ async function followsIdle(url: string): Promise<void> {
     assert.equal(outcome?.status, 201);
     return message;
   };
-  const shown: unknown[] = [];
+  const shown: string[] = [];
   const poll = async (): Promise<void> => {
-    for await (const page of follower.poll(signal)) shown.push(...page.map(({ source }) => source['message']));
+    for await (const page of follower.poll(signal)) shown.push(...page.map(({ source }) => String(source['message'])));
   };
   const refreshes = async (): Promise<string> =>
     await ask('GET', '_stats/refresh?filter_path=_all.total.refresh.total');
