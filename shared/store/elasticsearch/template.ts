@@ -38,7 +38,7 @@ export type Splitting = 'exact' | 'standard';
  * no tree for the server's own sequence numbers. That takes 8 % less disk. OpenSearch and older versions of
  * Elasticsearch do not know the settings.
  */
-export type Numbers = 'compact' | 'plain';
+type Numbers = 'compact' | 'plain';
 const COMPACT_NUMBERS = {
   'index.use_time_series_doc_values_format': true,
   'index.seq_no.index_options': 'doc_values_only',
