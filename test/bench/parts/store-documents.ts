@@ -3,7 +3,7 @@
 // container at a time.
 
 import { BulkBody } from '#indexer/bulk/body.ts';
-import { DocumentWriter } from '#indexer/parse/document/document.ts';
+import { type DocumentOptions, DocumentWriter } from '#indexer/parse/document/document.ts';
 import { DATA_STREAM_DEFAULT } from '#indexer/parse/route.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
@@ -47,9 +47,9 @@ function* eventsOf(documents: number): Generator<Event> {
 }
 
 /** As the indexer writes them into data stream `stream`, under names that begin with the time. */
-export function ourBodies(documents: number, stream: string): Buffer[] {
+export function ourBodies(documents: number, stream: string, options: DocumentOptions = {}): Buffer[] {
   const body = new BulkBody();
-  const writer = new DocumentWriter(body, { listsNumbers: true });
+  const writer = new DocumentWriter(body, { listsNumbers: true, ...options });
   const bodies: Buffer[] = [];
   const take = (): void => void bodies.push(inStream(body.request(), stream));
   for (const events of batchesOf(eventsOf(documents))) {
