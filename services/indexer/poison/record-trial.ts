@@ -144,10 +144,12 @@ class Scratch {
     if (batch === null) return;
     const written = this.#documents.write(bytes, start, end, index);
     if (written === 'part') {
+      const { reader } = this.#documents;
       const entry = new Uint8Array(bytes.subarray(start, end));
+      const read = new Uint8Array(reader.bytes.subarray(reader.start, reader.end));
       const own = batchOfPart(batch, index);
       const context = { partition: 0, assignmentNumber: 1, batch: own, index, ref: { batch: own, index, entry } };
-      for (const line of this.#lines.add(context, entry, 0) ?? []) this.#writeLine(line);
+      for (const line of this.#lines.add(context, read, 0, reader.part) ?? []) this.#writeLine(line);
       this.#documents.startBatch(batch, 0);
     } else if (written !== 'ok') {
       this.deadLetter(bytes.subarray(start, end), index);
