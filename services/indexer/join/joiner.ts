@@ -112,9 +112,11 @@ export class LineJoiner<Ref> {
   ): JoinedLine<Ref>[] | null {
     assert(said !== null, 'only parts are joined');
     this.#nowMs = nowMs;
-    if (this.#passed.isRepeat(context.batch, context.index, context.assignmentNumber)) return null;
+    // A line that was split itself has the name of its last part, which was passed on; repeats of its parts are known.
+    const { batch, index, assignmentNumber, otherRefs } = context;
+    if (!otherRefs && this.#passed.isRepeat(batch, index, assignmentNumber)) return null;
     const out: JoinedLine<Ref>[] = [];
-    const key = batchKeyOf(context.partition, context.batch) + (said.ordinal === 0 ? sourceKey(said.id) : lineKey(said));
+    const key = batchKeyOf(context.partition, batch) + (said.ordinal === 0 ? sourceKey(said.id) : lineKey(said));
     const timeMs = entryTimeMs(entry, 0, entry.length);
     const ordinal = said.ordinal || this.#nextOrdinal(key, context, timeMs, out);
     const part = { ...said, ordinal, entry, timeMs };
@@ -132,7 +134,7 @@ export class LineJoiner<Ref> {
       if (!line.tellsPlaces) this.#untold += 1;
     }
     this.#bytes += line.add(context, part);
-    this.#events += 1 + (context.otherRefs?.length ?? 0);
+    this.#events += 1 + (otherRefs?.length ?? 0);
     if (this.#isWhole(line)) out.push(this.#passOn(line));
     for (const oldest of this.#pending.values()) {
       if (this.#bytes <= this.#limits.bytesMax) break;

@@ -80,6 +80,12 @@ export function partOf(bytes: Uint8Array, start: number, end: number): Part | nu
   };
 }
 
+/** The part in a copy of the entry, which began at `start`. */
+export function partInCopy(part: Part, start: number): Part {
+  const { textAt, textStart: from, textEnd: to } = part;
+  return { ...part, textAt: textAt - start, textStart: from - start, textEnd: to - start };
+}
+
 /** The value of a name, by its number. */
 function textOf(bytes: Uint8Array, name: number): string | null {
   return textAtOf(bytes, fields.values[name] ?? 0);

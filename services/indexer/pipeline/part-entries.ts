@@ -8,6 +8,7 @@ import type { JoinedLine } from '../join/joiner.ts';
 import { batchOfPart } from '../join/line-names.ts';
 import type { PartContext } from '../join/pending-line.ts';
 import type { EntryReader } from '../parse/entry-reader.ts';
+import { partInCopy } from '../parse/part.ts';
 import { PartGate } from '../parse/part-gate.ts';
 import type { EventRef } from '../settle/bulk-batch.ts';
 import type { Ledger } from '../settle/ledger.ts';
@@ -60,9 +61,10 @@ export class PartEntries {
     return this.#add({ ...contextOf(record), batch, index, ref, otherRefs, keptBytes }, copyOf(read), read);
   }
 
-  #add(context: PartContext<EventRef>, entry: Uint8Array, { part }: ReadEntry): JoinedLine<EventRef>[] {
+  #add(context: PartContext<EventRef>, entry: Uint8Array, { part, start }: ReadEntry): JoinedLine<EventRef>[] {
     const { joins, clock, ledger } = this.#options;
-    const passed = joins.lines.add(context, entry, clock.monotonicMs(), part);
+    assert(part, 'only parts are taken');
+    const passed = joins.lines.add(context, entry, clock.monotonicMs(), partInCopy(part, start));
     if (passed) return passed;
     // A repeat: what it repeats came before it under the same assignment, so that no commit passes the one without the
     // other.
