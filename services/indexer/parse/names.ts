@@ -18,6 +18,7 @@ const ownNames = [
   'lvl', 'loglevel', 'log_level', 'levelname', 'LogLevel', 'Level', '@l', 'severity_text', 'PRIORITY', 'priority',
   'severity_number', 'caller',
   '@timestamp', 'timestamp', 'time', 'date', 'ts', 't', 'Timestamp', '@t', 'datetime', 'asctime',
+  '__REALTIME_TIMESTAMP', '_SOURCE_REALTIME_TIMESTAMP',
 ] as const;
 type OwnName = (typeof ownNames)[number];
 
@@ -101,7 +102,9 @@ export const levelNames = own(
   'log.level', 'level', 'severity', 'lvl', 'loglevel', 'log_level', 'levelname', 'LogLevel', 'Level', '@l',
   'severity_text', 'PRIORITY', 'priority', 'severity_number',
 );
-export const timeNames = own('@timestamp', 'timestamp', 'time', 'date', 'ts');
+/** Of the journal: microseconds, as text. */
+export const journalTimeNames = own('__REALTIME_TIMESTAMP', '_SOURCE_REALTIME_TIMESTAMP');
+export const timeNames = [...own('@timestamp', 'timestamp', 'time', 'date', 'ts'), ...journalTimeNames];
 /** Of a structured line. */
 // prettier-ignore
 export const lineTimeNames = own(

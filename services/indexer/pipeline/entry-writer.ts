@@ -15,6 +15,7 @@ import type { JoinedLine } from '../join/joiner.ts';
 import type { FieldOptions } from '../parse/document/document-fields.ts';
 import { DocumentWriter } from '../parse/document/document.ts';
 import { type BulkBatch, type EventRef, type ItemRange, eventsOf } from '../settle/bulk-batch.ts';
+import type { ContentListener } from '../settle/content-telemetry.ts';
 import type { Ledger } from '../settle/ledger.ts';
 import type { PendingDeadLetters } from '../settle/pending-dead-letters.ts';
 import { DEAD_LETTER_IN_HAND_BYTES } from '../unpack/bytes-in-hand.ts';
@@ -41,6 +42,7 @@ export interface EntryWriterOptions {
   /** Ends the tries to append dead letters. */
   readonly signal: AbortSignal;
   readonly rewind?: RewindDifferences | undefined;
+  readonly contents: ContentListener;
 }
 
 /** Bytes of documents, or of entries, after which other work of the process gets its turn: some 2 ms. */
@@ -111,6 +113,7 @@ export class EntryWriter {
   /** The items so far, which are no longer here; null where there are none. */
   takeBatch(): BulkBatch | null {
     if (this.#body.count === 0) return null;
+    this.#options.contents.counted();
     const body = this.#body;
     const request = body.request();
     const ranges = this.#ranges;
@@ -151,11 +154,13 @@ export class EntryWriter {
     const { bytes, ends, crowded } = opened;
     const body = this.#body;
     const documents = this.#documents;
-    const { documentBytesMax, writer, refusals, pendingDeadLetters, signal } = this.#options;
+    const { documentBytesMax, writer, refusals, pendingDeadLetters, signal, contents } = this.#options;
+    const { levels } = contents;
     const pauseAt = Math.min(this.#turnAt, writer.bodyBytesMax);
     let entry = this.#passed;
     let start = entry === 0 ? 0 : (ends[entry - 1] ?? 0);
     let range: ItemRange | null = null;
+    contents.heard(record.partition, batch, this.#ingestedMs);
     this.#startBatch(record, batch);
     while (entry < afterLast && body.length < pauseAt && this.#entryBytes < TURN_BYTES) {
       const end = ends[entry] ?? 0;
@@ -169,6 +174,7 @@ export class EntryWriter {
           this.#ranges.push(range);
         }
         range.count++;
+        levels[documents.level]! += 1;
       } else {
         range = null;
         this.#passed = entry + 1;
@@ -250,7 +256,7 @@ export class EntryWriter {
   }
 
   #writeLine({ batch, index, entry, partial, lines, refs, unfinishedIds }: JoinedLine<EventRef>): void {
-    const { refusals, pendingDeadLetters, signal, rewind, ledger } = this.#options;
+    const { refusals, pendingDeadLetters, signal, rewind, ledger, contents } = this.#options;
     const last = refs.at(-1);
     assert(last, 'a line has a part');
     if (rewind && !rewind.wants(batch.receivedMs, partial)) {
@@ -263,6 +269,7 @@ export class EntryWriter {
     const line = { bytes: entry, partial, lines, unfinishedIds };
     const range = { record, batch, entry: last.entry, index, count: 1, parts: refs, line };
     if (written === 'ok') {
+      contents.levels[this.#documents.level]! += 1;
       this.#ranges.push(range);
       return;
     }

@@ -33,7 +33,10 @@ import type { RewindDifferences } from './rewind-differences.ts';
 import type { ReadingTelemetry } from '../settle/reading-telemetry.ts';
 import type { Unpacked, UnpackOptions, Unreadable } from '../unpack/unpack.ts';
 
-export interface PipelineOptions extends Pick<EntryWriterOptions, 'trustedTenants' | 'lineFields' | 'listsNumbers'> {
+export interface PipelineOptions extends Pick<
+  EntryWriterOptions,
+  'trustedTenants' | 'lineFields' | 'listsNumbers' | 'contents'
+> {
   readonly ledger: Ledger;
   readonly writer: BulkWriter;
   readonly refusals: RecordRefusals;

@@ -19,7 +19,7 @@ import * as names from '../names.ts';
 import { ObjectWriter } from './object-writer.ts';
 import { OriginValues } from './origin-values.ts';
 import type { RecordTime } from '../record-time.ts';
-import { streamNameOf } from '../stream-name.ts';
+import { streamNameOf } from '../wrapper/stream-name.ts';
 import { ServiceValue } from './service-value.ts';
 import { UNITS_ANY, UNITS_ATTRIBUTE, UNITS_KEYWORD } from '../text-length.ts';
 import type { Timestamp } from '../timestamp.ts';
@@ -69,6 +69,11 @@ export class DocumentFields {
     this.#message = new MessageValue(parts);
     this.#origin = new OriginValues(entry, values, this.#object);
     this.#service = new ServiceValue(parts);
+  }
+
+  /** The number of the level that was chosen last. */
+  get level(): number {
+    return this.#level.number;
   }
 
   /** `tenant`: what records have that name no other, or may not. `isUnread`: see FOREIGN_TEXT_INPUT. */

@@ -107,6 +107,11 @@ export class DocumentWriter {
     if (listsNumbers) this.#fields.numbers = new AttributeNumbers(this.#json);
   }
 
+  /** Of the document that was written last: the number of its level. */
+  get level(): number {
+    return this.#fields.level;
+  }
+
   /** Values that were met in the entry that was written last, each time it was. */
   get valuesMet(): number {
     return this.#values.valuesMet;

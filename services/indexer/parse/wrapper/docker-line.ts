@@ -19,7 +19,7 @@ import { DOCKER_PART_BYTES } from '../part.ts';
 import type { Entry } from '../entry.ts';
 import { isText, textEnd, textStart } from '../fields.ts';
 import * as names from '../names.ts';
-import { isAt } from '../stream-name.ts';
+import { isAt } from './stream-name.ts';
 import type { WrappedLine } from './wrapped-line.ts';
 
 const LOG_KEY = Buffer.from('{"log":"');

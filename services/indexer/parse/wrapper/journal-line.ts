@@ -10,13 +10,13 @@ import { JsonReader } from '#shared/json/json-value.ts';
 import { containerChildren, containerHeaderSize, isArray } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { isText, pastValue, textEnd, textStart } from '../fields.ts';
-import { QUOTE, SPACE, integerOf, isLetter } from '../line/scan.ts';
+import { readMicroseconds } from '../record-time.ts';
+import { QUOTE, SPACE, isLetter } from '../line/scan.ts';
 import type { WrappedLine } from './wrapped-line.ts';
 
 const SIGN = Buffer.from('"__REALTIME_TIMESTAMP"');
 const UNDERSCORE = 0x5f;
 const SMALL = 0x20;
-const US_PER_SECOND = 1_000_000;
 /** Pairs above this are not kept. */
 const KEPT = 1024 * 1024;
 
@@ -47,7 +47,7 @@ export class JournalLines {
       const valueAt = pastValue(object, at, object.length);
       const end = pastValue(object, valueAt, object.length);
       const name = object.toString('latin1', textStart(object, at), Math.min(valueAt, textStart(object, at) + 32));
-      if (name === '__REALTIME_TIMESTAMP') hasTime = setTime(object, valueAt, line);
+      if (name === '__REALTIME_TIMESTAMP') hasTime = readMicroseconds(object, valueAt, line);
       else if (name === 'MESSAGE') {
         // Of a key that comes again the last counts.
         this.#text.reset(KEPT);
@@ -102,15 +102,4 @@ function bytesIn(object: Buffer, at: number): Buffer | null {
     next += first < 0x80 ? 1 : 2;
   }
   return count === 0 ? null : bytes;
-}
-
-/** Microseconds, as text. */
-function setTime(object: Buffer, at: number, line: WrappedLine): boolean {
-  if (!isText(object[at]!)) return false;
-  // Ten digits of seconds and six of the fraction, at most.
-  const start = textStart(object, at);
-  const end = textEnd(object, at);
-  const seconds = end - start > 6 ? integerOf(object, start, end - 6) : 0;
-  const micros = integerOf(object, Math.max(start, end - 6), end);
-  return seconds >= 0 && micros >= 0 && micros < US_PER_SECOND && line.setInstant(seconds, micros * 1000);
 }

@@ -15,7 +15,7 @@ import type { Entry } from '../entry.ts';
 import { isText, pastValue, textEnd, textStart } from '../fields.ts';
 import { BRACE, isDigit } from '../line/scan.ts';
 import * as names from '../names.ts';
-import { streamNameOf } from '../stream-name.ts';
+import { streamNameOf } from './stream-name.ts';
 import { readCri } from './cri-line.ts';
 import { DockerLines, isDockerRecord } from './docker-line.ts';
 import { JournalLines } from './journal-line.ts';

@@ -4,7 +4,7 @@
 
 import type { Timestamp } from '../timestamp.ts';
 import { readText } from '../record-time.ts';
-import { type StreamName, streamNameOf } from '../stream-name.ts';
+import { type StreamName, streamNameOf } from './stream-name.ts';
 
 /** As the time of an entry can hold them. */
 const SECONDS_END = 2 ** 32;
