@@ -14,7 +14,6 @@
 // came in goes out once. Nothing is copied, for callers give copies. The caller gives the time.
 
 import assert from 'node:assert/strict';
-import type { Clock } from '#shared/clock.ts';
 import { entryTimeMs } from '#shared/record/entry-time.ts';
 import { documentId } from '#shared/record/identity.ts';
 import type { Batch } from '#shared/record/record.ts';
@@ -89,9 +88,15 @@ export class LineJoiner<Ref> {
     return null;
   }
 
-  /** Whether a source of the batch has a line that is begun and tells no places, by its key; null where none has. */
-  begunOf(partition: number, batch: Batch, clock: Pick<Clock, 'monotonicMs'>): ((source: string) => boolean) | null {
-    if (this.#untold === 0 && !this.#passed.expectsRest(clock)) return null;
+  /** Whether some source has a line that is begun and whose parts tell no place in it; or may have. */
+  get hasBegun(): boolean {
+    return this.#untold > 0 || this.#passed.hasSources;
+  }
+
+  /** Whether a source of the batch has such a line, by the source's name; null where none has. */
+  begunOf(partition: number, batch: Batch, nowMs: number): ((source: string) => boolean) | null {
+    this.#passed.forgetOld(nowMs);
+    if (!this.hasBegun) return null;
     const prefix = batchKeyOf(partition, batch);
     return (source) => {
       const key = prefix + sourceKey(source);

@@ -7,7 +7,6 @@
 //
 // Guarantee: bounded; what was remembered first is forgotten first.
 
-import type { Clock } from '#shared/clock.ts';
 import { documentId } from '#shared/record/identity.ts';
 import type { Batch } from '#shared/record/record.ts';
 import { type NamedPiece, hasNoGap } from './line-names.ts';
@@ -48,15 +47,17 @@ export class PassedParts {
     return this.#ordinals.has(key) || this.#sources.has(key);
   }
 
-  /** Whether a source's line was begun whose parts tell no place in it, and is not finished. */
-  expectsRest(clock: Pick<Clock, 'monotonicMs'>): boolean {
-    if (this.#sources.size === 0) return false;
-    const nowMs = clock.monotonicMs();
+  /** Whether a line was begun, and not finished, whose parts tell no place in it. */
+  get hasSources(): boolean {
+    return this.#sources.size > 0;
+  }
+
+  /** Forgets beginnings of which no rest is expected any more. */
+  forgetOld(nowMs: number): void {
     for (const [key, { untilMs }] of this.#sources) {
       if (untilMs > nowMs) break;
       this.#sources.delete(key);
     }
-    return this.#sources.size > 0;
   }
 
   /** Whether the line that was begun under this key begins with this part: it is read again from there on. */

@@ -9,7 +9,16 @@ import { containerChildren, containerHeaderSize, isArray, isMap, timeEnd } from 
 import { viewOf } from '../json/json-buffer.ts';
 import { FieldTable, type InnerTable, KeyStack } from './fields.ts';
 import type { ValueSource } from './value-source.ts';
-import { FOUND_FROM, JOURNAL_PART_ID, KUBERNETES_NAME, PART_NAME, labelMaps, labelNames, podNames, recordNames } from './names.ts';
+import {
+  FOUND_FROM,
+  JOURNAL_PART_ID,
+  KUBERNETES_NAME,
+  PART_NAME,
+  labelMaps,
+  labelNames,
+  podNames,
+  recordNames,
+} from './names.ts';
 
 export class Entry implements ValueSource {
   /** The record's keys. */

@@ -113,7 +113,7 @@ export class EntryWriter {
   /** The items so far, which are no longer here; null where there are none. */
   takeBatch(): BulkBatch | null {
     if (this.#body.count === 0) return null;
-    this.#options.contents.counted();
+    this.#options.contents.requested();
     const body = this.#body;
     const request = body.request();
     const ranges = this.#ranges;
@@ -155,7 +155,6 @@ export class EntryWriter {
     const body = this.#body;
     const documents = this.#documents;
     const { documentBytesMax, writer, refusals, pendingDeadLetters, signal, contents } = this.#options;
-    const { levels } = contents;
     const pauseAt = Math.min(this.#turnAt, writer.bodyBytesMax);
     let entry = this.#passed;
     let start = entry === 0 ? 0 : (ends[entry - 1] ?? 0);
@@ -174,7 +173,7 @@ export class EntryWriter {
           this.#ranges.push(range);
         }
         range.count++;
-        levels[documents.level]! += 1;
+        contents.made(documents.level);
       } else {
         range = null;
         this.#passed = entry + 1;
@@ -269,7 +268,7 @@ export class EntryWriter {
     const line = { bytes: entry, partial, lines, unfinishedIds };
     const range = { record, batch, entry: last.entry, index, count: 1, parts: refs, line };
     if (written === 'ok') {
-      contents.levels[this.#documents.level]! += 1;
+      contents.made(this.#documents.level);
       this.#ranges.push(range);
       return;
     }

@@ -35,7 +35,8 @@ export class PartEntries {
   /** Entries of the batch follow: whether one of its sources has a line that is begun. */
   watch({ partition }: RecordInHand, batch: Batch): void {
     const { joins, clock } = this.#options;
-    this.gate.isBegun = joins.lines.begunOf(partition, batch, clock);
+    const { lines } = joins;
+    this.gate.isBegun = lines.hasBegun ? lines.begunOf(partition, batch, clock.monotonicMs()) : null;
   }
 
   /**

@@ -150,7 +150,8 @@ class Scratch {
       const read = new Uint8Array(reader.bytes.subarray(reader.start, reader.end));
       const own = batchOfPart(batch, index);
       const context = { partition: 0, assignmentNumber: 1, batch: own, index, ref: { batch: own, index, entry } };
-      for (const line of this.#lines.add(context, read, 0, reader.part && partInCopy(reader.part, reader.start)) ?? []) this.#writeLine(line);
+      for (const line of this.#lines.add(context, read, 0, reader.part && partInCopy(reader.part, reader.start)) ?? [])
+        this.#writeLine(line);
       this.#documents.startBatch(batch, 0);
     } else if (written !== 'ok') {
       this.deadLetter(bytes.subarray(start, end), index);

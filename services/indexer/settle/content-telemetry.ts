@@ -11,16 +11,17 @@ const MINUTE_MS = 60_000;
 
 /** What whoever makes documents tells of them. */
 export interface ContentListener {
-  /** Documents by the number of their level, which is then 0 again. */
-  readonly levels: Float64Array;
-  /** The documents of a request are counted. */
-  counted(): void;
+  /** A document of this level, by its number, was made. */
+  made(level: number): void;
+  /** The documents of a request were made. */
+  requested(): void;
   /** A batch was opened. */
   heard(partition: number, batch: Batch, epochMs: number): void;
 }
 
 export class ContentTelemetry implements ContentListener {
-  readonly levels = new Float64Array(levelWords.length);
+  /** Of the request that is being made: documents by the number of their level. */
+  readonly #levels = new Float64Array(levelWords.length);
   readonly #byLevel;
   readonly #sources = new SourceTable();
 
@@ -34,10 +35,14 @@ export class ContentTelemetry implements ContentListener {
     for (const word of levelWords) this.#byLevel.add(0, labelOf(word));
   }
 
-  counted(): void {
-    for (const [level, count] of this.levels.entries())
+  made(level: number): void {
+    this.#levels[level] = (this.#levels[level] ?? 0) + 1;
+  }
+
+  requested(): void {
+    for (const [level, count] of this.#levels.entries())
       if (count > 0) this.#byLevel.add(count, labelOf(levelWords[level] ?? ''));
-    this.levels.fill(0);
+    this.#levels.fill(0);
   }
 
   heard(partition: number, batch: Batch, epochMs: number): void {

@@ -27,11 +27,11 @@ export class SourceTable {
   /** `minute`: since any time before, from 1 on. */
   heard(partition: number, { tenant, tag, sender }: Pick<Batch, 'tenant' | 'tag' | 'sender'>, minute: number): void {
     const row = mix(mix(mix(0x811c9dc5, tenant ?? ''), tag), sender) & (ROWS - 1);
-    const last = this.#heard[row]!;
+    const last = this.#heard[row] ?? 0;
     this.#partitions[row] = partition;
     if (last === minute) return;
     this.#heard[row] = minute;
-    const minutes = minute - last > FORGOTTEN_AFTER ? 0 : this.#minutes[row]!;
+    const minutes = minute - last > FORGOTTEN_AFTER ? 0 : (this.#minutes[row] ?? 0);
     this.#minutes[row] = Math.min(255, minutes + 1);
   }
 
@@ -40,13 +40,13 @@ export class SourceTable {
     let active = 0;
     let silent = 0;
     for (let row = 0; row < ROWS; row += 1) {
-      const last = this.#heard[row]!;
+      const last = this.#heard[row] ?? 0;
       if (last === 0) continue;
       const age = minute - last;
-      if (age > FORGOTTEN_AFTER || !isOwned(this.#partitions[row]!)) {
+      if (age > FORGOTTEN_AFTER || !isOwned(this.#partitions[row] ?? 0)) {
         this.#heard[row] = 0;
         this.#minutes[row] = 0;
-      } else if (this.#minutes[row]! >= KNOWN_AFTER) {
+      } else if ((this.#minutes[row] ?? 0) >= KNOWN_AFTER) {
         if (age >= SILENT_AFTER) silent += 1;
         else active += 1;
       }

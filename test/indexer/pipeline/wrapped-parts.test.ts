@@ -53,7 +53,12 @@ const flagsOf = (world: World): unknown[] =>
   [...world.store.documents.values()].map(({ log }) => (log as { flags?: unknown } | undefined)?.flags);
 
 /** Sends the pieces, in records of these many. */
-async function send(world: World, pieces: readonly Record<string, string>[], perRecord = 2, tag = 'files'): Promise<void> {
+async function send(
+  world: World,
+  pieces: readonly Record<string, string>[],
+  perRecord = 2,
+  tag = 'files',
+): Promise<void> {
   for (let i = 0; i < pieces.length; i += perRecord) {
     const entries = pieces.slice(i, i + perRecord).map((piece) => world.entry(piece));
     await world.sendEntries(0, [world.batch(entries.length, 0, tag)], entries, 'zstd');
@@ -112,7 +117,11 @@ test('of sources that nothing tells apart, parts are marked and stay apart', asy
     [['partial'], ['partial']],
   );
   const tag = `kubernetes.var.log.containers.web-1_shop_web-${'0'.repeat(64)}.log`;
-  const byTag = await indexed(pieces.map((piece) => cri({ ...piece, file: '' })), 2, tag);
+  const byTag = await indexed(
+    pieces.map((piece) => cri({ ...piece, file: '' })),
+    2,
+    tag,
+  );
   assert.deepEqual(messages(byTag), ['one two three']);
 });
 
@@ -134,7 +143,10 @@ test('a part that nothing follows is passed on, marked, and so is what follows l
   const indexer = await world.start();
   await world.drained();
   assert.deepEqual([messages(world), flagsOf(world)], [['one two '], [['partial']]]);
-  await send(world, [cri({ text: 'three', isLast: true, ms: 60_000 }), cri({ text: 'next', isLast: true, ms: 60_001 })]);
+  await send(world, [
+    cri({ text: 'three', isLast: true, ms: 60_000 }),
+    cri({ text: 'next', isLast: true, ms: 60_001 }),
+  ]);
   await world.drained();
   await world.clock.until(indexer.stop());
   assert.deepEqual(messages(world), ['next', 'one two ', 'three']);
@@ -212,7 +224,10 @@ test('a json-file line that was cut on its way itself is put together first', as
       partial_last: String(i === 1),
       'log.file.path': '/c/a-json.log',
     }));
-  const end = { log: JSON.stringify({ log: 'end\n', stream: 'stdout', time: timeOf(0) }), 'log.file.path': '/c/a-json.log' };
+  const end = {
+    log: JSON.stringify({ log: 'end\n', stream: 'stdout', time: timeOf(0) }),
+    'log.file.path': '/c/a-json.log',
+  };
   const world = await indexed([...cut(text, 'i'), ...cut(text, 'j'), end]);
   assert.deepEqual(messages(world), [`${'x'.repeat(2 * KIB_16)}end`]);
 });

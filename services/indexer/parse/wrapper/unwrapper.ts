@@ -34,14 +34,19 @@ export class Unwrapper {
   /** The new entry, until the next call; null where the line of the entry that was found is not wrapped. */
   read(entry: Entry): Buffer | null {
     const { root, bytes } = entry;
+    const { values } = root;
+    if (values[names.STREAM] !== 0) {
+      const at = values[names.PLAIN_TIME] === 0 ? 0 : root.findText(bytes, names.messageNames);
+      return at !== 0 && isDockerRecord(entry, at, this.line) ? this.#write(entry, at) : null;
+    }
+    // A driver told which container it is of: the text is what a program wrote.
+    if (values[names.PART_NAME] !== 0 || values[names.JOURNAL_CONTAINER] !== 0) return null;
     const at = root.findText(bytes, names.messageNames);
     if (at === 0) return null;
     const start = textStart(bytes, at);
     const first = bytes[start]!;
-    const isRecord = root.values[names.PLAIN_TIME]! !== 0 && root.values[names.STREAM]! !== 0;
-    if (isRecord) return isDockerRecord(entry, at, this.line) ? this.#write(entry, at) : null;
     if (first !== BRACE && !isDigit(first)) return null;
-    if (isDriver(entry) || !this.#readText(bytes, start, textEnd(bytes, at))) return null;
+    if (hasStreamAsSource(entry) || !this.#readText(bytes, start, textEnd(bytes, at))) return null;
     return this.#write(entry, at);
   }
 
@@ -88,10 +93,8 @@ export class Unwrapper {
   }
 }
 
-/** Whether a driver sent it: it told the stream, or the container, so that the text is what a program wrote. */
-function isDriver({ root, bytes }: Entry): boolean {
-  if (root.values[names.STREAM] !== 0 || root.values[names.PART_NAME] !== 0) return true;
-  if (root.values[names.JOURNAL_CONTAINER] !== 0) return true;
+/** Whether Docker's driver sent it, which calls the stream so: then the text is what a program wrote. */
+function hasStreamAsSource({ root, bytes }: Entry): boolean {
   const at = root.values[names.SOURCE]!;
   return at !== 0 && isText(bytes[at]!) && streamNameOf(bytes, textStart(bytes, at), textEnd(bytes, at)) !== null;
 }

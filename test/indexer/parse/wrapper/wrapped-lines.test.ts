@@ -31,7 +31,11 @@ test('the text, the stream and the time of CRI lines', () => {
   check(cri('').trimEnd(), { message: '', stream: 'stdout' });
   check(cri('  two spaces '), { message: '  two spaces ', stream: 'stdout' });
   check('2026-11-20T11:00:00.123456789+01:00 stdout F x', { message: 'x', stream: 'stdout' });
-  check('2026-11-20T10:00:00Z stdout F x', { '@timestamp': '2026-11-20T10:00:00.000Z', message: 'x', stream: 'stdout' });
+  check('2026-11-20T10:00:00Z stdout F x', {
+    '@timestamp': '2026-11-20T10:00:00.000Z',
+    message: 'x',
+    stream: 'stdout',
+  });
   for (const key of ['log', 'msg', 'MESSAGE']) check(cri('hello'), { message: 'hello', stream: 'stdout' }, {}, key);
 });
 
@@ -77,9 +81,13 @@ test('the text inside is read as any line, and the time of the runtime is as a d
 });
 
 test('what the sender says beside it stays', () => {
-  check(cri('x'), { message: 'x', stream: 'stdout', log: { file: { path: '/var/log/pods/a/0.log' } } }, {
-    'log.file.path': '/var/log/pods/a/0.log',
-  });
+  check(
+    cri('x'),
+    { message: 'x', stream: 'stdout', log: { file: { path: '/var/log/pods/a/0.log' } } },
+    {
+      'log.file.path': '/var/log/pods/a/0.log',
+    },
+  );
   check(
     cri('x'),
     { message: 'x', stream: 'stdout', log: { file: { path: '/a' } }, attributes: { log: { offset: 7 }, n: 1 } },
@@ -151,7 +159,10 @@ test('what a program printed in this shape is its text: a driver told the stream
   }
   const { message, stream, event: told } = documentOf(entryOf({ log: cri(cri('x')) }));
   assert.deepEqual([message, stream, told], ['stdout F x', 'stdout', { ...event, created: AT, original: cri('x') }]);
-  assert.equal(documentOf(entryOf({ log: cri('x') }), { batch: { ...batch, input: FOREIGN_TEXT_INPUT } })['stream'], undefined);
+  assert.equal(
+    documentOf(entryOf({ log: cri('x') }), { batch: { ...batch, input: FOREIGN_TEXT_INPUT } })['stream'],
+    undefined,
+  );
 });
 
 test('cut at every byte, a line is in its document', () => {
