@@ -25,6 +25,9 @@ export interface EntryReaderOptions {
   readonly parse: boolean;
 }
 
+/** What is not in its source's format; and protocols that carry what a program wrote. */
+const AS_IT_CAME: ReadonlySet<string> = new Set([FOREIGN_TEXT_INPUT, 'syslog', 'gelf']);
+
 export class EntryReader {
   readonly entry = new Entry();
   /** Where the entry lies that was read last: as it came, or unwrapped, which is valid until the next one is read. */
@@ -49,8 +52,7 @@ export class EntryReader {
   /** The entries that follow are of the batch. */
   startBatch({ tag, input }: Batch): void {
     this.#tag = tag;
-    // What is not in its source's format is kept as it came.
-    this.#unwraps = this.#options.parse && input !== FOREIGN_TEXT_INPUT;
+    this.#unwraps = this.#options.parse && !AS_IT_CAME.has(input);
   }
 
   /**

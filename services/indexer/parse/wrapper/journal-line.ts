@@ -15,6 +15,10 @@ import { QUOTE, SPACE, isLetter } from '../line/scan.ts';
 import type { WrappedLine } from './wrapped-line.ts';
 
 const SIGN = Buffer.from('"__REALTIME_TIMESTAMP"');
+/** As the journal allows them; it cuts longer ones. */
+const FIELD = /^[A-Z0-9_]{1,64}$/;
+/** What a trusted sender may tell: not by the text of a line, which anybody can write. */
+const NOT_THE_JOURNALS: ReadonlySet<string> = new Set(['TENANT_ID', 'SERVICE_ID']);
 const UNDERSCORE = 0x5f;
 const SMALL = 0x20;
 /** Pairs above this are not kept. */
@@ -46,7 +50,8 @@ export class JournalLines {
     for (let left = containerChildren(object, 0, object[0]!) / 2; left > 0; left -= 1) {
       const valueAt = pastValue(object, at, object.length);
       const end = pastValue(object, valueAt, object.length);
-      const name = object.toString('latin1', textStart(object, at), Math.min(valueAt, textStart(object, at) + 32));
+      const name = object.toString('latin1', textStart(object, at), valueAt);
+      if (!FIELD.test(name) || NOT_THE_JOURNALS.has(name)) return false;
       if (name === '__REALTIME_TIMESTAMP') hasTime = readMicroseconds(object, valueAt, line);
       else if (name === 'MESSAGE') {
         // Of a key that comes again the last counts.

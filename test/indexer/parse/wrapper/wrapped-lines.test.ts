@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { FOREIGN_TEXT_INPUT } from '#shared/record/foreign-identity.ts';
-import { batch, documentOf, entryOf } from '../documents.ts';
+import { TRUSTED, batch, documentOf, entryOf } from '../documents.ts';
 import { created, ingested, isMessage, plain, sequence } from '../lines.ts';
 
 const AT = '2026-11-20T10:00:00.123456789Z';
@@ -159,10 +159,8 @@ test('what a program printed in this shape is its text: a driver told the stream
   }
   const { message, stream, event: told } = documentOf(entryOf({ log: cri(cri('x')) }));
   assert.deepEqual([message, stream, told], ['stdout F x', 'stdout', { ...event, created: AT, original: cri('x') }]);
-  assert.equal(
-    documentOf(entryOf({ log: cri('x') }), { batch: { ...batch, input: FOREIGN_TEXT_INPUT } })['stream'],
-    undefined,
-  );
+  for (const input of [FOREIGN_TEXT_INPUT, 'syslog', 'gelf'])
+    assert.equal(documentOf(entryOf({ log: cri('x') }), { batch: { ...batch, input } })['stream'], undefined, input);
 });
 
 test('cut at every byte, a line is in its document', () => {
@@ -238,6 +236,13 @@ test('lines of `journalctl -o json`', () => {
     message: 'old',
     attributes: { __CURSOR: 'c' },
   });
+  // Anybody can write a line: it names no tenant, and has no fields that are not the journal's.
+  for (const other of [{ TENANT_ID: 'b' }, { SERVICE_ID: 'b' }, { 'container.id': 'b' }, { level: 'info' }]) {
+    const line = journal({ MESSAGE: 'x', ...other });
+    const document = documentOf(entryOf({ message: line }), { batch: { ...batch, tenant: TRUSTED } });
+    assert.equal((document['event'] as { original?: unknown }).original, line);
+    assert.deepEqual(document['tenant'], { id: TRUSTED });
+  }
   for (const [priority, stream] of [
     ['6', 'stdout'],
     ['3', 'stderr'],
