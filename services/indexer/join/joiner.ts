@@ -105,9 +105,10 @@ export class LineJoiner<Ref> {
   }
 
   /**
-   * Takes the part that is `entry`, as `partOf` finds it where nothing is said of it. It and the batch are kept, so they are the caller's to
-   * copy. Returns what can be passed on by now: seldom more than one line. Null for a repeat of a part that was passed
-   * on: it is not taken, and its caller settles it. The time must not go back from call to call.
+   * Takes the part that is `entry`, as `partOf` finds it where nothing is said of it. It and the batch are kept, so
+   * they are the caller's to copy. Returns what can be passed on by now: seldom more than one line. Null for a repeat
+   * of a part that was passed on: it is not taken, and its caller settles it. The time must not go back from call to
+   * call.
    */
   add(
     context: PartContext<Ref>,

@@ -6,8 +6,8 @@
 //   partial_ordinal  "1", "2", …
 //   partial_last     "true" | "false"
 //
-// In the journal Docker calls them CONTAINER_PARTIAL_MESSAGE, _ID, _ORDINAL and _LAST, and marks the last part by the last
-// of these alone.
+// In the journal Docker calls them CONTAINER_PARTIAL_MESSAGE, _ID, _ORDINAL and _LAST, and marks the last part by the
+// last of these alone.
 //
 // What a container leaves without a line break at its end is a part too. No other follows it, though Docker says
 // partial_last "false" (seen with 20.10). Its size shows it: Docker cuts where 16 KiB are full, and nowhere else.
@@ -15,8 +15,8 @@
 // Parts whose sender tells neither a line nor a place in it (EntryReader finds them) are joined in the order in which
 // they come.
 //
-// Hardly any entry is a part. `EntryReader` asks only where it found such a key anyway, so that no entry's keys are gone
-// through for this question alone.
+// Hardly any entry is a part. `EntryReader` asks only where it found such a key anyway, so that no entry's keys are
+// gone through for this question alone.
 
 import { FIXED_SIZE, containerChildren, containerHeaderSize, isMap, timeEnd } from '#shared/msgpack/extents.ts';
 import { FieldTable, KeyStack, isText, textEnd, textStart } from './fields.ts';

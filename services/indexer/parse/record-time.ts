@@ -12,7 +12,6 @@
 
 import { type FieldTable, isText, textEnd, textStart } from './fields.ts';
 import { daysOf } from './calendar.ts';
-import { integerOf } from './line/scan.ts';
 import { journalTimeNames } from './names.ts';
 import type { Timestamp } from './timestamp.ts';
 
@@ -34,6 +33,7 @@ const SMALL_Z = 0x7a;
 const TEXT_BYTES_MIN = 20;
 const TEXT_BYTES_MAX = 64;
 const MICRO_DIGITS = 6;
+const SECOND_DIGITS_MAX = 10;
 
 interface Source {
   readonly bytes: Uint8Array;
@@ -87,8 +87,11 @@ export function readMicroseconds(bytes: Uint8Array, at: number, time: Pick<Times
   if (!isText(bytes[at]!)) return false;
   const start = textStart(bytes, at);
   const end = textEnd(bytes, at);
-  const seconds = integerOf(bytes, start, end - MICRO_DIGITS);
-  const micros = integerOf(bytes, Math.max(start, end - MICRO_DIGITS), end);
+  const length = end - start - MICRO_DIGITS;
+  if (length < 1 || length > SECOND_DIGITS_MAX) return false;
+  const seconds = digits(bytes, start, length);
+  const micros = digits(bytes, end - MICRO_DIGITS, MICRO_DIGITS);
+  // NaN is neither.
   return seconds >= 0 && micros >= 0 && time.setInstant(seconds, micros * 1000);
 }
 

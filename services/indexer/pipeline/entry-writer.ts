@@ -45,6 +45,9 @@ export interface EntryWriterOptions {
   readonly contents: ContentListener;
 }
 
+/** What a pipeline is given for it, and nothing else. */
+export type WritingOptions = Pick<EntryWriterOptions, 'trustedTenants' | 'lineFields' | 'listsNumbers' | 'contents'>;
+
 /** Bytes of documents, or of entries, after which other work of the process gets its turn: some 2 ms. */
 const TURN_BYTES = 512 * 1024;
 

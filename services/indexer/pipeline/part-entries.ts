@@ -7,7 +7,7 @@ import type { RecordInHand } from '../commit/in-hand.ts';
 import type { JoinedLine } from '../join/joiner.ts';
 import { batchOfPart } from '../join/line-names.ts';
 import type { PartContext } from '../join/pending-line.ts';
-import type { EntryReader } from '../parse/entry-reader.ts';
+import type { EntryReader } from '../parse/document/entry-reader.ts';
 import { partInCopy } from '../parse/part.ts';
 import { PartGate } from '../parse/part-gate.ts';
 import type { EventRef } from '../settle/bulk-batch.ts';

@@ -54,7 +54,8 @@ export class ContentTelemetry implements ContentListener {
     metrics.gauge(
       'sources',
       'Sources (what has the same tenant, tag and sender) that were heard in ten different minutes or more: active, ' +
-        'or silent for ten minutes. After an hour of silence they are forgotten. Of the partitions owned; at most 65,536.',
+        'or silent for ten minutes. After an hour of silence they are forgotten. Of the partitions owned; ' +
+        'at most 65,536.',
       ['state'],
       () => {
         const owned = new Set(Array.from(partitions(), ({ partition }) => partition));

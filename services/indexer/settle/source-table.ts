@@ -1,8 +1,8 @@
 // Which sources were heard of late: what has the same tenant, tag and sender. A source that was heard in ten minutes or
 // more, and then was not for ten minutes, is silent; after an hour it is forgotten.
 //
-// Guarantees: bounded, whatever senders name: a row of a fixed table each, found by a hash. Two sources that share a row
-// are one, which hides that one of them is silent, and nothing else.
+// Guarantees: bounded, whatever senders name: a row of a fixed table each, found by a hash. Two sources that share a
+// row are one, which hides that one of them is silent, and nothing else.
 
 import type { Batch } from '#shared/record/record.ts';
 

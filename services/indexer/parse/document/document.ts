@@ -19,7 +19,7 @@ import { DocumentFields } from './document-fields.ts';
 import { type JoinedMark, LONE_PART } from './joined-mark.ts';
 import { CREATED, DOCUMENT_END, NOTHING, TIMESTAMP } from './document-keys.ts';
 import { AttributeNumbers } from '../attribute-numbers.ts';
-import { type EntryKind, EntryReader } from '../entry-reader.ts';
+import { type EntryKind, EntryReader } from './entry-reader.ts';
 import { JsonTranscoder } from '../json-value.ts';
 import type { PartGate } from '../part-gate.ts';
 import { RecordTime } from '../record-time.ts';

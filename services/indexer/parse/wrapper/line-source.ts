@@ -3,19 +3,20 @@
 
 import { hash } from 'node:crypto';
 import { FieldTable, KeyStack, isText, textEnd, textStart } from '../fields.ts';
-import { tagOrigin } from '../document/tag-origin.ts';
+import { tagOrigin } from '../tag-origin.ts';
 
 /** As tailers of files name them. A value without a slash may be anything. */
 const paths = [
   'log.file.path', 'filepath', 'file_path', 'filename', 'file', 'path', 'tailed_path', 'source', 'splunk.source',
 ]; // prettier-ignore
 const ids = [
-  'container.id', 'container_id', 'CONTAINER_ID_FULL', 'CONTAINER_ID', 'kubernetes.docker_id', 'kubernetes.container.id',
-  'k8s.container.id',
+  'container.id', 'container_id', 'CONTAINER_ID_FULL', 'CONTAINER_ID',
+  'kubernetes.docker_id', 'kubernetes.container.id', 'k8s.container.id',
 ]; // prettier-ignore
 /** A container's name tells it from others beside the pod's only. */
 const pods = [
-  'kubernetes.pod.name', 'kubernetes.pod_name', 'kubernetes.pod.uid', 'kubernetes.pod_id', 'k8s.pod.name', 'k8s.pod.uid',
+  'kubernetes.pod.name', 'kubernetes.pod_name', 'kubernetes.pod.uid', 'kubernetes.pod_id',
+  'k8s.pod.name', 'k8s.pod.uid',
 ]; // prettier-ignore
 const podContainers = ['kubernetes.container.name', 'kubernetes.container_name', 'k8s.container.name'];
 const others = [

@@ -1,5 +1,5 @@
-// An entry whose line was sent raw, with what a container runtime or the journal put around it, becomes the entry that a
-// log driver would have sent: the text alone, its stream, its time. From there on it is an entry like any other.
+// An entry whose line was sent raw, with what a container runtime or the journal put around it, becomes the entry that
+// a log driver would have sent: the text alone, its stream, its time. From there on it is an entry like any other.
 //
 //   [read time, {message: "2026-11-20T10:00:00.5Z stdout F text", path}]  →  [time, {message: "text", path, stream}]
 //

@@ -4,14 +4,14 @@
 
 import { FOREIGN_TEXT_INPUT } from '#shared/record/foreign-identity.ts';
 import type { Batch } from '#shared/record/record.ts';
-import { Entry } from './entry.ts';
-import { isText, textEnd, textStart } from './fields.ts';
-import * as names from './names.ts';
-import { type Part, partOf } from './part.ts';
-import type { PartGate } from './part-gate.ts';
-import type { TraceGate } from './trace-gate.ts';
-import { sourceOf } from './wrapper/line-source.ts';
-import { Unwrapper } from './wrapper/unwrapper.ts';
+import { Entry } from '../entry.ts';
+import { isText, textEnd, textStart } from '../fields.ts';
+import * as names from '../names.ts';
+import { type Part, partOf } from '../part.ts';
+import type { PartGate } from '../part-gate.ts';
+import type { TraceGate } from '../trace-gate.ts';
+import { sourceOf } from '../wrapper/line-source.ts';
+import { Unwrapper } from '../wrapper/unwrapper.ts';
 
 /** `part`: of a split line, `trace`: of a stack trace, to be joined first. */
 export type EntryKind = 'document' | 'part' | 'trace' | 'entry_malformed';
