@@ -261,3 +261,15 @@ function holds(line: string): void {
   const isWhole = (original ?? document['message']) === line;
   assert(isWhole || document['@timestamp'] !== created, line);
 }
+
+test('a line that is too much once it is read is a message, as it came', () => {
+  const many = Object.fromEntries(Array.from({ length: 70_000 }, (_, i) => [`k${i}`, i]));
+  for (const line of [docker(`${JSON.stringify(many)}\n`), journal({ MESSAGE: 'x', ...upper(many) })]) {
+    const { message, log, stream } = documentOf(entryOf({ message: line }));
+    assert.deepEqual([message === line, log, stream], [true, { flags: ['unread'] }, undefined]);
+  }
+});
+
+function upper(pairs: Readonly<Record<string, unknown>>): object {
+  return Object.fromEntries(Object.entries(pairs).map(([key, value]) => [key.toUpperCase(), value]));
+}
