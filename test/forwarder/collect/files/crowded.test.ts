@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { test } from 'node:test';
-import { SourceBudgets } from '#forwarder/collect/files/source-budgets.ts';
+import { SourceBudgets } from '#forwarder/collect/sources/source-budgets.ts';
 import type { FileTelemetry } from '#forwarder/collect/files/telemetry.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { FileWorld } from './file-world.ts';

@@ -7,7 +7,7 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { TokenBucket } from '../../intake/token-bucket.ts';
-import type { FileTelemetry } from './telemetry.ts';
+import type { FileTelemetry } from '../files/telemetry.ts';
 
 /** Beyond, those that are as new are forgotten: sources come and go. */
 const BUCKETS_MAX = 20_000;
