@@ -238,8 +238,8 @@ function readYamlFile(
 }
 
 /**
- * Calls `leaf` with the dotted name of everything below that is not a map of settings. A setting may have others below it (`queue`,
- * `queue.max_bytes`) by the key `_`.
+ * Calls `leaf` with the dotted name of everything below that is not a map of settings. A setting may have others below
+ * it (`queue`, `queue.max_bytes`) by the key `_`.
  */
 function walk(node: unknown, path: string, leaf: (name: string, value: unknown) => void): void {
   if (node === null || node === '') return;

@@ -1,5 +1,5 @@
-// `collect.kubernetes` and `collect.docker`: which containers' logs this machine's forwarder reads from the folders of the
-// kubelet and of Docker. Here are their forms, and what is wrong with one. Pure.
+// `collect.kubernetes` and `collect.docker`: which containers' logs this machine's forwarder reads from the folders
+// of the kubelet and of Docker. Here are their forms, and what is wrong with one. Pure.
 //
 //   kubernetes:
 //     include: [shop, 'web/api-*']       namespace, namespace/pod, namespace/pod/container; else all

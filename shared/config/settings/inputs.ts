@@ -49,7 +49,7 @@ export const inputs = {
   ),
   'collect.docker': tree(
     DockerRules,
-    "Logs of Docker's containers (json-file) that are read; `{}`: all. See [senders/containers.md](senders/containers.md).",
+    "Logs of Docker's containers that are read; `{}`: all. See [senders/containers.md](senders/containers.md).",
     {},
   ),
   'collect.kubernetes': tree(

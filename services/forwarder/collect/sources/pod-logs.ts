@@ -31,7 +31,7 @@ export function podRule(rule: KubernetesRule, host: string): SourceRule {
   };
 }
 
-/** What the kubelet has rotated and compressed is asked for too, or what was there before the first start would be left. */
+/** What the kubelet has rotated is asked for too, or what was there before the first start would be left. */
 const ROTATED = '{,.[0-9]*[0-9],.[0-9]*.gz}';
 
 /** `namespace`, `namespace/pod` or `namespace/pod/container`, each with wildcards. */

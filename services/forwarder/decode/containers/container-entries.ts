@@ -4,8 +4,8 @@
 //   92 <EventTime>          { log, partial_…, stream, fields of the source }    a part, as runtimes cut long lines
 //   92 c0                   { message, fields of the source }                   what is no line of a runtime, as it is
 //
-// A line has as many parts as the runtime gives it, and the indexer joins them: nothing of it waits here. Parts of stdout
-// and stderr may come between each other. One that the runtime did not cut, and that is longer than 64 KiB, is cut here.
+// A line has as many parts as the runtime gives it, and the indexer joins them: nothing of it waits here. Parts of
+// stdout and stderr may come between each other. A line of over 64 KiB that the runtime did not cut is cut here.
 //
 // Guarantees: pure; linear; the same bytes give the same entries, however they are cut into calls. NULs before a line
 // are none of its text: a power failure leaves them.

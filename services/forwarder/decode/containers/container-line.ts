@@ -39,7 +39,7 @@ const COLON = 0x3a;
 const CARRIAGE_RETURN = 0x0d;
 /** The time, the stream and the tags. */
 const HEADER_BYTES_MAX = 128;
-/** What begins a line of a Docker that writes its keys in this order, as all have. Within a text its quotes are escaped. */
+/** What begins a line: every Docker writes its keys in this order. Within a text its quotes are escaped. */
 const JSON_HEAD = '{"log":"';
 const SECONDS_END = 2 ** 32;
 

@@ -34,8 +34,8 @@ const NUMBERED = /\.log\.([0-9]{1,3})(?:\.gz)?$/;
 const DATED = /\.log\.([0-9]{8})-([0-9]{6})(?:\.gz)?$/;
 
 /**
- * Less for what Docker (`….log.2.gz`) or the kubelet (`0.log.20261122-101010`) rotated before; null where the name does
- * not say. Of files of the same source.
+ * Less for what Docker (`x.log.2.gz`) or the kubelet (`0.log.20261122-101010`) rotated before; null where the name
+ * does not say. Of files of the same source.
  */
 export function rotationOrder(path: string): number | null {
   const [, number] = NUMBERED.exec(path) ?? [];

@@ -1,5 +1,5 @@
-// Pods that come, log, are rotated, restart and go, under a collector that is killed again and again: every line that was
-// on the disk is held once. Short here; SLUICE_TEST_POD_STEPS makes it longer. All is drawn from a seed.
+// Pods that come, log, are rotated, restart and go, under a collector that is killed again and again: every line that
+// was on the disk is held once. Short here; SLUICE_TEST_POD_STEPS makes it longer. All is drawn from a seed.
 
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';

@@ -1,5 +1,5 @@
-// A kubelet's folder of logs, as containerd and the kubelet write it: lines of CRI in parts of both streams, rotation by
-// a new name and by gzip, restarts, and pods that go. Every text is another one, and is remembered.
+// A kubelet's folder of logs, as containerd and the kubelet write it: lines of CRI in parts of both streams, rotation
+// by a new name and by gzip, restarts, and pods that go. Every text is another one, and is remembered.
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';

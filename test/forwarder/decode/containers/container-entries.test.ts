@@ -51,7 +51,8 @@ function read(pieces: readonly Buffer[], format: ContainerFormat, place = START)
     if (id !== undefined && !lines.has(id)) lines.set(id, lines.size + 1);
     const more = record['partial_last'] === 'false' ? '…' : '';
     const part = id === undefined ? '' : `[${String(record['partial_ordinal'])} of ${lines.get(id)}] `;
-    return `${shownTime(time)} ${(record['stream'] as string | undefined) ?? '?'} ${part}${String(record['message'] ?? record['log'])}${more}`;
+    const stream = (record['stream'] as string | undefined) ?? '?';
+    return `${shownTime(time)} ${stream} ${part}${String(record['message'] ?? record['log'])}${more}`;
   });
   const records = decoded.map(([, record]) => record);
   const chain = Buffer.from(entries.chain).toString('hex');
