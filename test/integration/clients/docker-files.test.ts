@@ -1,6 +1,6 @@
 // Twenty real containers with Docker's default driver, json-file, which rotates and compresses their logs: every line
-// is held once, though the collector is killed ten times, and containers are removed as soon as their lines are held. With
-// SLUICE_TEST_DOCKERD, a command, the daemon is ended and started again in the middle: `COMMAND stop`, `COMMAND start`.
+// is held once, though the collector is killed ten times, and containers are removed as soon as their lines are held.
+// With SLUICE_TEST_DOCKERD, a command, the daemon is ended and started again in the middle: `COMMAND stop`, `COMMAND start`.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
