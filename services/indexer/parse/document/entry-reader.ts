@@ -44,6 +44,7 @@ export class EntryReader {
   readonly #unwrapper = new Unwrapper();
   #tag = '';
   #unwraps = false;
+  #isPosted = false;
 
   constructor(options: EntryReaderOptions) {
     this.#options = options;
@@ -53,6 +54,7 @@ export class EntryReader {
   startBatch({ tag, input }: Batch): void {
     this.#tag = tag;
     this.#unwraps = this.#options.parse && !AS_IT_CAME.has(input);
+    this.#isPosted = input === 'http';
   }
 
   /**
@@ -97,9 +99,16 @@ export class EntryReader {
 
   #unwrap(): boolean {
     const own = this.#unwrapper.read(this.entry);
-    if (own === null || !this.#find(own, 0, own.length)) return false;
+    if (own === null || (this.#isPosted && this.#isTold()) || !this.#find(own, 0, own.length)) return false;
     this.isUnwrapped = true;
     return true;
+  }
+
+  /** Whether a posted record tells its time, and not of which file it is: then its text is what a program wrote. */
+  #isTold(): boolean {
+    const { bytes, root, recordAt } = this.entry;
+    if (this.#unwrapper.line.isRecord || names.timeNames.every((name) => root.values[name] === 0)) return false;
+    return sourceOf(bytes, recordAt, this.#tag, '') === null;
   }
 
   /** Whether it is a part that tells no place in its line, or may end a line of such parts. */
