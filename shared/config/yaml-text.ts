@@ -2,23 +2,30 @@
 // messages quote the line, or the name of an alias, which is what a token without quotes seems to be.
 // Pure.
 
-import { parse, YAMLParseError } from 'yaml';
+import { parseDocument } from 'yaml';
 
 const ALIAS = 'a value that begins with * is an alias, and names no anchor; put it in quotes';
 
 /** Throws an Error whose message says what is wrong, and where. */
 export function parseYaml(text: string): unknown {
-  try {
-    // Its warnings quote the text too.
-    return parse(text, { logLevel: 'error' }) as unknown;
-  } catch (error) {
-    throw new Error(reasonWithoutText(error));
+  // Its warnings are not printed: they quote the text too.
+  const document = parseDocument(text);
+  const [mistake] = document.errors;
+  if (mistake) {
+    const [start] = mistake.linePos ?? [];
+    const place = start ? ` at line ${start.line}, column ${start.col}` : '';
+    throw new Error(`it is no YAML: ${mistake.code.toLowerCase().replaceAll('_', ' ')}${place}`);
   }
+  const tree = valueOf(document);
+  if (tree === null) throw new Error(ALIAS);
+  return tree.value;
 }
 
-function reasonWithoutText(error: unknown): string {
-  if (!(error instanceof YAMLParseError)) return error instanceof ReferenceError ? ALIAS : 'it is no YAML';
-  const [start] = error.linePos ?? [];
-  const place = start ? ` at line ${start.line}, column ${start.col}` : '';
-  return `it is no YAML: ${error.code.toLowerCase().replaceAll('_', ' ')}${place}`;
+/** Null where an alias stands for nothing: the error names the alias. */
+function valueOf(document: { toJS(): unknown }): { readonly value: unknown } | null {
+  try {
+    return { value: document.toJS() };
+  } catch {
+    return null;
+  }
 }

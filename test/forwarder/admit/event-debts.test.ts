@@ -157,7 +157,7 @@ function packed(id: string, count: number): Uint8Array {
   return encode(['app', entries, { compressed: 'gzip', chunk: id, size: count }]);
 }
 
-test('by Forward: small chunks of the smallest events are taken as slowly as one may bring them, each once', async (t) => {
+test('by Forward: small chunks of the smallest events are taken as slowly as one may bring them', async (t) => {
   const clock = new VirtualClock();
   const debts = debtsOf(1000, clock);
   const intake = new FakeIntake();
