@@ -3,7 +3,15 @@
 //
 // Guarantees: pure; linear, but for the order of those that are gone; a source of which a file is there is kept.
 
-import type { Source } from './generations.ts';
+/** What matters of a source. */
+interface KnownSource {
+  readonly path: string;
+  /** When it was first seen, and since when it has no file (0: it has one), ms since the epoch. */
+  readonly firstMs: number;
+  readonly goneMs: number;
+  /** The oldest first; without an identity those whose file is gone. */
+  readonly generations: readonly { readonly identity: string }[];
+}
 
 /** Nobody keeps a rotated file for longer, so that no copy comes of what is gone. */
 export const GONE_MS_MAX = 30 * 86_400_000;
@@ -26,10 +34,10 @@ export interface ForgetOptions {
   readonly bytesMax?: number;
 }
 
-export interface Forgettable {
-  readonly sources: readonly Source[];
+interface Forgettable<S> {
+  readonly sources: readonly S[];
   /** Of these, all generations that are gone but the last few. */
-  readonly shortened: readonly Source[];
+  readonly shortened: readonly S[];
 }
 
 export function bytesOf(pathLength: number, generations: number): number {
@@ -37,18 +45,18 @@ export function bytesOf(pathLength: number, generations: number): number {
 }
 
 /** The longest gone first; then those that were imported, the earliest first. */
-export function forgettable(all: Iterable<Source>, options: ForgetOptions): Forgettable {
+export function forgettable<S extends KnownSource>(all: Iterable<S>, options: ForgetOptions): Forgettable<S> {
   const { nowMs, isHeld, isWalked, bytesMax = KNOWN_BYTES_MAX } = options;
   let bytes = 0;
-  const gone: Source[] = [];
-  const rest: Source[] = [];
+  const gone: S[] = [];
+  const rest: S[] = [];
   for (const source of all) {
     bytes += bytesOf(source.path.length, source.generations.length);
     if (source.goneMs > 0) gone.push(source);
     else rest.push(source);
   }
-  const sources: Source[] = [];
-  const take = (from: readonly Source[], isDue: (source: Source) => boolean): void => {
+  const sources: S[] = [];
+  const take = (from: readonly S[], isDue: (source: S) => boolean): void => {
     for (const source of from) {
       if (sources.length === AT_ONCE || (bytes <= bytesMax && !isDue(source))) return;
       if (isHeld(source.path)) continue;
@@ -56,7 +64,7 @@ export function forgettable(all: Iterable<Source>, options: ForgetOptions): Forg
       bytes -= bytesOf(source.path.length, source.generations.length);
     }
   };
-  const isOld = ({ goneMs }: Source): boolean => nowMs - goneMs > GONE_MS_MAX;
+  const isOld = ({ goneMs }: S): boolean => nowMs - goneMs > GONE_MS_MAX;
   if (bytes > bytesMax || gone.some(isOld)) {
     take(
       gone.toSorted((a, b) => a.goneMs - b.goneMs),
@@ -72,6 +80,10 @@ export function forgettable(all: Iterable<Source>, options: ForgetOptions): Forg
 }
 
 /** Of a source: the generations whose files are gone, but for the last few. */
-export function surplusOf({ generations }: Source): Source['generations'] {
+export function surplusOf<G extends { readonly identity: string }>({
+  generations,
+}: {
+  generations: readonly G[];
+}): G[] {
   return generations.slice(0, -GENERATIONS_KEPT).filter(({ identity }) => identity === '');
 }
