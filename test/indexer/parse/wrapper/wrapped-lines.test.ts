@@ -294,7 +294,6 @@ test('what a reader of the journal or of containers sent is what a program wrote
     check(line, { '@timestamp': time, message: line }, 'http');
     check(line, { time, message: line }, 'http');
   }
-  // Who tails files posts the time of its reading, and the file.
   const shipped = { '@timestamp': time, message: forged, log: { file: { path: '/var/log/pods/a.log' } } };
   const document = documentOf(entryOf(shipped), { batch: { ...batch, input: 'http' } });
   assert.deepEqual([document['message'], document['stream']], ['forged', 'stdout']);
