@@ -2,6 +2,7 @@
 // their generations: so neither side ever holds more than a page beside what it keeps.
 
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import { GENERATIONS, putAddedOfSources, putOpenLines, SOURCES } from './added-tables.ts';
 
 export interface SourceRow {
   readonly path: string;
@@ -64,19 +65,9 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS examined (identity TEXT PRIMARY KEY, size INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS forgotten (one INTEGER PRIMARY KEY CHECK (one = 1), first_number INTEGER NOT NULL) STRICT;
 `;
-/** Columns that earlier versions did not have. */
-const ADDED = [
-  { table: 'source', column: 'facts', is: "TEXT NOT NULL DEFAULT ''" },
-  { table: 'source', column: 'gone_ms', is: 'INTEGER NOT NULL DEFAULT 0' },
-  { table: 'generation', column: 'open', is: "TEXT NOT NULL DEFAULT ''" },
-];
 
 export function prepareSchema(database: DatabaseSync): void {
   database.exec(SCHEMA);
-  for (const { table, column, is } of ADDED) {
-    const has = database.prepare('SELECT 1 FROM pragma_table_info(?) WHERE name = ?').get(table, column);
-    if (has === undefined) database.exec(`ALTER TABLE ${table} ADD COLUMN ${column} ${is}`);
-  }
 }
 
 /** A source has at most some sixty generations. */
@@ -98,25 +89,40 @@ export function pageAfter(
     return { sources: [], generations: [], examined, next };
   }
   const sources = database
-    .prepare('SELECT * FROM source WHERE path > ? ORDER BY path LIMIT ?')
+    .prepare(`SELECT * FROM ${SOURCES} WHERE path > ? ORDER BY path LIMIT ?`)
     .all(key, PAGE_SOURCES)
     .map(sourceOf);
   const last = sources.at(-1)?.path ?? '';
   const generations = database
-    .prepare('SELECT * FROM generation WHERE source > ? AND source <= ?')
+    .prepare(`SELECT * FROM ${GENERATIONS} WHERE source > ? AND source <= ?`)
     .all(key, last)
     .map(generationOf);
   return { sources, generations, examined: [], next: sources.length < PAGE_SOURCES ? 'e' : `s${last}` };
 }
 
+const PUT_GENERATION = `
+  INSERT OR REPLACE INTO generation (
+    source, number, identity, offset, chain, crc32, tail, head, size, unfinished_end, written_ms, skip_end
+  ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+`;
+
+/** In a transaction. */
+export function putSources(database: DatabaseSync, sources: readonly SourceRow[]): void {
+  const put = database.prepare('INSERT OR REPLACE INTO source (path, next, first_ms) VALUES (?, ?, ?)');
+  for (const { path, nextGeneration, firstMs } of sources) put.run(path, nextGeneration, firstMs);
+  putAddedOfSources(database, sources);
+}
+
+/** In a transaction. */
 export function putGenerations(database: DatabaseSync, generations: readonly GenerationRow[]): void {
-  const put = database.prepare('INSERT OR REPLACE INTO generation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+  const put = database.prepare(PUT_GENERATION);
   for (const one of generations) {
     const { source, number, identity, offset, chain, crc32, tail, head, size } = one;
-    const { unfinishedEnd, writtenMs, skipEnd, open } = one;
+    const { unfinishedEnd, writtenMs, skipEnd } = one;
     const known = [source, number, identity, offset, chain, crc32, tail, head, size] as const;
-    put.run(...known, unfinishedEnd, writtenMs, skipEnd, open);
+    put.run(...known, unfinishedEnd, writtenMs, skipEnd);
   }
+  putOpenLines(database, generations);
 }
 
 function sourceOf(row: Record<string, SQLOutputValue>): SourceRow {

@@ -9,12 +9,14 @@ import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { isDamaged, lockFolder, makeFolder, openDatabase, setAside } from '#shared/sqlite/database.ts';
 import { serveWorker } from '#shared/sqlite/worker-thread.ts';
+import { prepareAdded, removeOpenLines } from './added-tables.ts';
 import {
   type CheckpointRows,
   type GenerationRow,
   pageAfter,
   prepareSchema,
   putGenerations,
+  putSources,
 } from './checkpoint-rows.ts';
 import { GONE_MS_MAX, KNOWN_BYTES_MAX } from './forgetting.ts';
 import { firstNumberOf, forgetInSteps, forgetSources } from './forgotten-rows.ts';
@@ -80,6 +82,7 @@ function open(file: string): DatabaseSync {
     prepareSchema(database);
     const problem = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
     if (problem !== 'ok') throw Object.assign(new Error(String(problem)), { errcode: SQLITE_CORRUPT });
+    prepareAdded(database);
   });
 }
 
@@ -89,21 +92,17 @@ const FREE_PAGES = 2000;
 
 function save(database: DatabaseSync, changes: CheckpointChanges): void {
   const { forgotten, firstNumber, sources, generations, examined, removedGenerations, removedExamined } = changes;
-  const putSource = database.prepare(
-    'INSERT OR REPLACE INTO source (path, next, first_ms, facts, gone_ms) VALUES (?, ?, ?, ?, ?)',
-  );
-  const putExamined = database.prepare('INSERT OR REPLACE INTO examined VALUES (?, ?)');
+  const putExamined = database.prepare('INSERT OR REPLACE INTO examined (identity, size) VALUES (?, ?)');
   const removeGeneration = database.prepare('DELETE FROM generation WHERE source = ? AND number = ?');
   const removeExamined = database.prepare('DELETE FROM examined WHERE identity = ?');
   database.exec('BEGIN IMMEDIATE');
   try {
     forgetSources(database, forgotten, firstNumber);
-    for (const { path, nextGeneration, firstMs, facts, goneMs } of sources) {
-      putSource.run(path, nextGeneration, firstMs, facts, goneMs);
-    }
+    putSources(database, sources);
     putGenerations(database, generations);
     for (const { identity, size } of examined) putExamined.run(identity, size);
     for (const { source, number } of removedGenerations) removeGeneration.run(source, number);
+    removeOpenLines(database, removedGenerations);
     for (const identity of removedExamined) removeExamined.run(identity);
     database.exec('COMMIT');
   } catch (error) {

@@ -5,6 +5,7 @@
 // has so many sources, and no more.
 
 import type { DatabaseSync } from 'node:sqlite';
+import { removeAddedOfSources, SOURCES } from './added-tables.ts';
 import { bytesOf } from './forgetting.ts';
 
 const AT_ONCE = 2000;
@@ -24,6 +25,7 @@ export function forgetSources(database: DatabaseSync, paths: readonly string[], 
     removeSource.run(path);
     removeGenerations.run(path);
   }
+  removeAddedOfSources(database, paths);
   database
     .prepare(
       `INSERT INTO forgotten VALUES (1, ?)
@@ -47,7 +49,7 @@ export interface ForgetRowsOptions {
 export function forgetInSteps(database: DatabaseSync, { goneBeforeMs, bytesMax }: ForgetRowsOptions): number {
   const tooManyMs = tooManySinceMs(database, bytesMax);
   const page = database.prepare(
-    `SELECT path, next, ${SINCE} AS since, gone_ms FROM source WHERE path > ? AND ${IS_GONE} ORDER BY path LIMIT ?`,
+    `SELECT path, next, ${SINCE} AS since, gone_ms FROM ${SOURCES} WHERE path > ? AND ${IS_GONE} ORDER BY path LIMIT ?`,
   );
   let forgotten = 0;
   let after = '';
@@ -81,7 +83,7 @@ function tooManySinceMs(database: DatabaseSync, bytesMax: number): number {
   const rows = database.prepare(
     `SELECT length(path) AS length, ${generations} AS generations,
        CASE WHEN ${IS_GONE} THEN ${SINCE} ELSE -1 END AS since
-     FROM source ORDER BY since < 0 DESC, since DESC`,
+     FROM ${SOURCES} ORDER BY since < 0 DESC, since DESC`,
   );
   for (const { length, generations: count, since } of rows.iterate()) {
     bytes += bytesOf(Number(length), Number(count));

@@ -124,7 +124,7 @@ suite('files that are gone', { timeout: 60_000 }, () => {
     assert.equal(await sourcesOf(world, 'collect_sources'), 'sluice_collect_sources 2');
     {
       using rows = database(world);
-      rows.exec(`UPDATE source SET gone_ms = gone_ms - ${31 * DAY_MS} WHERE gone_ms > 0`);
+      rows.exec(`UPDATE source_added SET gone_ms = gone_ms - ${31 * DAY_MS} WHERE gone_ms > 0`);
     }
     assert.equal(await sourcesOf(world, 'collect_sources'), 'sluice_collect_sources 1');
     {
