@@ -145,13 +145,14 @@ export class RotatedFiles {
   }
 
   async #decide(found: FoundFile, source: Source): Promise<void> {
-    const { path, identity } = found;
+    const { path, identity, rule } = found;
+    const root = rule.form?.root ?? null;
     const { checkpoints, telemetry, signal } = this.#options;
     const compression = compressionOf(path);
     const { generations } = source;
-    if (compression === 'gzip' && (await generationOfGzip(path, { identity, generations })) !== null)
+    if (compression === 'gzip' && (await generationOfGzip(path, { identity, root, generations })) !== null)
       return this.#isRead(found);
-    const content = await contentOf(path, { identity, compression, generations, signal });
+    const content = await contentOf(path, { identity, root, compression, generations, signal });
     if (signal.aborted) return;
     if (!content.isWhole) telemetry.readFailed(path, 'it is damaged, or not whole');
     // Whoever copies a log file to rotate it copies the one that is written; and a copy is born after it.

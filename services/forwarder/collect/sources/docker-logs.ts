@@ -35,11 +35,12 @@ export function dockerRule(rule: DockerRule, host: string): SourceRule {
     include: [`${path}/*/*-json.log{,.[0-9]*}`],
     ...(from !== undefined && { from }),
     ...(max_bytes_per_second !== undefined && { max_bytes_per_second }),
-    form: new DockerForm(rule, host),
+    form: new DockerForm(rule, host, path),
   };
 }
 
 class DockerForm implements SourceForm {
+  readonly root: string;
   readonly #host: string;
   readonly #isWanted: (container: DockerContainer) => boolean;
   /** Whether it must be known what a container is. */
@@ -48,7 +49,8 @@ class DockerForm implements SourceForm {
   /** By path of the source: what is said of it; null: it is not wanted. */
   readonly #known = new Map<string, string | null>();
 
-  constructor({ include, exclude = [], labels }: DockerRule, host: string) {
+  constructor({ include, exclude = [], labels }: DockerRule, host: string, root: string) {
+    this.root = root;
     this.#host = host;
     const included = include?.map(matcherOf);
     const excluded = exclude.map(matcherOf);
@@ -83,7 +85,7 @@ class DockerForm implements SourceForm {
     const hasLabels = Object.keys(labels).length > 0;
     return {
       tag: tagOfContainer(source, container),
-      followsLinks: false,
+      root: this.root,
       newEntries: (_head, place) =>
         new ContainerEntries({ fields, format: JSON_FILE, ...(hasLabels && { labels }) }, place),
     };

@@ -12,11 +12,16 @@ export interface SourceFacts {
   readonly tag: string;
   /** `head`: the first bytes of the file. `place`: where its reading begins. */
   readonly newEntries: (head: Uint8Array, place: LinePlace) => FileEntries;
-  /** A link may lead to any file of the machine: whoever writes to a folder of containers need not be its operator. */
-  readonly followsLinks: boolean;
+  /** The form's; null: links are followed. */
+  readonly root: string | null;
 }
 
 export interface SourceForm {
+  /**
+   * Their folder, which no link may lead out of: it may lead to any file of the machine, and whoever writes to a folder
+   * of containers need not be its operator.
+   */
+  readonly root: string;
   /**
    * What is said of the source, and is kept with its checkpoint from its first line on; null: it is not wanted. Rejects
    * where nobody knows. Absent: its path says all.
@@ -38,7 +43,7 @@ export function factsOf(
   const fields = fieldsOfFile(path, host);
   return {
     tag: tag ?? tagOfPath(path),
-    followsLinks: true,
+    root: null,
     newEntries: (head, place) => new LineEntries({ fields, encoding: encodingOf(head, encoding) }, place),
   };
 }
