@@ -59,15 +59,16 @@ export class EntryReader {
 
   /**
    * Looks at the entry in bytes[start, end).
+   * @param index of the entry in its batch, the batch's `first` included
    * @param isUnwrapped whether its line was unwrapped before: that is done once
    */
-  read(bytes: Uint8Array, start: number, end: number, isUnwrapped = false): EntryKind {
+  read(bytes: Uint8Array, start: number, end: number, index: number, isUnwrapped = false): EntryKind {
     const { entry } = this;
     if (!this.find(bytes, start, end)) return 'entry_malformed';
     if (!isUnwrapped) {
       if (entry.isMarkedPart && this.#isPart()) return 'part';
       if (this.#unwraps && this.#unwrap() && entry.isMarkedPart && this.#isPart()) return 'part';
-      if (this.#isPartOfSource()) return 'part';
+      if (this.#isPartOfSource(index)) return 'part';
     }
     return !this.isLonePart && this.#isOfTrace() ? 'trace' : 'document';
   }
@@ -112,20 +113,21 @@ export class EntryReader {
   }
 
   /** Whether it is a part that tells no place in its line, or may end a line of such parts. */
-  #isPartOfSource(): boolean {
+  #isPartOfSource(index: number): boolean {
     const { entry, bytes, isUnwrapped } = this;
     const { root } = entry;
     if (!isUnwrapped && root.values[names.JOURNAL_CONTAINER] === 0) return false;
     const { goesOn, stream } = this.#unwrapper.line;
     const isJournals = root.values[names.JOURNAL_PART_ID] === 0 && this.#textOf(names.JOURNAL_PARTIAL) === 'true';
     const ends = !(isUnwrapped && goesOn) && !isJournals;
-    const isBegun = this.#options.parts?.isBegun ?? null;
-    if (ends && isBegun === null) return false;
+    const { isBegun = null, isPassed = null } = this.#options.parts ?? {};
+    const isRepeat = ends && isPassed?.(index) === true;
+    if (ends && isBegun === null && !isRepeat) return false;
     const streamName = (isUnwrapped ? stream : null) ?? this.#textOf(names.PRIORITY_NAME);
     const id = sourceOf(bytes, entry.recordAt, this.#tag, streamName);
     this.isLonePart = id === null && !ends;
     const textAt = root.findText(bytes, names.messageNames);
-    if (id === null || textAt === 0 || (ends && isBegun?.(id) !== true)) return false;
+    if (id === null || textAt === 0 || (ends && !isRepeat && isBegun?.(id) !== true)) return false;
     const range = { textAt, textStart: textStart(bytes, textAt), textEnd: textEnd(bytes, textAt) };
     this.part = { id, ordinal: 0, last: ends, containerId: '', ...range };
     return true;
