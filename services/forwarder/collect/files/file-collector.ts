@@ -136,7 +136,8 @@ export class FileCollector {
     const isDue = (path: string): boolean =>
       isFull || lookedAt.has(path) || !this.followed.isKnown(path) || added.length > 0;
     const isSource = (path: string): boolean => this.generations.sourceOf(path) !== null;
-    const found = await foundFiles(walk, { isDue, isSource, telemetry: this.#options.telemetry });
+    const keptOf = (path: string): string => this.generations.sourceOf(path)?.facts ?? '';
+    const found = await foundFiles(walk, { isDue, isSource, keptOf, telemetry: this.#options.telemetry });
     const unknown: FoundFile[] = [];
     for (const file of found) if (file.facts !== null && !(await this.#knownAgain(file))) unknown.push(file);
     if (isFull) this.#detachGone(new Set(found.map(({ identity }) => identity)));

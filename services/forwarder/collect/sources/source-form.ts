@@ -24,9 +24,9 @@ export interface SourceForm {
   readonly root: string;
   /**
    * What is said of the source, and is kept with its checkpoint from its first line on; null: it is not wanted. Rejects
-   * where nobody knows. Absent: its path says all.
+   * where nobody knows. Absent: its path says all. `kept`: what is, if the source is known; else empty.
    */
-  facts?(source: string): Promise<string | null>;
+  facts?(source: string, kept: string): Promise<string | null>;
   /** `facts` as kept. They are part of the names of its lines: the same source has the same. */
   factsOf(source: string, facts: string): SourceFacts;
 }

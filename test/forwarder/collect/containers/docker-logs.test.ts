@@ -112,6 +112,36 @@ test('a container that is renamed keeps the names of its lines', { timeout: 60_0
   assert.equal(new Set(parts).size, 1);
 });
 
+test('what was wanted is read on, whatever becomes of its name and its config', { timeout: 20_000 }, async () => {
+  await using world = new FileWorld();
+  const tree = new DockerTree(world.path('containers'));
+  for (const name of ['web-renamed', 'web-unlabelled', 'web-torn', 'db']) {
+    tree.create(name, { logs: 'on' });
+    tree.log(name, `${name} 1\n`);
+  }
+  // The label that decides is none of the kept ones.
+  const rule = { include: ['label:logs=on'], exclude: ['db'], labels: [] };
+  {
+    await using _ = start(world, tree, rule);
+    await world.untilLines(3);
+  }
+  tree.rename('web-renamed', 'db', { logs: 'on' });
+  tree.rename('web-unlabelled', 'web-unlabelled');
+  fs.rmSync(join(tree.path, tree.id('web-torn'), 'config.v2.json'));
+  for (const name of ['web-renamed', 'web-unlabelled', 'web-torn', 'db']) tree.log(name, `${name} 2\n`);
+  {
+    await using _ = start(world, tree, rule);
+    await world.untilLines(6);
+  }
+  // Another rule: it is decided anew.
+  for (const name of ['web-renamed', 'web-unlabelled', 'web-torn', 'db']) tree.log(name, `${name} 3\n`);
+  start(world, tree, { ...rule, exclude: ['no-such'] });
+  await world.untilLines(10);
+  const lines = ['web-renamed 1', 'web-renamed 2', 'web-renamed 3', 'web-unlabelled 1', 'web-unlabelled 2'];
+  lines.push('web-torn 1', 'web-torn 2', 'db 1', 'db 2', 'db 3');
+  assert.deepEqual(world.intake.lines.toSorted(), lines.toSorted());
+});
+
 test('before, with and after the daemon; rotation, removal, torn lines', { timeout: 60_000 }, async () => {
   await using world = new FileWorld();
   // The daemon's folder is not there yet.
