@@ -2,6 +2,7 @@
 // is there once, whatever becomes of the container meanwhile.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -73,17 +74,24 @@ test(
   async () => {
     await using world = new FileWorld();
     const tree = new DockerTree(world.path('containers'));
-    for (const name of ['torn', 'none', 'linked', 'web']) {
+    const fifos = ['fifo-1', 'fifo-2', 'fifo-3', 'fifo-4', 'fifo-5'];
+    for (const name of ['torn', 'none', 'linked', 'long', 'web', ...fifos]) {
       tree.create(name);
       tree.log(name, `${name}\n`);
     }
     const config = (name: string): string => join(tree.path, tree.id(name), 'config.v2.json');
     fs.writeFileSync(config('torn'), '{"Name":"/torn","Con');
     fs.rmSync(config('none'));
+    fs.truncateSync(config('long'), 2 ** 33);
+    // More than there are threads that read files.
+    for (const name of fifos) {
+      fs.rmSync(config(name));
+      execFileSync('mkfifo', [config(name)]);
+    }
     fs.renameSync(config('linked'), world.path('elsewhere'));
     fs.symlinkSync(world.path('elsewhere'), config('linked'));
     start(world, tree, { exclude: ['label:logs=off'] });
-    await world.until(() => world.told.filter(({ event }) => event === 'file_unreadable').length === 3);
+    await world.until(() => world.told.filter(({ event }) => event === 'file_unreadable').length === 9);
     assert.deepEqual(await world.untilLines(1), ['web']);
     // Known after all.
     tree.create('torn');
