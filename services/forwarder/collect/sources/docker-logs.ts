@@ -5,6 +5,8 @@
 // part of the names of its lines.
 
 import { hash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { DockerRule } from '#shared/config/settings/container-rules.ts';
 import { ContainerEntries } from '../../decode/containers/container-entries.ts';
@@ -20,8 +22,6 @@ import {
 } from '../../decode/containers/docker-container.ts';
 import { fieldsOfFile } from '../../decode/files/line-entries.ts';
 import { matcherOfNames } from '../../decode/files/path-pattern.ts';
-import { readAt } from '../files/file-bytes.ts';
-import { openRegular } from '../files/file-identity.ts';
 import type { SourceForm, SourceRule } from './source-form.ts';
 
 const DOCKER_LOGS = '/var/lib/docker/containers';
@@ -73,7 +73,7 @@ class DockerForm implements SourceForm {
     if (before !== undefined) return before;
     if (containerIdOf(source) === null) return null;
     if (kept !== '' && (this.#choice === null || (JSON.parse(kept) as KeptFacts).choice === this.#choice)) return kept;
-    const read = dockerContainerOf((await configOf(dirname(source), this.root)) ?? '');
+    const read = dockerContainerOf((await configOf(dirname(source))) ?? '');
     // The next walk asks again.
     if (read === null && this.#choice !== null)
       throw new Error('its config.v2.json does not say which container it is');
@@ -118,14 +118,16 @@ function matcherOf(text: string): (container: DockerContainer) => boolean {
   return ({ labels }) => Object.entries(labels).some(([name, of]) => isName(name) && (isAny || isValue(of)));
 }
 
+const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
 /** Null where there is none. No link is followed, no FIFO is waited for, and what grows meanwhile is not read. */
-async function configOf(folder: string, root: string): Promise<string | null> {
+async function configOf(folder: string): Promise<string | null> {
   try {
-    await using file = await openRegular(join(folder, 'config.v2.json'), { root });
-    const { size } = await file.stat();
-    if (size > CONFIG_BYTES_MAX) return null;
-    const bytes = Buffer.alloc(size);
-    return bytes.toString('utf8', 0, await readAt(file, bytes, 0, size));
+    await using file = await open(join(folder, 'config.v2.json'), FLAGS);
+    const found = await file.stat();
+    if (!found.isFile() || found.size > CONFIG_BYTES_MAX) return null;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(found.size), { position: 0 });
+    return buffer.toString('utf8', 0, bytesRead);
   } catch {
     return null;
   }
