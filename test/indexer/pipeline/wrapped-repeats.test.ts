@@ -58,3 +58,28 @@ test('the end of a line that was stored alone does not stand in the way of the w
   assert.deepEqual(messages(world), ['one two', 'two']);
   assert.equal(indexer.ledger.imbalance, 0);
 });
+
+// As docs/documents.md says: nothing in a part tells which line it is of.
+test('a part that comes again after a rebalance goes to the next line, or is a document; no text is lost', async () => {
+  const cases: [again: number, expected: string[]][] = [
+    [0, ['one nine', 'one two']],
+    [1, ['nine', 'one two', 'two']],
+  ];
+  for (const [again, expected] of cases) {
+    const world = new World({ partitions: 1 });
+    const pieces = [cri({ text: 'one ' }), cri({ text: 'two', isLast: true, ms: 1 })];
+    const entries = pieces.map((piece) => world.entry(piece));
+    const batches = entries.map(() => world.batch(1, 0, 'files'));
+    for (const i of [0, 1]) await world.sendEntries(0, [batches[i]!], [entries[i]!]);
+    const indexer = await world.start();
+    await world.drained();
+    world.queue.rebalance();
+    await world.clock.advance(500);
+    await world.sendEntries(0, [batches[again]!], [entries[again]!]);
+    await send(world, [cri({ text: 'nine', isLast: true, ms: 1500 })]);
+    await world.drained();
+    await world.clock.until(indexer.stop());
+    assert.deepEqual(messages(world), expected);
+    assert.equal(indexer.ledger.imbalance, 0);
+  }
+});
