@@ -2,12 +2,12 @@
 // open. Everything else is a document at once. The source of a line is what tells its output from others with the same
 // sender and tag: file, container, stream, host and service. Pure.
 
-import type { Entry } from './entry.ts';
-import { type FieldTable, textEnd, textStart } from './fields.ts';
-import * as names from './names.ts';
-import { NONE } from './trace/line.ts';
-import { openingOf } from './trace/trace-lines.ts';
-import { toldSource } from './wrapper/line-source.ts';
+import type { Entry } from '../entry.ts';
+import { type FieldTable, textEnd, textStart } from '../fields.ts';
+import * as names from '../names.ts';
+import { NONE } from '../trace/line.ts';
+import { openingOf } from '../trace/trace-lines.ts';
+import { toldSource } from '../wrapper/line-source.ts';
 
 const SOURCE_NAMES = [
   names.containerIdNames,
