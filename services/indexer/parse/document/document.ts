@@ -26,7 +26,7 @@ import { RecordTime } from '../record-time.ts';
 import { dataStreamOf } from '../route.ts';
 import { timeNames } from '../names.ts';
 import { type TimeKind, Timestamp } from '../timestamp.ts';
-import type { TraceGate } from '../trace-gate.ts';
+import type { TraceGate } from './trace-gate.ts';
 
 /** `part`: of a split line, `trace`: of a stack trace, to be joined first; nothing was written. */
 export type Written = 'ok' | 'part' | 'trace' | 'entry_malformed' | 'document_too_large';

@@ -9,7 +9,7 @@ import { isText, textEnd, textStart } from '../fields.ts';
 import * as names from '../names.ts';
 import { type Part, partOf } from '../part.ts';
 import type { PartGate } from '../part-gate.ts';
-import type { TraceGate } from '../trace-gate.ts';
+import type { TraceGate } from './trace-gate.ts';
 import { sourceOf } from '../wrapper/line-source.ts';
 import { Unwrapper } from '../wrapper/unwrapper.ts';
 
