@@ -8,17 +8,19 @@ import { openRegular } from './file-identity.ts';
 /** So many bytes before the place tell whether the file is still the same. */
 export const CHECK_BYTES = 256;
 
+/** Whether somebody wrote to the file since it was looked at, and it has the same size. */
+export function isWrittenSince(
+  looked: { readonly size: number; readonly writtenMs: number },
+  { size, mtimeMs }: { readonly size: number; readonly mtimeMs: number },
+): boolean {
+  return size > 0 && size === looked.size && mtimeMs !== looked.writtenMs;
+}
+
 /** The bytes before the generation's place; null where they, or the first of the file, are others. */
-export async function checkOf(
-  handle: FileHandle,
-  generation: Generation,
-  hasTrueTimes: boolean,
-): Promise<Buffer | null> {
-  const { place, tail, size, writtenMs } = generation;
+export async function checkOf(handle: FileHandle, generation: Generation): Promise<Buffer | null> {
+  const { place, tail, size } = generation;
   const stat = await handle.stat();
   if (stat.size < Math.max(place.offset, size)) return null;
-  const isRewritten = hasTrueTimes && size > 0 && stat.size === size && writtenMs > 0 && stat.mtimeMs !== writtenMs;
-  if (isRewritten) return null;
   const head = Buffer.alloc(headBytesOf(generation));
   if ((await readAt(handle, head, 0, head.length)) < head.length || !hasHead(generation, head)) return null;
   const length = Math.min(CHECK_BYTES, place.offset);
