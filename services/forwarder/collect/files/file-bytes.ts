@@ -60,6 +60,17 @@ export async function readAt(handle: FileHandle, buffer: Buffer, position: numbe
   return at;
 }
 
+/** A byte order mark is told by so many. */
+const MARK_BYTES = 4;
+
+/** The first bytes; null as long as nobody can say whether they are a byte order mark. */
+export async function markOf(handle: FileHandle): Promise<Buffer | null> {
+  const head = Buffer.alloc(MARK_BYTES);
+  const bytes = await readAt(handle, head, 0, MARK_BYTES);
+  const mayBeMark = bytes < 3 && [0xef, 0xfe, 0xff].includes(head[0] ?? 0);
+  return bytes === 0 || mayBeMark ? null : head;
+}
+
 const PIECE_BYTES = 64 * 1024;
 
 /** So many NULs. */

@@ -7,7 +7,7 @@
 
 import type { FileHandle } from 'node:fs/promises';
 import type { FileEntries } from '../../decode/files/file-entries.ts';
-import { CHECK_BYTES, checkOf, headOf, isWrittenSince, readAt, tailOf } from './file-bytes.ts';
+import { CHECK_BYTES, checkOf, headOf, isWrittenSince, markOf, readAt, tailOf } from './file-bytes.ts';
 import { identityOf, isFileError, openRegular } from './file-identity.ts';
 import type { FoundFile } from './found-files.ts';
 import { NulRun, spendNuls } from './nul-run.ts';
@@ -15,9 +15,6 @@ import { type Generation, unreadBytesOf } from '../checkpoints/generations.ts';
 import type { Reader, Slot } from './reading-turns.ts';
 import { type FileTimes, RewriteCheck } from './rewrite-check.ts';
 import type { FollowOptions } from '../sources/follow-options.ts';
-
-/** A byte order mark is told by so many. */
-const HEAD_BYTES = 4;
 
 export class FollowedFile implements Reader {
   readonly generation: Generation;
@@ -38,6 +35,9 @@ export class FollowedFile implements Reader {
   /** By a monotonic clock: since when it has something that is not read; null where all is. */
   behindSinceMs: number | null = null;
   isOver = false;
+  isInTurn = false;
+  /** By a monotonic clock: until then it is not read, for its source had more than its budget. */
+  heldUntilMs = 0;
   /** Bytes before it were there when the generation began: nobody knows whether they were written for it. */
   unpaidEnd = 0;
   /** Of the last look. */
@@ -93,20 +93,24 @@ export class FollowedFile implements Reader {
   /** The same descriptor, for what the file has now. */
   restarted(generation: Generation): FollowedFile {
     const file = new FollowedFile(this.path, this.handle, generation, this.options, Buffer.alloc(0));
-    file.isLinked = this.isLinked;
-    file.grownMs = this.grownMs;
-    file.unpaidEnd = this.#size;
-    return file;
+    const { isLinked, grownMs } = this;
+    return Object.assign(file, { isLinked, grownMs, unpaidEnd: this.#size });
   }
 
   get unreadBytes(): number {
     return unreadBytesOf(this.generation);
   }
 
-  readonly waitMs = (): number => this.options.budget?.waitMs(this.#rewrite.isComparing) ?? 0;
+  readonly waitMs = (): number => {
+    if (this.isOver) return 0;
+    const waitMs = this.options.budget?.waitMs(this.#rewrite.isComparing) ?? 0;
+    this.heldUntilMs = this.options.nowMs() + waitMs;
+    return waitMs;
+  };
 
   async turn(slot: Slot): Promise<boolean> {
     if (this.isOver || !this.isStarted) return false;
+    this.isInTurn = true;
     try {
       const hasMore = await this.#read(slot);
       if (hasMore === false && this.wantsUnfinished) await this.#giveUnfinished(slot);
@@ -116,6 +120,8 @@ export class FollowedFile implements Reader {
     } catch (error) {
       if (!isFileError(error)) throw error;
       this.options.failed(this, error);
+    } finally {
+      this.isInTurn = false;
     }
     return false;
   }
@@ -207,10 +213,9 @@ export class FollowedFile implements Reader {
   /** `same`: it has what was read, and what follows may be read. */
   async #isRewritten(times: FileTimes, buffer: Buffer): Promise<'wait' | 'more' | 'same' | 'anew'> {
     const { generation, handle, options } = this;
-    if (!options.hasTrueTimes || this.#endsInNuls || !isWrittenSince(this.#looked, times)) {
-      this.#rewrite.end();
-      return 'same';
-    }
+    const isWritten = options.hasTrueTimes && !this.#endsInNuls && isWrittenSince(this.#looked, times);
+    if (!isWritten) this.#rewrite.end();
+    if (!isWritten) return 'same';
     const { offset, crc32 } = this.#entries ?? generation.place;
     const read = { offset, crc32, hasUnread: this.unreadBytes > 0 };
     const found = await this.#rewrite.step({ handle, buffer, budget: options.budget }, times, read, options.nowMs());
@@ -270,11 +275,8 @@ export class FollowedFile implements Reader {
 
   /** Null as long as nobody can say how the text is written. */
   async #begin(): Promise<FileEntries | null> {
-    const head = Buffer.alloc(HEAD_BYTES);
-    const bytes = await readAt(this.handle, head, 0, HEAD_BYTES);
-    const mayBeMark = bytes < 3 && [0xef, 0xfe, 0xff].includes(head[0] ?? 0);
-    if (bytes === 0 || mayBeMark) return null;
-    return this.options.newEntries(head, this.generation.place);
+    const head = await markOf(this.handle);
+    return head === null ? null : this.options.newEntries(head, this.generation.place);
   }
 
   /** Whether there is more to read, which may be NULs; where nothing follows them, they are left. */
