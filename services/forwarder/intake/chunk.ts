@@ -101,6 +101,8 @@ export interface SlicedChunk extends Origin {
   readonly head: Uint8Array;
   /** Entries, at least one, together with the values that are no entries. */
   readonly count: number;
+  /** Of these, the values that are no entries. */
+  readonly bad: number;
   /** As it was sent. */
   readonly sentBytes: number;
 }
