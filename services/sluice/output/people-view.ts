@@ -44,6 +44,8 @@ const CAUSE = /^\s*(Caused by|Suppressed|During handling of|The above exception|
 /** `key=value`, of all together and of one. */
 const PAIRS_COLUMNS_MAX = 160;
 const VALUE_MAX = 48;
+/** A shorter value may stand in a message by chance. */
+const SAID_LENGTH_MIN = 3;
 /** The trace itself is in the message, or too long for a line. */
 const UNSHOWN: ReadonlySet<string> = new Set([
   'error.stack_trace',
@@ -64,7 +66,7 @@ export function peopleText(document: StoredDocument, { hasColours, isWhole }: Pe
   const body = hasColours && tone !== null ? styledLines(text, tone) : text;
   const isTold = style === undefined || text.slice(0, LEVEL_STANDS_IN).toLowerCase().includes(level);
   const label = isTold ? '' : labelText(level, hasColours ? style : null);
-  const pairs = typeof human === 'string' ? pairsText(source) : '';
+  const pairs = typeof human === 'string' ? pairsText(source, text) : '';
   const said = pairs === '' ? '' : `  ${hasColours ? styled(pairs, 'dim') : pairs}`;
   return `${label}${body}${said}`;
 }
@@ -100,10 +102,11 @@ function folded(text: string): string {
   return shown.join('\n');
 }
 
-/** What the line said beside its message, up to a width. */
-function pairsText(source: StoredDocument['source']): string {
+/** What the line said beside what is shown of it, up to a width. */
+function pairsText(source: StoredDocument['source'], shown: string): string {
   let text = '';
   for (const [key, value] of pairsOf(source)) {
+    if (value.length >= SAID_LENGTH_MIN && shown.includes(value)) continue;
     const pair = `${oneLine(harmless(cut(key)))}=${quoted(oneLine(harmless(cut(value))))}`;
     if (text.length + pair.length > PAIRS_COLUMNS_MAX) return `${text} …`.trimStart();
     text += text === '' ? pair : ` ${pair}`;
