@@ -10,7 +10,7 @@ export type Listener = (typeof LISTENERS)[number];
 type DialectName = 'otlp' | 'splunk' | 'elasticsearch' | 'loki' | 'journal';
 
 /** What is read from this machine itself; nobody sends it. */
-type CollectedName = 'files';
+type CollectedName = 'files' | 'journald';
 
 /** A closed set, since it is a metric label. */
 export type InputName = Listener | DialectName | CollectedName;
