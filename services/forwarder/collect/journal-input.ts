@@ -68,7 +68,7 @@ export class JournalInput {
     this.#telemetry = options.newTelemetry(() => this.figures);
     this.#delivery = new Delivery({ ...options, signal });
     const complained = (line: string): void => this.#telemetry.complained(line);
-    this.#journalctl = new Journalctl({ program, rule, clock, complained });
+    this.#journalctl = new Journalctl({ program, rule, clock, complained, signal });
     this.#running = this.#run();
     // Who closes it hears of its failure.
     this.#running.catch(() => undefined);

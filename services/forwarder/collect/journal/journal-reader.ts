@@ -113,10 +113,8 @@ export class JournalReader {
 
   /** Reads until journalctl ends, for whatever reason. */
   async read(beginning: Beginning): Promise<ReadingEnd> {
-    const { journalctl, signal, clock, silenceMs } = this.#options;
+    const { journalctl, clock, silenceMs } = this.#options;
     await using child = journalctl.follow(beginning);
-    const kill = (): void => child.kill('Sluice ends');
-    signal.addEventListener('abort', kill, { once: true });
     let isSilent = false;
     using _watch = watchSilence({
       clock,
@@ -135,7 +133,6 @@ export class JournalReader {
       return { kind: 'ended', why, isMissing: child.isMissing, isSilent };
     } finally {
       this.#isListening = false;
-      signal.removeEventListener('abort', kill);
     }
   }
 

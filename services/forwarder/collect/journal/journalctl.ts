@@ -25,6 +25,8 @@ export interface JournalctlOptions {
   readonly clock: Clock;
   /** What it says of its own accord. */
   readonly complained: (line: string) => void;
+  /** Ends all of them. */
+  readonly signal: AbortSignal;
 }
 
 /** Where to begin: at the entry itself, behind it, or null: with the oldest one. */
@@ -72,8 +74,9 @@ export class Journalctl {
   }
 
   #start(args: readonly string[]): JournalProcess {
-    const { program, rule } = this.#options;
-    return new JournalProcess(program, [...argumentsOf(rule), ...args], new Complaints(this.#rate));
+    const { program, rule, signal } = this.#options;
+    const complaints = new Complaints(this.#rate);
+    return new JournalProcess(program, [...argumentsOf(rule), ...args], { complaints, signal });
   }
 }
 
@@ -100,14 +103,22 @@ export function argumentsOf({ scope, directory, namespace }: JournalRule): strin
   ];
 }
 
+interface ChildOptions {
+  readonly complaints: Complaints;
+  readonly signal: AbortSignal;
+}
+
 export class JournalProcess implements AsyncDisposable {
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
+  readonly #signal: AbortSignal;
+  readonly #end = (): void => this.kill('Sluice ends');
   readonly #over = Promise.withResolvers<void>();
   #why: string | null = null;
   /** There is no such program. */
   isMissing = false;
 
-  constructor(program: string, args: readonly string[], complaints: Complaints) {
+  constructor(program: string, args: readonly string[], { complaints, signal }: ChildOptions) {
+    this.#signal = signal;
     const env = { PATH, LC_ALL: 'C', SYSTEMD_COLORS: '0' };
     this.#child = spawn(program, args, { cwd: '/', env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child.once('error', (error: NodeJS.ErrnoException) => {
@@ -124,6 +135,8 @@ export class JournalProcess implements AsyncDisposable {
     this.#child.stderr.on('error', () => undefined);
     // Who reads it has it, too.
     this.#child.stdout.on('error', () => undefined);
+    signal.addEventListener('abort', this.#end);
+    if (signal.aborted) this.#end();
   }
 
   /** What it prints. Read no faster than we take it: it waits. */
@@ -143,6 +156,7 @@ export class JournalProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#signal.removeEventListener('abort', this.#end);
     this.#child.kill('SIGKILL');
     this.#child.stdout.destroy();
     this.#child.stderr.destroy();

@@ -159,7 +159,7 @@ test('fields of any bytes, and an entry that is too large', options, async () =>
     await world.until(() => world.intake.held.size === 3 && world.intake.deadLetters.length === 1);
   }
   const [first, second, last] = [...world.intake.held.values()];
-  assert.equal(first?.['log'], odd.toString('utf8'));
+  assert.ok(world.intake.chunks.some((chunk) => Buffer.from(chunk.entries).includes(odd)));
   assert.deepEqual(
     ['container.id', 'host.name', 'log.level', 'CONTAINER_PARTIAL_MESSAGE'].map((name) => first?.[name]),
     ['c1', 'n', 'info', 'true'],
