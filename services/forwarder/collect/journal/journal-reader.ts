@@ -137,12 +137,12 @@ export class JournalReader {
   }
 
   /** `at`: the entry that has to come first; it is held already. */
-  async #readAll({ output }: JournalProcess, at: string | null): Promise<ReadingEnd | null> {
+  async #readAll(child: JournalProcess, at: string | null): Promise<ReadingEnd | null> {
     const { entryBytesMax, signal, clock } = this.#options;
     const scanner = new ExportScanner({ entryBytesMax });
     let expected = at;
     this.#isListening = true;
-    for await (const piece of output) {
+    for await (const piece of child.output()) {
       this.#isListening = false;
       this.#heard += 1;
       this.#heardMs = clock.monotonicMs();

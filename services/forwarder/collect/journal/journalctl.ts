@@ -10,7 +10,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { Clock } from '#shared/clock.ts';
 import type { JournalRule } from '#shared/config/settings/journal-rules.ts';
-import { SluiceError } from '#shared/errors.ts';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { ComplaintRate, Complaints } from './complaints.ts';
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin';
@@ -61,7 +61,7 @@ export class Journalctl {
     await using child = this.#start(args);
     using _limit = this.#options.clock.timer(LOOK_MS, () => child.kill('it does not answer'));
     let text = '';
-    for await (const piece of child.output) {
+    for await (const piece of child.output()) {
       text += piece.toString('latin1');
       if (cursorsOf(text).length >= count || text.length > LOOK_BYTES_MAX) break;
     }
@@ -120,7 +120,7 @@ export class JournalProcess implements AsyncDisposable {
   constructor(program: string, args: readonly string[], { complaints, signal }: ChildOptions) {
     this.#signal = signal;
     const env = { PATH, LC_ALL: 'C', SYSTEMD_COLORS: '0' };
-    this.#child = spawn(program, args, { cwd: '/', env, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = spawn(program, args, { cwd: '/', env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child.once('error', (error: NodeJS.ErrnoException) => {
       this.isMissing = error.code === 'ENOENT';
       this.#why ??= this.isMissing ? `${program} is not installed` : error.message;
@@ -139,14 +139,19 @@ export class JournalProcess implements AsyncDisposable {
     if (signal.aborted) this.#end();
   }
 
-  /** What it prints. Read no faster than we take it: it waits. */
-  get output(): AsyncIterable<Buffer> {
-    return this.#child.stdout as AsyncIterable<Buffer>;
+  /** What it prints, until it ends or is killed. Read no faster than we take it: it waits. */
+  async *output(): AsyncGenerator<Buffer> {
+    try {
+      yield* this.#child.stdout as AsyncIterable<Buffer>;
+    } catch (error) {
+      // What was killed ends early.
+      this.#why ??= reasonOf(error);
+    }
   }
 
   kill(why: string): void {
     this.#why ??= why;
-    this.#child.kill('SIGKILL');
+    this.#kill();
   }
 
   /** When it is over: why it failed, in one line; null where it ended well. */
@@ -157,9 +162,19 @@ export class JournalProcess implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#signal.removeEventListener('abort', this.#end);
-    this.#child.kill('SIGKILL');
-    this.#child.stdout.destroy();
-    this.#child.stderr.destroy();
+    this.#kill();
     await this.#over.promise;
+  }
+
+  /** With all that it has started: its group is its own. */
+  #kill(): void {
+    const { pid, exitCode, signalCode, stdout, stderr } = this.#child;
+    try {
+      if (pid !== undefined && exitCode === null && signalCode === null) process.kill(-pid, 'SIGKILL');
+    } catch {
+      // It has ended meanwhile.
+    }
+    stdout.destroy();
+    stderr.destroy();
   }
 }

@@ -87,6 +87,16 @@ test('an entry that is rubbish each time is a dead letter, and the others are re
   assert.equal(world.tellings('journal_entry_unreadable').length, 1);
 });
 
+test('what a wrapper has started keeps nobody from closing', options, async () => {
+  await using world = new JournalWorld();
+  writeJournal(world.journals, 'a.journal', entries(1, 3));
+  const program = world.path('journalctl');
+  fs.writeFileSync(program, '#!/bin/sh\njournalctl "$@" | sed -u p\n', { mode: 0o755 });
+  const reading = await world.start({}, { program });
+  await world.untilTold('collecting_journal');
+  await reading[Symbol.asyncDispose]();
+});
+
 test('a journalctl that never ends its answer keeps nobody from closing', options, async () => {
   await using world = new JournalWorld();
   fs.writeFileSync(world.path('journalctl'), '#!/bin/sh\nexec sleep 1000\n', { mode: 0o755 });
