@@ -169,8 +169,7 @@ export class JournalReader {
     const isWanted = choice(fields);
     telemetry.read(isWanted);
     if (!isWanted) return done();
-    const held = this.#give(cursor, fields);
-    const onItsWay = held.then(done, () => undefined).finally(() => this.#over(onItsWay));
+    const onItsWay: Promise<void> = this.#give(cursor, fields, done).finally(() => this.#over(onItsWay));
     this.#onTheirWay.add(onItsWay);
     while (!room.hasRoom && !signal.aborted) await room.room(signal);
     while (this.#onTheirWay.size >= ON_THEIR_WAY_MAX && !signal.aborted) await this.#slot();
@@ -187,7 +186,8 @@ export class JournalReader {
     return this.#prefix.add(cursor, us);
   }
 
-  #give(cursor: string, fields: readonly JournalField[]): Promise<void> {
+  /** Never rejects: what is given up at the end is not done. */
+  async #give(cursor: string, fields: readonly JournalField[], done: () => void): Promise<void> {
     const { entryBytesMax, delivery, tag } = this.#options;
     // Fields are copied, keys may be longer, and one of them is there twice.
     const entry = journalEntry(fields, 3 * entryBytesMax);
@@ -197,7 +197,12 @@ export class JournalReader {
       ...fields.flatMap(({ name, value }) => (name.startsWith('__') ? [] : [name, '=', value, '\n'])),
     );
     const named = { chunkId: Buffer.from(cursor, 'latin1'), content };
-    return delivery.giveNamed({ tag, input: 'journald', ...named, entries: entry.entries, count: 1 });
+    try {
+      await delivery.giveNamed({ tag, input: 'journald', ...named, entries: entry.entries, count: 1 });
+    } catch {
+      return;
+    }
+    done();
   }
 
   #over(onItsWay: Promise<void>): void {

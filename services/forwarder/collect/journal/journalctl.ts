@@ -1,7 +1,7 @@
 // journalctl as a child: what we ask it for, and what it says beside the journal. It is never run by a shell, has no
 // environment of ours, and gets what the settings say behind an "=", so that nothing of it can be an option.
 //
-//   --merge    all boots: without it, `--follow` shows the last one alone (systemd 250 and newer)
+//   --merge    all boots: without it, `--follow` shows the last one alone (systemd 251 and newer)
 //   --cursor   and not --after-cursor: where the entry is gone, that one passes over the next one too
 //
 // Guarantees: a child is killed and gone when it is disposed of; of its errors a few lines a minute are told, cut.
