@@ -98,19 +98,23 @@ test('a place that rotation took is told, and reading goes on at the oldest entr
   assert.equal(await reading.metric('collect_journal_cursors_lost_total'), 0);
 });
 
-test('a place that is gone with all entries after it: what comes is read, however old its time is', options, async () => {
-  await using world = new JournalWorld();
-  writeJournal(world.journals, 'a.journal', entries(100, 105));
-  {
+test(
+  'a place that is gone with all entries after it: what comes is read, however old its time is',
+  options,
+  async () => {
+    await using world = new JournalWorld();
+    writeJournal(world.journals, 'a.journal', entries(100, 105));
+    {
+      await using _ = await world.start();
+      await world.untilLines(6);
+    }
+    fs.rmSync(join(world.journals, 'a.journal'));
     await using _ = await world.start();
-    await world.untilLines(6);
-  }
-  fs.rmSync(join(world.journals, 'a.journal'));
-  await using _ = await world.start();
-  await world.untilTold('journal_cursor_lost');
-  writeJournal(world.journals, 'b.journal', entries(1, 3));
-  assert.deepEqual(await world.untilLines(9), [...lines(100, 105), ...lines(1, 3)]);
-});
+    await world.untilTold('journal_cursor_lost');
+    writeJournal(world.journals, 'b.journal', entries(1, 3));
+    assert.deepEqual(await world.untilLines(9), [...lines(100, 105), ...lines(1, 3)]);
+  },
+);
 
 test('a place that journalctl does not take is gone', options, async () => {
   for (const cursor of ['rubbish', '-x', '\n']) {

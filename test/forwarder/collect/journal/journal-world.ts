@@ -27,7 +27,8 @@ const batches = new NewBatches(systemClock);
 /** The name of its document, and its record. */
 export function namedRecord(chunk: Chunk): [name: string, record: Record<string, unknown>] {
   const batch = batches.of(chunk);
-  if (entryEnd(chunk.entries, 0, chunk.entries.length) !== chunk.entries.length) throw new Error('a chunk is one entry');
+  if (entryEnd(chunk.entries, 0, chunk.entries.length) !== chunk.entries.length)
+    throw new Error('a chunk is one entry');
   const [, record] = decode(chunk.entries) as [unknown, Record<string, unknown>];
   return [documentId(batch, 0), record];
 }

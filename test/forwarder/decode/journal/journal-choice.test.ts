@@ -36,7 +36,11 @@ test('what is left out', () => {
 });
 
 test('what systemd and root say of a unit counts, what others say does not', () => {
-  const said = (name: string, by: Record<string, string>) => ({ _SYSTEMD_UNIT: 'a.service', [name]: 'b.service', ...by });
+  const said = (name: string, by: Record<string, string>) => ({
+    _SYSTEMD_UNIT: 'a.service',
+    [name]: 'b.service',
+    ...by,
+  });
   check({ units: ['b'] }, said('UNIT', { _PID: '1' }), true);
   check({ units: ['b'] }, said('UNIT', { _PID: '2' }), false);
   check({ units: ['b'] }, said('UNIT', { PID: '1' }), false);
