@@ -10,7 +10,7 @@
 import type { Clock } from '#shared/clock.ts';
 import { unlessAborted } from '#shared/abort.ts';
 import { type BackoffLimits, steadyBackoffMs } from '#shared/backoff.ts';
-import type { JournalRule } from '#shared/config/settings/journal-rules.ts';
+import { type JournalRule, prioritiesOf } from '#shared/config/settings/journal-rules.ts';
 import { reasonOf } from '#shared/errors.ts';
 import { journalChoice } from '../decode/journal/journal-choice.ts';
 import { isCursor } from '../decode/journal/journal-cursor.ts';
@@ -114,7 +114,7 @@ export class JournalInput {
     return new JournalReader({
       ...this.#options,
       journalctl: this.#journalctl,
-      choice: journalChoice(rule),
+      choice: journalChoice({ ...rule, priorities: prioritiesOf(rule.priority) }),
       tag: rule.tag ?? TAG,
       delivery: this.#delivery,
       silenceMs: this.#options.silenceMs ?? SILENCE_MS,

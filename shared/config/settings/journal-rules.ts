@@ -53,8 +53,9 @@ const NAMESPACE = /^(?:\*|\+?[\w.:@-]+)$/;
 /** Their places are their numbers. */
 const NAMES = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'];
 
-/** The first and the last number that are wanted, 0 for the most severe; null where it says none. */
-export function prioritiesOf(text: string | number): readonly [number, number] | null {
+/** The first and the last number that are wanted, 0 for the most severe; null where it says none, or nothing. */
+export function prioritiesOf(text: JournalRule['priority']): readonly [number, number] | null {
+  if (text === undefined) return null;
   const ends = String(text).split('..');
   const [first = -1, last] = ends.map(priorityOf);
   if (ends.length > 2 || first < 0 || (last ?? 0) < 0) return null;

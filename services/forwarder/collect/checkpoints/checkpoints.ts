@@ -1,5 +1,6 @@
-// Saves what the generations and the places in journals say, a moment after it has changed, or at once where somebody waits for it. A save that
-// fails is tried again: reading goes on with files that have their number, and waits with new ones.
+// Saves what the generations and the places in journals say, a moment after it has changed, or at once where somebody
+// waits for it. A save that fails is tried again: reading goes on with files that have their number, and waits with new
+// ones.
 
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';

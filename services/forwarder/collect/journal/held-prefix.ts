@@ -1,5 +1,5 @@
-// The entries that were read, in their order, and which of them are done: held by the queue, or not wanted. The place to
-// go on from after an end is the last one before which all are done. Pure.
+// The entries that were read, in their order, and which of them are done: held by the queue, or not wanted. The place
+// to go on from after an end is the last one before which all are done. Pure.
 
 import { Fifo } from '#shared/collections/fifo.ts';
 

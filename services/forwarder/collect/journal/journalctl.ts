@@ -91,7 +91,7 @@ function beginningOf(beginning: Beginning): string[] {
   return 'at' in beginning ? [`--cursor=${beginning.at}`] : [`--after-cursor=${beginning.behind}`];
 }
 
-export function argumentsOf({ scope, directory, namespace }: JournalRule): string[] {
+function argumentsOf({ scope, directory, namespace }: JournalRule): string[] {
   return [
     '--output=export',
     '--all',

@@ -1,5 +1,5 @@
-// A journalctl that hangs prints as little as one that has nothing to print. Where nothing has come for a while, another
-// one is asked whether the journal has more.
+// A journalctl that hangs prints as little as one that has nothing to print. Where nothing has come for a while,
+// another one is asked whether the journal has more.
 
 import type { Clock } from '#shared/clock.ts';
 

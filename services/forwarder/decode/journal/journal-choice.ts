@@ -5,12 +5,18 @@
 // Guarantees: a process can hide nothing by what it writes: what names its unit is said by the journal itself, by
 // systemd (UNIT of process 1), or by root.
 
-import { type JournalRule, prioritiesOf } from '#shared/config/settings/journal-rules.ts';
 import { matcherOfNames } from '../files/path-pattern.ts';
 
 interface JournalField {
   readonly name: string;
   readonly value: Buffer;
+}
+
+interface Chosen {
+  readonly units?: readonly string[] | undefined;
+  readonly exclude?: readonly string[] | undefined;
+  /** The first and the last number, 0 for the most severe; null: all, and entries without one. */
+  readonly priorities: readonly [number, number] | null;
 }
 
 export type JournalChoice = (fields: readonly JournalField[]) => boolean;
@@ -22,10 +28,9 @@ const UNITS_OF_ROOT = ['OBJECT_SYSTEMD_UNIT', 'COREDUMP_UNIT'];
 const TYPES = /\.(?:service|socket|target|device|mount|automount|swap|timer|path|slice|scope)$/;
 const PATTERN = /[*?[{]/;
 
-export function journalChoice({ units, exclude = [], priority }: JournalRule): JournalChoice {
+export function journalChoice({ units, exclude = [], priorities }: Chosen): JournalChoice {
   const isIncluded = units === undefined ? null : anyOf(units);
   const isExcluded = exclude.length === 0 ? null : anyOf(exclude);
-  const priorities = priority === undefined ? null : prioritiesOf(priority);
   return (fields) => {
     if (priorities !== null) {
       const number = Number(textOf(fields, 'PRIORITY') ?? Number.NaN);

@@ -27,7 +27,7 @@ export interface WrittenEntry {
 }
 
 /** In 2023, each a millisecond after the one before. */
-export function exported({ n, boot = 7, message = `line ${n}`, fields = {} }: WrittenEntry): Buffer {
+function exported({ n, boot = 7, message = `line ${n}`, fields = {} }: WrittenEntry): Buffer {
   const head = { __REALTIME_TIMESTAMP: 1_700_000_000_000_000 + n * 1000, __MONOTONIC_TIMESTAMP: n * 1000 };
   const text = { ...head, _BOOT_ID: String(boot).padStart(32, '0'), PRIORITY: '6', ...fields };
   const lines = Object.entries(text).map(([name, value]) => `${name}=${value}\n`);

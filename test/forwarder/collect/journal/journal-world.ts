@@ -33,7 +33,7 @@ export function namedRecord(chunk: Chunk): [name: string, record: Record<string,
   return [documentId(batch, 0), record];
 }
 
-export class JournalIntake implements Intake {
+class JournalIntake implements Intake {
   hasRoom = true;
   readonly unreadyReason = null;
   readonly held = new Map<string, Record<string, unknown>>();

@@ -1,5 +1,5 @@
-// systemd-journald itself, with a /run of its own in its own mount namespace: so it needs no systemd, and touches nothing
-// of the machine. Needs root.
+// systemd-journald itself, with a /run of its own in its own mount namespace: so it needs no systemd, and leaves the
+// machine's journal alone. Needs root.
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,7 +18,10 @@ mount -t tmpfs tmpfs /run
 mkdir -p /run/systemd/journal /run/log
 mount --bind "$1" /run/systemd/journal
 mount --bind "$2" /run/log
-if [ ! -s /etc/machine-id ]; then echo 0123456789abcdef0123456789abcdef > /run/id; mount --bind /run/id /etc/machine-id; fi
+if [ ! -s /etc/machine-id ]; then
+  echo 0123456789abcdef0123456789abcdef > /run/id
+  mount --bind /run/id /etc/machine-id
+fi
 exec "$3"`;
 
 /** Why it cannot be run; false where it can. */

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { journalChoice } from '#forwarder/decode/journal/journal-choice.ts';
-import type { JournalRule } from '#shared/config/settings/journal-rules.ts';
+import { type JournalRule, prioritiesOf } from '#shared/config/settings/journal-rules.ts';
 
 function check(rule: JournalRule, fields: Readonly<Record<string, string>>, isWanted: boolean): void {
   const entry = Object.entries(fields).map(([name, value]) => ({ name, value: Buffer.from(value) }));
-  assert.equal(journalChoice(rule)(entry), isWanted, JSON.stringify([rule, fields]));
+  const choice = journalChoice({ ...rule, priorities: prioritiesOf(rule.priority) });
+  assert.equal(choice(entry), isWanted, JSON.stringify([rule, fields]));
 }
 
 test('units, by name and by pattern', () => {

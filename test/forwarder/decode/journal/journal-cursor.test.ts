@@ -2,8 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EntryNumbers, isCursor, writtenUs } from '#forwarder/decode/journal/journal-cursor.ts';
 
-const cursor = (source: number, number: number | bigint, us = 5): string =>
-  `s=${source.toString(16).padStart(32, '0')};i=${number.toString(16)};b=${'7'.repeat(32)};m=1;t=${us.toString(16)};x=a`;
+const BOOT = '7'.repeat(32);
+
+function cursor(source: number, number: number | bigint, us = 5): string {
+  const from = source.toString(16).padStart(32, '0');
+  return `s=${from};i=${number.toString(16)};b=${BOOT};m=1;t=${us.toString(16)};x=a`;
+}
 
 test('gaps of each source are counted', () => {
   const numbers = new EntryNumbers();
