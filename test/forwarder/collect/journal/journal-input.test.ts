@@ -135,7 +135,10 @@ test('a place that journalctl does not take is gone', options, async () => {
 test('from the end: what is there at the first start is left out, what comes later is not', options, async () => {
   await using world = new JournalWorld();
   writeJournal(world.journals, 'a.journal', entries(1, 5));
-  await (await world.start({ from: 'end' }))[Symbol.asyncDispose]();
+  {
+    await using _ = await world.start({ from: 'end' });
+    await world.untilTold('collecting_journal');
+  }
   writeJournal(world.journals, 'a.journal', entries(6, 8));
   await using _ = await world.start({ from: 'end' });
   assert.deepEqual(await world.untilLines(3), lines(6, 8));
@@ -143,7 +146,10 @@ test('from the end: what is there at the first start is left out, what comes lat
 
 test('from the end of an empty journal', options, async () => {
   await using world = new JournalWorld();
-  await (await world.start({ from: 'end' }))[Symbol.asyncDispose]();
+  {
+    await using _ = await world.start({ from: 'end' });
+    await world.untilTold('collecting_journal');
+  }
   writeJournal(world.journals, 'a.journal', entries(1, 3));
   await using _ = await world.start({ from: 'end' });
   assert.deepEqual(await world.untilLines(3), lines(1, 3));
