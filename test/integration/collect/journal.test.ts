@@ -32,7 +32,8 @@ test('shows the journal of a folder, each entry once', { skip: noJournal, timeou
     return documents
       .map((document) =>
         ['service.name', 'container.name', 'message', 'event.original']
-          .map((name) => String(field(document, name) ?? '-'))
+          .map((name) => field(document, name))
+          .map((value) => (typeof value === 'string' ? value : '-'))
           .join(' | '),
       )
       .toSorted();
