@@ -3,14 +3,19 @@
 //
 //   10.0.0.1 - bob [02/Jan/2026:03:04:05 +0000] "GET /cart?page=2 HTTP/1.1" 200 612 "https://shop/" "curl/8.1"
 //
-// The line stays the message: it is what people read. Its parts are fields as well.
+// The line stays the message: it is what people read. Its parts are fields as well. So are those of what servers for
+// development and of Python write:
+//
+//   [02/Jan/2026 03:04:05] "GET /cart HTTP/1.1" 200 612          Django
+//   INFO:     10.0.0.1:4711 - "GET /cart HTTP/1.1" 200 OK        uvicorn, behind a level
 
 import { isAddress } from '../address.ts';
 import { type Line, fieldNumber } from './line.ts';
-import { BACKSLASH, CLOSING, DASH, OPENING, QUOTE, SPACE, find, integerOf, pastWord } from './scan.ts';
+import { BACKSLASH, CLOSING, COLON, DASH, OPENING, QUOTE, SPACE, find, integerOf, pastWord } from './scan.ts';
 
 const HEAD_BYTES_MAX = 512;
 const IP = fieldNumber('client.ip');
+const CLIENT_PORT = fieldNumber('client.port');
 const USER = fieldNumber('user.name');
 const METHOD = fieldNumber('http.request.method');
 const URL = fieldNumber('url.original');
@@ -31,20 +36,55 @@ export function readAccess(bytes: Uint8Array, start: number, end: number, line: 
   if (userEnd <= identityEnd || bytes[userEnd] !== SPACE) return false;
   const timeEnd = line.time.read(bytes, userEnd + 2, limit);
   if (timeEnd < 0 || bytes[timeEnd] !== CLOSING || bytes[timeEnd + 2] !== QUOTE) return false;
-  const requestAt = timeEnd + 3;
-  const requestEnd = pastQuoted(bytes, requestAt, end);
-  const statusEnd = pastWord(bytes, requestEnd + 2, end);
-  const status = requestEnd < 0 ? -1 : integerOf(bytes, requestEnd + 2, statusEnd);
-  if (status < 100 || status > 999) return false;
+  const statusEnd = readAnswered(bytes, timeEnd + 3, end, line);
+  if (statusEnd < 0) return false;
   line.setText(IP, bytes, start, hostEnd);
   setUnlessDash(line, USER, bytes, identityEnd + 1, userEnd);
-  readRequest(bytes, requestAt, requestEnd, line);
+  readAgent(bytes, readBytes(bytes, statusEnd, end, line), end, line);
+  return true;
+}
+
+/** Django's: a time in brackets, of no zone, and the request. */
+export function readTimedRequest(bytes: Uint8Array, start: number, end: number, line: Line): boolean {
+  const timeEnd = line.time.read(bytes, start + 1, Math.min(end, start + HEAD_BYTES_MAX));
+  if (timeEnd < 0 || bytes[timeEnd] !== CLOSING || bytes[timeEnd + 2] !== QUOTE) return false;
+  const statusEnd = readAnswered(bytes, timeEnd + 3, end, line);
+  if (statusEnd < 0) return false;
+  readBytes(bytes, statusEnd, end, line);
+  return true;
+}
+
+/** uvicorn's, behind the level: an address and a port, a dash, the request. */
+export function readClientRequest(bytes: Uint8Array, start: number, end: number, line: Line): boolean {
+  const hostEnd = pastWord(bytes, start, Math.min(end, start + HEAD_BYTES_MAX));
+  let colon = hostEnd - 1;
+  while (colon > start && bytes[colon] !== COLON) colon -= 1;
+  const port = integerOf(bytes, colon + 1, hostEnd);
+  if (port < 0 || !isAddress(bytes, start, colon)) return false;
+  if (bytes[hostEnd + 1] !== DASH || bytes[hostEnd + 3] !== QUOTE) return false;
+  if (readAnswered(bytes, hostEnd + 4, end, line) < 0) return false;
+  line.setText(IP, bytes, start, colon);
+  line.setInteger(CLIENT_PORT, port);
+  return true;
+}
+
+/** A request in quotes, which begins at `at`, and its status; where that ends, or -1 where there is none. */
+function readAnswered(bytes: Uint8Array, at: number, end: number, line: Line): number {
+  const requestEnd = pastQuoted(bytes, at, end);
+  const statusEnd = pastWord(bytes, requestEnd + 2, end);
+  const status = requestEnd < 0 ? -1 : integerOf(bytes, requestEnd + 2, statusEnd);
+  if (status < 100 || status > 999) return -1;
+  readRequest(bytes, at, requestEnd, line);
   line.setInteger(STATUS, status);
+  return statusEnd;
+}
+
+/** The bytes of the answer; where they end. */
+function readBytes(bytes: Uint8Array, statusEnd: number, end: number, line: Line): number {
   const bytesEnd = pastWord(bytes, statusEnd + 1, end);
   const size = integerOf(bytes, statusEnd + 1, bytesEnd);
   if (size >= 0) line.setInteger(BYTES, size);
-  readAgent(bytes, bytesEnd, end, line);
-  return true;
+  return bytesEnd;
 }
 
 /** GET /cart HTTP/1.1; anything else that a client sent is in the message only. */

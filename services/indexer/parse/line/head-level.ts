@@ -6,7 +6,7 @@ import { COLON, SPACE, isLetter } from './scan.ts';
 
 /** What may begin a line without a time before it; the other words of level-words.ts often mean something else. */
 const FIRST = new Set([
-  ...'TRACE DEBUG INFO NOTICE WARN WARNING ERROR CRITICAL FATAL ALERT EMERGENCY CRIT'.split(' '),
+  ...'TRACE DEBUG INFO NOTICE WARN WARNING ERROR SEVERE CRITICAL FATAL ALERT EMERGENCY CRIT'.split(' '),
   ...'trce dbug debug info warn fail crit error'.split(' '),
 ]);
 const FIRST_BYTES_MAX = 9;
