@@ -22,6 +22,8 @@ export class HeadState {
   threadEnd = 0;
   /** Where the level's token ends, its brackets or colon included. */
   levelEnd = 0;
+  /** Whether it is a line of nginx, which ends in what it says of the request. */
+  isNginx = false;
   /** Whether a program and its process were read, as syslog has them: then no level is needed. */
   isTagged = false;
 
@@ -37,6 +39,6 @@ export class HeadState {
     this.certain = -1;
     this.threadEnd = 0;
     this.levelEnd = 0;
-    this.isTagged = false;
+    this.isTagged = this.isNginx = false;
   }
 }

@@ -21,6 +21,8 @@ const ROUND_OPENING = 0x28;
 const ROUND_CLOSING = 0x29;
 const HOST_BYTES_MAX = 255;
 const TAG_BYTES_MAX = 64;
+const LEVEL_BYTES_MIN = 4;
+const LEVEL_BYTES_MAX = 12;
 const RUNTIME_BYTES_MAX = 32;
 const PHP_BYTES_MAX = 32;
 
@@ -35,15 +37,16 @@ const PHP_LEVELS: ReadonlyMap<string, number> = new Map(
 
 /**
  * Reads a host and a tag, or a tag with a process, behind the time and its space.
- * @param isTraditional whether the time is that of old, which says no year: then a tag needs no process
+ * What a program itself puts before its text, `error:`, is the level.
+ * @param isSyslogs whether nobody but syslog writes such a time: then a tag needs no process
  */
-export function readSyslogTag(head: HeadState, at: number, isTraditional: boolean): boolean {
+export function readSyslogTag(head: HeadState, at: number, isSyslogs: boolean): boolean {
   const { bytes, line } = head;
-  if (!isTraditional && !line.time.isKnown) return false;
-  if (isTraditional && readTag(head, at, true)) return true;
+  if (!isSyslogs && !line.time.isKnown) return false;
+  if (!line.time.isKnown && readTag(head, at, true)) return true;
   const hostEnd = pastWord(bytes, at, Math.min(head.limit, at + HOST_BYTES_MAX));
   if (bytes[hostEnd] !== SPACE || !isHost(bytes, at, hostEnd) || levelOfWord(bytes, at, hostEnd) !== 0) return false;
-  if (!readTag(head, hostEnd + 1, !isTraditional)) return false;
+  if (!readTag(head, hostEnd + 1, !isSyslogs)) return false;
   line.setHost(bytes, at, hostEnd);
   return true;
 }
@@ -63,7 +66,20 @@ function readTag(head: HeadState, at: number, needsProcess: boolean): boolean {
   if (pid >= 0) line.setInteger(PID, pid);
   head.isTagged = true;
   head.certain = colon + 1;
+  readLevel(head, colon + 2);
   return true;
+}
+
+/** `error: `, before a text. */
+function readLevel(head: HeadState, at: number): void {
+  const { bytes, line } = head;
+  const colon = find(bytes, at, Math.min(head.limit, at + LEVEL_BYTES_MAX), COLON);
+  if (colon < at + LEVEL_BYTES_MIN || bytes[colon + 1] !== SPACE || line.level !== 0) return;
+  line.level = levelOfWord(bytes, at, colon);
+  if (line.level === 0) return;
+  line.levelStart = at;
+  line.levelEnd = colon;
+  head.certain = colon + 1;
 }
 
 /** Whether the word that ends at `wordEnd` begins `PHP Warning:` or the like. */

@@ -18,6 +18,7 @@
 // syslog puts before a text (head-words.ts). The human part begins behind the last token that is certain: what may be
 // text is text. Bounded: only the first HEAD_BYTES_MAX are looked at, each a constant number of times.
 
+import { readNginxRequest } from './access.ts';
 import { readBracket, setLevel } from './head-bracket.ts';
 import { isLevelToken } from './head-level.ts';
 import { readName, readTrailingLogger } from './head-name.ts';
@@ -32,6 +33,7 @@ const HEAD_BYTES_MAX = 512;
 const TOKENS_MAX = 12;
 const HASH = 0x23;
 const COMMA = 0x2c;
+const RSYSLOG_TIME_BYTES = 32;
 
 export class HeadReader {
   #head: HeadState;
@@ -60,6 +62,7 @@ export class HeadReader {
     line.messageStart = pastBlanks(bytes, head.certain, end);
     line.messageEnd = end;
     if (line.messageStart >= end) return false;
+    if (head.isNginx) readNginxRequest(bytes, line.messageStart, end, line);
     if (bytes[start] === OPENING && line.level !== 0 && line.fields[LOGGER] === 0)
       readTrailingLogger(bytes, line.messageStart, end, line);
     // A colour of the text itself is the text's.
@@ -73,7 +76,7 @@ export class HeadReader {
     const limit = Math.min(end, start + HEAD_BYTES_MAX);
     head.start(bytes, limit, end);
     const timeEnd = line.time.read(bytes, start, limit);
-    if (timeEnd >= 0 && bytes[timeEnd] === SPACE && readSyslogTag(head, timeEnd + 1, !isDigit(bytes[start]!))) {
+    if (timeEnd >= 0 && bytes[timeEnd] === SPACE && readSyslogTag(head, timeEnd + 1, isSyslogTime(bytes, start, timeEnd))) {
       const textAt = pastBlanks(bytes, head.certain, end);
       if (textAt < end) line.messageStart = textAt;
     } else line.time.clear();
@@ -104,7 +107,7 @@ export class HeadReader {
     if (time.isKnown) head.certain = next;
     const isEnded = bytes[next] === COLON || bytes[next] === COMMA;
     if (isEnded || bytes[next] !== SPACE) return isEnded ? next + 1 : next;
-    return readSyslogTag(head, next + 1, !isDigit(bytes[at]!)) ? -1 : next;
+    return readSyslogTag(head, next + 1, isSyslogTime(bytes, at, next)) ? -1 : next;
   }
 
   /** Dashes, a bar, a colon: between tokens, never before the first. */
@@ -138,6 +141,7 @@ export class HeadReader {
       line.setInteger(PID, Math.max(0, integerOf(bytes, at, next)));
       line.setInteger(THREAD_ID, thread);
       head.certain = colon + 1;
+      head.isNginx = true;
       return -1;
     }
     const after = pastBlanks(bytes, next, head.limit);
@@ -184,4 +188,9 @@ export class HeadReader {
     // Behind it is text: nothing that follows is a token.
     return head.limit;
   }
+}
+
+/** `Jan  2 03:04:05`, or, as rsyslog writes it to files, with six digits and an offset: 2026-01-02T03:04:05.678901+00:00. */
+function isSyslogTime(bytes: Uint8Array, start: number, end: number): boolean {
+  return !isDigit(bytes[start]!) || (end - start === RSYSLOG_TIME_BYTES && bytes[end - 3] === COLON);
 }

@@ -34,6 +34,13 @@ export class LineTime {
     this.isKnown = false;
   }
 
+  /** It is this instant. */
+  setSeconds(seconds: number, nanos = 0): void {
+    this.isKnown = true;
+    this.seconds = seconds;
+    this.nanos = nanos;
+  }
+
   /** Reads the time at `at`; where it ends, or -1 where there is none. */
   read(bytes: Uint8Array, at: number, end: number): number {
     if (end - at < 8) return -1;
@@ -101,11 +108,7 @@ export class LineTime {
       if (next === at + 1) next = at;
     }
     const seconds = days * SECONDS_PER_DAY + clock - this.#offset;
-    if (next > at && seconds >= 0) {
-      this.isKnown = true;
-      this.seconds = seconds;
-      this.nanos = this.#nanos;
-    }
+    if (next > at && seconds >= 0) this.setSeconds(seconds, this.#nanos);
     return next;
   }
 

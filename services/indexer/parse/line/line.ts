@@ -137,9 +137,7 @@ export class Line implements ValueSource {
     const nanosAt = this.table.values[names.INSTANT_NANOS]!;
     const nanos = nanosAt === 0 ? 0 : this.#unsigned(nanosAt);
     if (!(seconds >= 0 && nanos >= 0 && nanos <= NANOS_MAX)) return;
-    this.time.isKnown = true;
-    this.time.seconds = seconds;
-    this.time.nanos = nanos;
+    this.time.setSeconds(seconds, nanos);
     this.#hasInstant = true;
   }
 

@@ -1,6 +1,7 @@
 // Heads that are like no others:
 //
 //   7:M 02 Jan 2026 03:04:05.678 * text                                    Redis: process, role, time, level
+//   7:signal-handler (1767323045) text                                     Redis: process, time
 //   I, [2026-01-02T03:04:05.123456 #7]  INFO -- prog: text                 Ruby: level, time, process, level, program
 //   [Nest] 7  - 01/02/2026, 3:04:05 AM     LOG [Cart] text                 NestJS: process, time, level, logger
 //   <34>Jan  2 03:04:05 host su[7]: text, <34>1 2026-01-02T03:04:05Z …     syslog: its level; of the older form head.ts
@@ -18,6 +19,8 @@ const MORE_THAN = 0x3e;
 /** Redis's marks, and what its manual calls them: debug, verbose, notice, warning. */
 const REDIS_LEVELS: Readonly<Record<string, string>> = { '.': 'debug', '-': 'verbose', '*': 'notice', '#': 'warning' };
 const REDIS_HEAD_MAX = 64;
+const SIGNAL_HANDLER = 'signal-handler (';
+const ROUND_CLOSING = 0x29;
 const RUBY_HEAD_MAX = 256;
 const NEST_HEAD_MAX = 256;
 /** Of the date and time, which are as the machine's locale has them. */
@@ -27,6 +30,7 @@ export function readRedis(bytes: Uint8Array, start: number, end: number, line: L
   const limit = Math.min(end, start + REDIS_HEAD_MAX);
   const colon = find(bytes, start, Math.min(limit, start + 11), COLON);
   const pid = colon < 0 ? -1 : integerOf(bytes, start, colon);
+  if (pid >= 0 && isWordAt(bytes, colon + 1, SIGNAL_HANDLER)) return readRedisSignal(bytes, pid, colon + 1, end, line);
   if (pid < 0 || !'XCSM'.includes(String.fromCharCode(bytes[colon + 1]!)) || bytes[colon + 2] !== SPACE) return false;
   const timeEnd = line.time.read(bytes, colon + 3, limit);
   const word = timeEnd < 0 ? undefined : REDIS_LEVELS[String.fromCharCode(bytes[timeEnd + 1] ?? 0)];
@@ -37,6 +41,18 @@ export function readRedis(bytes: Uint8Array, start: number, end: number, line: L
   line.levelEnd = timeEnd + 2;
   line.setInteger(PID, pid);
   line.messageStart = timeEnd + 3;
+  line.messageEnd = end;
+  return true;
+}
+
+function readRedisSignal(bytes: Uint8Array, pid: number, at: number, end: number, line: Line): boolean {
+  const secondsAt = at + SIGNAL_HANDLER.length;
+  const close = find(bytes, secondsAt, Math.min(end, secondsAt + 11), ROUND_CLOSING);
+  const seconds = integerOf(bytes, secondsAt, close);
+  if (seconds < 0 || close + 2 >= end) return false;
+  line.setInteger(PID, pid);
+  line.time.setSeconds(seconds);
+  line.messageStart = close + 2;
   line.messageEnd = end;
   return true;
 }
