@@ -62,7 +62,14 @@ export const ecsAliases: Readonly<Partial<Record<EcsPath, readonly string[]>>> =
   'transaction.id': ['transaction_id'],
   'error.type': ['err.type', 'exception.type', 'exception.exception_class', 'error.name', 'err.name', 'thrown.name'],
   'error.code': ['err.code'],
-  'error.message': ['err.message', 'exception.message', 'exception.exception_message', 'thrown.message', 'error', 'err'],
+  'error.message': [
+    'err.message',
+    'exception.message',
+    'exception.exception_message',
+    'thrown.message',
+    'error',
+    'err',
+  ],
   'error.stack_trace': [
     'error.stack', 'err.stack', 'exception.stacktrace', 'stack_trace', 'stacktrace', 'stack', 'exc_info', 'exception',
     'Exception', '@x', 'thrown.extendedStackTrace',

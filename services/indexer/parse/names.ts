@@ -114,7 +114,8 @@ export const timeNames = [...own('@timestamp', 'timestamp', 'time', 'date', 'ts'
 /** Of a structured line. */
 // prettier-ignore
 export const lineTimeNames = own(
-  '@timestamp', 'timestamp', 'time', 'ts', 't', 'Timestamp', '@t', 'datetime', 'date', 'asctime', 'record.time.timestamp',
+  '@timestamp', 'timestamp', 'time', 'ts', 't', 'Timestamp', '@t', 'datetime', 'date', 'asctime',
+  'record.time.timestamp',
 );
 export const containerIdNames = recorded('container.id');
 export const containerNames = recorded('container.name');

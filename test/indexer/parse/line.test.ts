@@ -86,7 +86,10 @@ test('fields of the schema: dotted, nested, by their other names, and only of va
     { log: { logger: 'x', origin: { file: { name: 'a/main.go', line: 12 } } } },
   );
   fields({ levelname: 'INFO', name: 'shop.cart' }, { level: 'info', log: { logger: 'shop.cart' } });
-  fields({ pid: 7, hostname: 'h', name: 'shop' }, { process: { pid: 7 }, host: { name: 'h' }, log: { logger: 'shop' } });
+  fields(
+    { pid: 7, hostname: 'h', name: 'shop' },
+    { process: { pid: 7 }, host: { name: 'h' }, log: { logger: 'shop' } },
+  );
   fields(
     { levelname: 'INFO', name: 'shop.cart', logger: 'x' },
     { level: 'info', log: { logger: 'x' }, attributes: { name: 'shop.cart' } },
@@ -150,14 +153,26 @@ test('JSON of log4j and of loguru', () => {
   const instant = (epochSecond: unknown, nanoOfSecond?: unknown): string =>
     JSON.stringify({ instant: { epochSecond, nanoOfSecond }, level: 'INFO', message: 'm' });
   check(instant(1_767_323_045, 678_901_234), { time: '2026-01-02T03:04:05.678901234Z', level: 'info', message: 'm' });
-  for (const [nanos, fraction] of [[5, '000000005'], [200, '000000200'], [60_001, '000060001'], [undefined, '000']])
+  for (const [nanos, fraction] of [
+    [5, '000000005'],
+    [200, '000000200'],
+    [60_001, '000060001'],
+    [undefined, '000'],
+  ])
     check(instant(1_767_323_045, nanos), { time: `2026-01-02T03:04:05.${fraction}Z`, level: 'info', message: 'm' });
   // What is no time stays, and so does what is too far from the driver's.
   for (const [seconds, nanos] of [['x', 0], [-1, 0], [1_767_323_045, 1_000_000_000], [1, 5]])
     check(instant(seconds, nanos), {
       level: 'info', message: 'm', attributes: { instant: { epochSecond: seconds, nanoOfSecond: nanos } },
     }); // prettier-ignore
-  const record = { message: 'm', level: { name: 'INFO' }, line: 7, name: 'shop', function: 'f', time: { timestamp: 1_767_323_045.5 } };
+  const record = {
+    message: 'm',
+    level: { name: 'INFO' },
+    line: 7,
+    name: 'shop',
+    function: 'f',
+    time: { timestamp: 1_767_323_045.5 },
+  };
   check(JSON.stringify({ record }), {
     time: '2026-01-02T03:04:05.500Z', level: 'info', message: 'm',
     log: { logger: 'shop', origin: { file: { line: 7 }, function: 'f' } },

@@ -61,7 +61,27 @@ test('changed at random, a line is in its document', () => {
   const lines = sources.flatMap(linesOf);
   const change = fc.tuple(
     fc.nat(),
-    fc.constantFrom('', '"', '\\', '{', '}', '[', ']', ':', ' ', '=', '\0', '\u001b', 'é', '(', ')', '<', '-', '\t', '.'),
+    fc.constantFrom(
+      '',
+      '"',
+      '\\',
+      '{',
+      '}',
+      '[',
+      ']',
+      ':',
+      ' ',
+      '=',
+      '\0',
+      '\u001b',
+      'é',
+      '(',
+      ')',
+      '<',
+      '-',
+      '\t',
+      '.',
+    ),
   );
   fc.assert(
     fc.property(fc.constantFrom(...lines), fc.array(change, { minLength: 1, maxLength: 4 }), (line, changes) => {

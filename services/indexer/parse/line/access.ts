@@ -13,7 +13,20 @@
 
 import { isAddress } from '../address.ts';
 import { type Line, fieldNumber } from './line.ts';
-import { BACKSLASH, CLOSING, COLON, DASH, OPENING, QUOTE, SPACE, find, integerOf, isDigit, isLetter, pastWord } from './scan.ts';
+import {
+  BACKSLASH,
+  CLOSING,
+  COLON,
+  DASH,
+  OPENING,
+  QUOTE,
+  SPACE,
+  find,
+  integerOf,
+  isDigit,
+  isLetter,
+  pastWord,
+} from './scan.ts';
 
 const HEAD_BYTES_MAX = 512;
 const IP = fieldNumber('client.ip');

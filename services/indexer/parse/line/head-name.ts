@@ -11,7 +11,10 @@
 
 import { type HeadState, LOGGER, THREAD } from './head-state.ts';
 import { type Line, fieldNumber } from './line.ts';
-import { BAR, CLOSING, COLON, DASH, OPENING, SPACE, BRACE, TAB, find, integerOf, isDigit, isLetter, pastBlanks } from './scan.ts'; // prettier-ignore
+import {
+  BAR, CLOSING, COLON, DASH, OPENING, SPACE,
+  BRACE, TAB, find, integerOf, isDigit, isLetter, pastBlanks,
+} from './scan.ts'; // prettier-ignore
 
 const FILE = fieldNumber('log.origin.file.name');
 const FILE_LINE = fieldNumber('log.origin.file.line');
@@ -20,7 +23,9 @@ const POINT = 0x2e;
 const SLASH = 0x2f;
 const UNDERSCORE = 0x5f;
 /** Of sources. */
-const ENDINGS = new Set('go rs py js ts mjs cjs java kt scala rb php cs c cc cpp cxx h hpp ex exs erl swift'.split(' '));
+const ENDINGS = new Set(
+  'go rs py js ts mjs cjs java kt scala rb php cs c cc cpp cxx h hpp ex exs erl swift'.split(' '),
+);
 const ENDING_BYTES_MAX = 5;
 const LINE_DIGITS_MAX = 7;
 const THREAD_BYTES_MAX = 100;

@@ -10,7 +10,10 @@
 
 import { type HeadState, PID, PROCESS, THREAD } from './head-state.ts';
 import { levelOfWord } from './level-words.ts';
-import { CLOSING, COLON, DASH, OPENING, SPACE, find, integerOf, isDigit, isLetter, isWordAt, pastBlanks, pastWord } from './scan.ts'; // prettier-ignore
+import {
+  CLOSING, COLON, DASH, OPENING, SPACE, find,
+  integerOf, isDigit, isLetter, isWordAt, pastBlanks, pastWord,
+} from './scan.ts'; // prettier-ignore
 
 const POINT = 0x2e;
 const UNDERSCORE = 0x5f;

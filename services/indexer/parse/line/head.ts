@@ -76,7 +76,11 @@ export class HeadReader {
     const limit = Math.min(end, start + HEAD_BYTES_MAX);
     head.start(bytes, limit, end);
     const timeEnd = line.time.read(bytes, start, limit);
-    if (timeEnd >= 0 && bytes[timeEnd] === SPACE && readSyslogTag(head, timeEnd + 1, isSyslogTime(bytes, start, timeEnd))) {
+    if (
+      timeEnd >= 0 &&
+      bytes[timeEnd] === SPACE &&
+      readSyslogTag(head, timeEnd + 1, isSyslogTime(bytes, start, timeEnd))
+    ) {
       const textAt = pastBlanks(bytes, head.certain, end);
       if (textAt < end) line.messageStart = textAt;
     } else line.time.clear();
@@ -190,7 +194,7 @@ export class HeadReader {
   }
 }
 
-/** `Jan  2 03:04:05`, or, as rsyslog writes it to files, with six digits and an offset: 2026-01-02T03:04:05.678901+00:00. */
+/** `Jan  2 03:04:05`; or, as rsyslog writes it to files, 2026-01-02T03:04:05.678901+00:00: six digits and an offset. */
 function isSyslogTime(bytes: Uint8Array, start: number, end: number): boolean {
   return !isDigit(bytes[start]!) || (end - start === RSYSLOG_TIME_BYTES && bytes[end - 3] === COLON);
 }

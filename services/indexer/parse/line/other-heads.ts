@@ -9,7 +9,10 @@
 
 import { levelOfSyslog, levelOfWord } from './level-words.ts';
 import { type Line, fieldNumber } from './line.ts';
-import { CLOSING, COLON, DASH, OPENING, SPACE, find, integerOf, isDigit, isLetter, isWordAt, pastBlanks, pastWord } from './scan.ts'; // prettier-ignore
+import {
+  CLOSING, COLON, DASH, OPENING, SPACE, find,
+  integerOf, isDigit, isLetter, isWordAt, pastBlanks, pastWord,
+} from './scan.ts'; // prettier-ignore
 
 const LOGGER = fieldNumber('log.logger');
 const PID = fieldNumber('process.pid');
@@ -69,7 +72,8 @@ export function readRuby(bytes: Uint8Array, start: number, end: number, line: Li
   const level = levelOfWord(bytes, levelAt, levelEnd);
   const isAny = isWordAt(bytes, levelAt, 'ANY ');
   const dashes = pastBlanks(bytes, levelEnd, limit);
-  if ((level === 0 && !isAny) || bytes[dashes] !== DASH || bytes[dashes + 1] !== DASH || bytes[dashes + 2] !== SPACE) return false;
+  if ((level === 0 && !isAny) || bytes[dashes] !== DASH || bytes[dashes + 1] !== DASH || bytes[dashes + 2] !== SPACE)
+    return false;
   const colon = find(bytes, dashes + 3, limit, COLON);
   const messageStart = colon < 0 ? end : pastBlanks(bytes, colon + 1, end);
   if (messageStart === end) return false;
