@@ -54,7 +54,16 @@ export type EcsPath = (typeof ecsFields)[number][0];
 
 /** Other names of the fields of the Elastic Common Schema. Of several that fit, the first one is taken. */
 export const ecsAliases: Readonly<Partial<Record<EcsPath, readonly string[]>>> = {
-  'log.logger': ['logger', 'logger_name', 'loggerName', 'LoggerName', 'Category', 'SourceContext', 'record.name'],
+  'log.logger': [
+    'logger',
+    'logger_name',
+    'loggerName',
+    'LoggerName',
+    'Category',
+    'SourceContext',
+    '@module',
+    'record.name',
+  ],
   'log.origin.function': ['funcName', 'record.function'],
   'log.origin.file.line': ['record.line'],
   'trace.id': ['trace_id', 'traceId', 'traceID', 'traceid', 'TraceId', '@tr', 'dd.trace_id'],

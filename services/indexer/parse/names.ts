@@ -19,7 +19,8 @@ const ownNames = [
   'Message', 'RenderedMessage', '@m', '@mt', 'event',
   'lvl', 'loglevel', 'log_level', 'levelname', 'LogLevel', 'Level', '@l', 'severity_text', 'PRIORITY', 'priority',
   'severity_number', 'caller', 'name',
-  // log4j's JsonLayout, loguru.
+  // hclog, log4j's JsonLayout, loguru.
+  '@message', '@level',
   'instant.epochSecond', 'instant.nanoOfSecond', 'record.message', 'record.level.name', 'record.time.timestamp',
   '@timestamp', 'timestamp', 'time', 'date', 'ts', 't', 'Timestamp', '@t', 'datetime', 'asctime',
   '__REALTIME_TIMESTAMP', '_SOURCE_REALTIME_TIMESTAMP',
@@ -98,13 +99,13 @@ export const appVersionLabels = origins.appVersionLabels.map((name) => podLabelN
 export const messageNames = own('log', 'message', 'msg', 'MESSAGE');
 /** Of a structured line. */
 export const lineMessageNames = own(
-  'message', 'msg', 'Message', 'RenderedMessage', '@m', 'log', 'MESSAGE', 'event', '@mt', 'record.message',
+  'message', 'msg', 'Message', 'RenderedMessage', '@m', 'log', 'MESSAGE', 'event', '@mt', '@message', 'record.message',
 ); // prettier-ignore
 export const streamNames = own('stream');
 // prettier-ignore
 export const levelNames = own(
   'log.level', 'level', 'severity', 'lvl', 'loglevel', 'log_level', 'levelname', 'LogLevel', 'Level', '@l',
-  'severity_text', 'PRIORITY', 'priority', 'severity_number', 'record.level.name',
+  'severity_text', 'PRIORITY', 'priority', 'severity_number', '@level', 'record.level.name',
 );
 /** Of the journal: microseconds, as text. */
 export const journalTimeNames = own('__REALTIME_TIMESTAMP', '_SOURCE_REALTIME_TIMESTAMP');

@@ -26,6 +26,8 @@ test('the rest of a head: functions, files and lines, threads next to loggers', 
   check('2026-01-02T03:04:05Z\tINFO\tready\t{"port":80}', {
     time: created, level: 'info', message: 'ready', attributes: { port: 80 },
   }); // prettier-ignore
+  check('2026-01-02T03:04:05Z\tinfo\tready', { time: created, level: 'info', message: 'ready' });
+  check('2026-01-02T03:04:05Z info\tready', { time: created, message: 'info\tready' });
   check('2026-01-02T03:04:05Z INFO main.go:12 is odd', { time: created, level: 'info', message: 'main.go:12 is odd' });
   const main = { process: { thread: { name: 'main' } } };
   check('03:04:05,678 INFO  c.s.Cart [main] x', { level: 'info', message: 'x', log: { logger: 'c.s.Cart' }, ...main });

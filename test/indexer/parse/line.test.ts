@@ -149,7 +149,10 @@ test('levels compare as their severity does', () => {
   );
 });
 
-test('JSON of log4j and of loguru', () => {
+test('JSON of log4j, hclog and loguru', () => {
+  check('{"@level":"warn","@message":"m","@module":"a.b","@timestamp":"2026-01-02T03:04:05.5Z"}', {
+    time: '2026-01-02T03:04:05.500Z', level: 'warn', message: 'm', log: { logger: 'a.b' },
+  }); // prettier-ignore
   const instant = (epochSecond: unknown, nanoOfSecond?: unknown): string =>
     JSON.stringify({ instant: { epochSecond, nanoOfSecond }, level: 'INFO', message: 'm' });
   check(instant(1_767_323_045, 678_901_234), { time: '2026-01-02T03:04:05.678901234Z', level: 'info', message: 'm' });

@@ -101,7 +101,7 @@ function readWithLine(head: HeadState, at: number, wordEnd: number): number {
   const { end, dots, isClass, isFile } = name;
   const isKnown = line.level !== 0;
   if (end + 1 === wordEnd) {
-    if (!isKnown || dots === 0 || isFile) return -1;
+    if (!isKnown || dots === 0) return -1;
     line.setText(LOGGER, bytes, at, end);
     head.certain = wordEnd;
     if (bytes[wordEnd] === SPACE) readFile(head, wordEnd + 1);
