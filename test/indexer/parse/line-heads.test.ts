@@ -34,6 +34,12 @@ test('the rest of a head: functions, files and lines, threads next to loggers', 
   check('02-Jan-2026 03:04:05.678 SEVERE [main] com.shop.Cart.place x', {
     level: 'error', message: 'x', log: { logger: 'com.shop.Cart.place' }, attributes: { level: 'SEVERE' }, ...main,
   }); // prettier-ignore
+  check('2026-01-02T03:04:05Z  INFO 7 --- [         main] o.a.c.c.C.[Tomcat].[/]   : x', {
+    time: created, level: 'info', message: 'x', log: { logger: 'o.a.c.c.C.[Tomcat].[/]' },
+    process: { pid: 7, thread: { name: 'main' } },
+  }); // prettier-ignore
+  check('03:04:05,678 INFO list[7] : x', { level: 'info', message: 'x', log: { logger: 'list[7]' } });
+  check('03:04:05,678 INFO list[7] x', { level: 'info', message: 'list[7] x' });
   check('03:04:05,678 INFO  example.org [main] x', { level: 'info', message: 'example.org [main] x' });
   check('[2026-01-02 03:04:05,678] INFO started (kafka.server.Server)', {
     level: 'info',

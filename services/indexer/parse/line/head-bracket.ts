@@ -15,7 +15,7 @@ import { hasDots } from './head-name.ts';
 import { type HeadState, LOGGER, PID, PROCESS, THREAD, THREAD_ID } from './head-state.ts';
 import { levelOfWord } from './level-words.ts';
 import { fieldNumber } from './line.ts';
-import { CLOSING, COLON, find, integerOf, isWordAt, pastBlanks, pastWord } from './scan.ts';
+import { CLOSING, COLON, SPACE, find, integerOf, isWordAt, pastBlanks, pastWord } from './scan.ts';
 
 const BYTES_MAX = 200;
 const CLIENT = fieldNumber('client.ip');
@@ -65,7 +65,7 @@ function beforeLevel(head: HeadState, from: number, close: number): number {
   if (!head.hasTime) return -1;
   const pid = integerOf(bytes, from, close);
   if (pid >= 0) line.setInteger(PID, pid);
-  else line.setText(THREAD, bytes, from, close);
+  else setThread(head, from, close);
   return close + 1;
 }
 
@@ -92,10 +92,18 @@ function behindLevel(head: HeadState, from: number, close: number): number {
     return -1;
   }
   if (line.fields[THREAD] === 0) {
-    line.setText(THREAD, bytes, from, close);
+    setThread(head, from, close);
     head.threadEnd = close + 1;
   }
   return close + 1;
+}
+
+/** Without the blanks that make all as long. */
+function setThread({ bytes, line }: HeadState, from: number, close: number): void {
+  const start = pastBlanks(bytes, from, close);
+  let end = close;
+  while (end > start && bytes[end - 1] === SPACE) end -= 1;
+  line.setText(THREAD, bytes, start, end);
 }
 
 /** 10.0.0.1:4711, ::1:4711: the port is behind the last colon. */

@@ -2,6 +2,7 @@
 //
 //   shop -, shop|, c.s.Cart:, shop::cart:     a logger, and what ends it; without a dot a colon may be the text's
 //   Shop.Cart[14]                             .NET: with the number of an event
+//   o.a.c.c.C.[Tomcat].[localhost].[/]  :     Spring Boot: a logger of Tomcat
 //   shop.cart:place:31 -                      loguru: with function and line
 //   c.s.Cart:8:, src/main.rs:12:              with the line; or the file and its line
 //   c.s.Cart [main], [main] c.s.Cart.start    log4j, Tomcat: next to its thread, a name of a class
@@ -13,7 +14,7 @@ import { type HeadState, LOGGER, THREAD } from './head-state.ts';
 import { type Line, fieldNumber } from './line.ts';
 import {
   BAR, CLOSING, COLON, DASH, OPENING, SPACE,
-  BRACE, TAB, find, integerOf, isDigit, isLetter, pastBlanks,
+  BRACE, TAB, find, integerOf, isDigit, isLetter, pastBlanks, pastWord,
 } from './scan.ts'; // prettier-ignore
 
 const FILE = fieldNumber('log.origin.file.name');
@@ -49,7 +50,8 @@ export function readName(head: HeadState, at: number, wordEnd: number): number {
   const { end } = name;
   if (end === at) return -1;
   const isKnown = line.level !== 0;
-  if (end < wordEnd && isKnown && bytes[end] === OPENING) return readEvent(head, at, wordEnd);
+  if (end < wordEnd && isKnown && bytes[end] === OPENING)
+    return head.hasTime ? readBracketed(head, at) : readEvent(head, at, wordEnd);
   if (end < wordEnd && bytes[end] === COLON) return readWithLine(head, at, wordEnd);
   if (end < wordEnd || name.isFile) return -1;
   const after = pastBlanks(bytes, wordEnd, head.limit);
@@ -85,10 +87,21 @@ function readUnseparated(head: HeadState, at: number, wordEnd: number, after: nu
   return -1;
 }
 
+/** A name with brackets, up to a blank, before a colon that stands alone. */
+function readBracketed(head: HeadState, at: number): number {
+  const { bytes, line, limit } = head;
+  const end = pastWord(bytes, at, limit);
+  const colon = pastBlanks(bytes, end, limit);
+  if (colon === end || bytes[colon] !== COLON || bytes[colon + 1] !== SPACE) return -1;
+  line.setText(LOGGER, bytes, at, end);
+  head.certain = colon + 1;
+  return -1;
+}
+
 /** Shop.Cart[14]: the word ends before the closing bracket. */
 function readEvent(head: HeadState, at: number, wordEnd: number): number {
   const { bytes, line } = head;
-  if (bytes[wordEnd] !== CLOSING || name.dots === 0 || head.hasTime) return -1;
+  if (bytes[wordEnd] !== CLOSING || name.dots === 0) return -1;
   if (integerOf(bytes, name.end + 1, wordEnd) < 0) return -1;
   line.setText(LOGGER, bytes, at, name.end);
   head.certain = wordEnd + 1;
