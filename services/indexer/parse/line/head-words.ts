@@ -24,6 +24,7 @@ const ROUND_OPENING = 0x28;
 const ROUND_CLOSING = 0x29;
 const HOST_BYTES_MAX = 255;
 const TAG_BYTES_MAX = 64;
+const SMALL_A = 0x61;
 const LEVEL_BYTES_MIN = 4;
 const LEVEL_BYTES_MAX = 12;
 const RUNTIME_BYTES_MAX = 32;
@@ -45,7 +46,8 @@ const PHP_LEVELS: ReadonlyMap<string, number> = new Map(
  */
 export function readSyslogTag(head: HeadState, at: number, isSyslogs: boolean): boolean {
   const { bytes, line } = head;
-  if (!isSyslogs && !line.time.isKnown) return false;
+  // Of other times the most have a level in capitals behind them: no host.
+  if (!isSyslogs && (!line.time.isKnown || bytes[at]! < SMALL_A)) return false;
   if (!line.time.isKnown && readTag(head, at, true)) return true;
   const hostEnd = pastWord(bytes, at, Math.min(head.limit, at + HOST_BYTES_MAX));
   if (bytes[hostEnd] !== SPACE || !isHost(bytes, at, hostEnd) || levelOfWord(bytes, at, hostEnd) !== 0) return false;
