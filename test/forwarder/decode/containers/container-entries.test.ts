@@ -3,8 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeMulti } from '@msgpack/msgpack';
+import { decodeMulti, encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
+import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import { chainAfterEntry, chainStart } from '#shared/record/chain.ts';
 import { ContainerEntries } from '#forwarder/decode/containers/container-entries.ts';
@@ -213,5 +214,38 @@ test('any lines in any pieces: the same entries, and the chain of all of them', 
       }
       assert.equal(Buffer.from(chain).toString('hex'), cut.chain);
     }),
+  );
+});
+
+test('metadata is no part of a name', () => {
+  const content = Buffer.from('1970-01-01T00:00:01Z stdout P a\nnone\n1970-01-01T00:00:01Z stdout F b\nthe rest');
+  const readWith = (
+    metadata: (() => Uint8Array | null) | undefined,
+  ): { chain: string; own: string; times: unknown[] } => {
+    const source = { fields: { 'host.name': 'h' }, format: CRI, ...(metadata !== undefined && { metadata }) };
+    const entries = new ContainerEntries(source, START);
+    const writer = new MsgpackWriter(1024);
+    const { at } = entries.take(writer, content, 0, content.length);
+    const own = Buffer.from(entries.chain).toString('hex');
+    entries.asLine(writer, content, at, content.length);
+    const run = writer.take();
+    let chain: Uint8Array = START.chain;
+    for (let start = 0; start < run.length;) {
+      const end = entryEnd(run, start, run.length);
+      chain = chainAfterEntry(chain, run, start, end);
+      start = end;
+    }
+    const times = [...decodeMulti(run)].map((entry) => (entry as [unknown, unknown])[0]);
+    return { chain: Buffer.from(chain).toString('hex'), own, times };
+  };
+  const without = readWith(undefined);
+  let calls = 0;
+  const withSome = readWith(() => ((calls += 1) % 2 === 0 ? encode({ calls }) : null));
+  assert.deepEqual([withSome.chain, withSome.own], [without.chain, without.own]);
+  assert.equal(readWith(() => encode({ a: 'b' })).own, without.own);
+  assert.deepEqual(withSome.times.map(Array.isArray), [false, false, false, true]);
+  assert.deepEqual(
+    readWith(() => encode({ a: 'b' })).times,
+    without.times.map((time) => [time, { a: 'b' }]),
   );
 });
