@@ -97,7 +97,7 @@ it('shows the last lines, in order', async () => {
 it('puts names before lines as soon as there is a second', async () => {
   await check(
     ['--since', '2026-03-01T12:00:03Z', '--until', '2026-03-01T12:00:06Z'],
-    ['web     | three', 'web     | lines', 'billing | four', 'app.x   | {"code":7}', ''].join('\n'),
+    ['web     | three\r', 'web     | lines', 'billing | four', 'app.x   | {"code":7}', ''].join('\n'),
   );
 });
 
