@@ -11,6 +11,7 @@ import {
   CUSTOM_NAME,
   CUSTOM_TEMPLATE,
   DEFAULT_STREAM,
+  IGNORE_BEYOND_LIMIT,
   type IndexLayout,
   retentionText,
   STREAM_PATTERNS,
@@ -30,6 +31,10 @@ const NO_COMPACT_NUMBERS =
   'disk: this Elasticsearch does not know the settings by which numbers take less of it ' +
   '(index.use_time_series_doc_values_format, index.seq_no.index_options); documents take about 8 % more';
 
+const NO_NUMBER_FIELDS =
+  'fields: this server refuses documents with a field too many, so that numbers of attributes get no fields ' +
+  '(SLUICE_ELASTICSEARCH_NUMBER_FIELDS); they are found and compared as always';
+
 export interface SetupOptions {
   readonly retentionMs: number;
   readonly layout?: IndexLayout;
@@ -46,8 +51,11 @@ export async function setUp(connection: Connection, options: SetupOptions): Prom
   if (name === 'OpenSearch') return setUpOpenSearch(connection, options);
   const retention = retentionText(options.retentionMs);
   const hasLifecycle = await knowsLifecycle(connection);
+  const lacksNumbers = options.layout?.hasNumberFields === true && !(await ignoresBeyondLimit(connection));
+  const layout = { ...options.layout, ...(lacksNumbers && { hasNumberFields: false }) };
   const lines = [
-    ...(await putTemplates(connection, { ...options, product: name, hasLifecycle })),
+    ...(await putTemplates(connection, { ...options, layout, product: name, hasLifecycle })),
+    ...(lacksNumbers ? [NO_NUMBER_FIELDS] : []),
     await makeStream(connection),
   ];
   if (hasLifecycle) {
@@ -66,9 +74,21 @@ export async function setUp(connection: Connection, options: SetupOptions): Prom
   return lines;
 }
 
+/** Asked by a template that nothing is made of. */
+async function ignoresBeyondLimit(connection: Connection): Promise<boolean> {
+  const index_patterns = ['sluice-asks-and-makes-nothing'];
+  const body = JSON.stringify({ index_patterns, template: { settings: { [IGNORE_BEYOND_LIMIT]: true } } });
+  const { status, text } = await ask(connection, { method: 'POST', path: '/_index_template/_simulate', body });
+  if (status === 200) return true;
+  if (status === 400 && text.includes(IGNORE_BEYOND_LIMIT)) return false;
+  throw requestFailure(status, text);
+}
+
 /** The policy comes before the data stream: the plugin looks for one when an index is made. */
 async function setUpOpenSearch(connection: Connection, options: SetupOptions): Promise<string[]> {
-  const lines = await putTemplates(connection, { ...options, product: 'OpenSearch', hasLifecycle: false });
+  const layout = { ...options.layout, hasNumberFields: false };
+  const lines = await putTemplates(connection, { ...options, layout, product: 'OpenSearch', hasLifecycle: false });
+  if (options.layout?.hasNumberFields === true) lines.push(NO_NUMBER_FIELDS);
   if (options.layout?.mode === 'logsdb') lines.push('index mode: OpenSearch has no logsdb; indices are kept as usual');
   const retention = await putPolicy(connection, options.retentionMs);
   return [...lines, await makeStream(connection), retention];

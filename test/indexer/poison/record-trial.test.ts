@@ -17,7 +17,7 @@ async function reportsOf(pieces: readonly Piece[]): Promise<number> {
   const limits = { timeoutMs: 5000, lineBytesMax: 1e6, bytesMax: 1e8 };
   const options = { bytesMax: 1e8, bodyBytesMax: 1e6, trustedTenants: [], lines: limits, lettersBytesMax: 1e8 };
   let reports = 0;
-  const fetched = { ...record, partition: 0, offset: 0n, timestampMs: 0, appendedMs: 0 };
+  const fetched = { ...record, partition: 0, offset: 0, timestampMs: 0, appendedMs: 0 };
   await openWholly(
     fetched,
     { ...options, documentBytesMax: 20_000, decompress: (...of) => decompress(...of, ANY_WINDOW) },
