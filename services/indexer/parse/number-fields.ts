@@ -24,7 +24,7 @@ interface NumberField {
 }
 
 export class NumberFields {
-  /** Numbers so far that have no field, for so many keys had one before. Those of names that are too long are not counted. */
+  /** Numbers so far that have no field, for so many keys had one before; those of too long names are not counted. */
   leftOut = 0;
   readonly #max: number;
   /** By key, as it is written in JSON; several may share a field. */

@@ -18,7 +18,7 @@ export function messageText({ source }: StoredDocument): string {
   return JSON.stringify(source['attributes'] ?? {});
 }
 
-/** For a terminal, which needs no carriage return to end a line. Elsewhere all bytes are printed as they were written. */
+/** For a terminal, which needs no carriage return to end a line. Elsewhere all bytes are printed as they came. */
 export function withoutReturns(lines: string): string {
   return lines.replaceAll(/\r(?=\n|$)/g, '');
 }

@@ -1,5 +1,5 @@
-// Thousands of keys, each a number here, a text or an object there: nothing conflicts, no field is added to the mapping,
-// and each key is found by its text and compared by number, to the last digit of 64 bits.
+// Thousands of keys, each a number here, a text or an object there: nothing conflicts, no field is added to the
+// mapping, and each key is found by its text and compared by number, to the last digit of 64 bits.
 //
 // SLUICE_TEST_KEY_EVENTS: so many events. SLUICE_TEST_KEYS_CHECKED: so many of the 5,000 keys are asked for.
 

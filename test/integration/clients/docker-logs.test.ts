@@ -161,9 +161,10 @@ suite('docker logs and sluice logs', { skip: skipped === null ? false : `SKIPPED
     const [stdout, stderr] = [new Bytes(), new Bytes()];
     const stop = new AbortController();
     const ended = run([...args], { config, stdout, stderr, signal: stop.signal, clock: systemClock });
-    while (like && (stdout.bytes.length < like.stdout.length || stderr.bytes.length < like.stderr.length))
-      await delay(20);
-    if (like) stop.abort();
+    if (like) {
+      while (stdout.bytes.length < like.stdout.length || stderr.bytes.length < like.stderr.length) await delay(20);
+      stop.abort();
+    }
     await ended;
     return { stdout: stdout.bytes, stderr: stderr.bytes };
   }

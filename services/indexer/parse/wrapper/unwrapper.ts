@@ -8,7 +8,8 @@
 // line that takes another time, container and level for itself.
 //
 // Guarantees: an entry that is left alone costs a look at the first bytes of its text. What the line says is in
-// the new entry, its text and pairs, but for a pair whose key the record has too. Linear; one buffer serves all entries.
+// the new entry, its text and pairs, but for a pair whose key the record has too. Linear; one
+// buffer serves all entries.
 
 import { containerChildren, containerHeaderSize } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
