@@ -45,7 +45,7 @@ const COMPACT_NUMBERS = {
 };
 
 /** Without it a document with one field too many would be refused. */
-export const IGNORE_BEYOND_LIMIT = 'index.mapping.total_fields.ignore_dynamic_beyond_limit';
+const IGNORE_BEYOND_LIMIT = 'index.mapping.total_fields.ignore_dynamic_beyond_limit';
 
 /** How an index is laid out. What is absent is left to the server. */
 export interface IndexLayout {
