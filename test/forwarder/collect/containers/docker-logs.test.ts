@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import type { DockerRule } from '#shared/config/settings/container-rules.ts';
 import { dockerRule } from '#forwarder/collect/sources/docker-logs.ts';
 import { FileWorld, type Running } from '../files/file-world.ts';
-import { DockerTree, jsonLine } from './docker-tree.ts';
+import { DockerTree, jsonLine, PART } from './docker-tree.ts';
 
 function start(world: FileWorld, tree: DockerTree, rule: DockerRule = {}): Running {
   return world.start(dockerRule({ path: tree.path, ...rule }, 'node-1'));
@@ -19,9 +19,9 @@ test('what an event of a container says', { timeout: 60_000 }, async () => {
   await using world = new FileWorld();
   const tree = new DockerTree(world.path('containers'));
   tree.create('web', { 'com.docker.compose.service': 'shop' });
-  tree.log('web', 'a\n', 'b', 'c\n');
+  tree.log('web', 'a\n', PART, 'c\n');
   start(world, tree);
-  assert.deepEqual(await world.untilLines(3), ['a', 'b', 'c']);
+  assert.deepEqual(await world.untilLines(3), ['a', PART, 'c']);
   const [a, b, c] = [...world.intake.held.values()];
   assert.deepEqual(a, {
     message: 'a',
@@ -104,15 +104,15 @@ test('a container that is renamed keeps the names of its lines', { timeout: 60_0
   await using world = new FileWorld();
   const tree = new DockerTree(world.path('containers'));
   tree.create('web');
-  tree.log('web', 'a\n', 'b');
+  tree.log('web', 'a\n', PART);
   await using first = start(world, tree);
   await world.untilLines(2);
   await first[Symbol.asyncDispose]();
-  // `b` is open, and goes on.
+  // The last line is open, and goes on.
   tree.rename('web', 'other');
   tree.log('web', 'c\n', 'd\n');
   start(world, tree);
-  assert.deepEqual(await world.untilLines(4), ['a', 'b', 'c', 'd']);
+  assert.deepEqual(await world.untilLines(4), ['a', PART, 'c', 'd']);
   assert.deepEqual(
     new Set([...world.intake.held.values()].map((record) => record['container.name'])),
     new Set(['web']),

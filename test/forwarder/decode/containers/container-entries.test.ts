@@ -132,16 +132,33 @@ const json = (log: string, more = ''): string =>
   `{"log":${JSON.stringify(log)},"stream":"stdout"${more},"time":"${T}"}\n`;
 
 test('lines of json-file', () => {
-  check(JSON_FILE, `${json('a\n')}${json('ä\tb\r\n')}`, [`${S} stdout a`, `${S} stdout ä\tb`]);
-  check(JSON_FILE, json('a') + json('b') + json('c\n') + json('\n'), [
-    `${S} stdout [1 of 1] a…`,
-    `${S} stdout [2 of 1] b…`,
-    `${S} stdout [3 of 1] c`,
-    `${S} stdout `,
-  ]);
+  check(JSON_FILE, `${json('a\n')}${json('ä\tb\r\n')}`, [`${S} stdout a`, `${S} stdout ä\tb\r`]);
   check(JSON_FILE, `{"log":"a\\n","log":"b\\n","stream":"stderr","time":"${T}"}\n`, [`${S} stderr b`]);
   const { records } = read([Buffer.from(json('a\n', ',"attrs":{"tag":"x","n":1,"constructor":"p"}'))], JSON_FILE);
   assert.deepEqual(records[0]?.['attrs'], { tag: 'x', constructor: 'p' });
+});
+
+test('Docker cuts lines where 16 KiB are full, and what is shorter is whole', () => {
+  const a = 'a'.repeat(16 * 1024);
+  const shown = (...texts: string[]): string[] =>
+    read([Buffer.from(texts.map((text) => json(text)).join(''))], JSON_FILE).shown;
+  assert.deepEqual(shown(a, a, 'c\n', '\n'), [
+    `${S} stdout [1 of 1] ${a}…`,
+    `${S} stdout [2 of 1] ${a}…`,
+    `${S} stdout [3 of 1] c`,
+    `${S} stdout `,
+  ]);
+  // The last words of a container, and the first line of its next run.
+  check(JSON_FILE, json('last words') + json('first line\n'), [`${S} stdout last words`, `${S} stdout first line`]);
+  assert.deepEqual(shown(a, 'last words', 'first line\n'), [
+    `${S} stdout [1 of 1] ${a}…`,
+    `${S} stdout [2 of 1] last words`,
+    `${S} stdout first line`,
+  ]);
+  assert.deepEqual(shown(a.slice(1), 'b\n'), [`${S} stdout ${a.slice(1)}`, `${S} stdout b`]);
+  // As Docker writes what is no UTF-8: a character that it has cut.
+  assert.deepEqual(shown(`${a.slice(3)}\ufffd`, 'b\n').length, 2);
+  assert.match(shown(`${a.slice(1)}\ufffd`, 'b\n')[1] ?? '', /2 of 1/);
 });
 
 test('what is no line of json-file passes as it is, and one behind a torn one is whole', () => {
