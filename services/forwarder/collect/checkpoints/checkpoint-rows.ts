@@ -1,7 +1,7 @@
 // The tables of the checkpoints, and what their rows say. They are read in pages, of some sources each with all of
 // their generations: so neither side ever holds more than a page beside what it keeps.
 
-import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { GENERATIONS, putAddedOfSources, putOpenLines, SOURCES } from './added-tables.ts';
 
 export interface SourceRow {
@@ -79,22 +79,24 @@ export function pageAfter(
   database: DatabaseSync,
   after: string | null,
 ): CheckpointRows & { readonly next: string | null } {
+  const select = (sql: string): StatementSync => {
+    const statement = database.prepare(sql);
+    // A number beyond 2^53 would end the reading of all.
+    statement.setReadBigInts(true);
+    return statement;
+  };
   const [table, key] = after === null ? ['s', ''] : [after.slice(0, 1), after.slice(1)];
   if (table === 'e') {
-    const rows = database
-      .prepare('SELECT * FROM examined WHERE identity > ? ORDER BY identity LIMIT ?')
-      .all(key, PAGE_EXAMINED);
+    const rows = select('SELECT * FROM examined WHERE identity > ? ORDER BY identity LIMIT ?').all(key, PAGE_EXAMINED);
     const examined = rows.map((row) => ({ identity: String(row['identity']), size: Number(row['size']) }));
     const next = examined.length < PAGE_EXAMINED ? null : `e${examined.at(-1)?.identity ?? ''}`;
     return { sources: [], generations: [], examined, next };
   }
-  const sources = database
-    .prepare(`SELECT * FROM ${SOURCES} WHERE path > ? ORDER BY path LIMIT ?`)
+  const sources = select(`SELECT * FROM ${SOURCES} WHERE path > ? ORDER BY path LIMIT ?`)
     .all(key, PAGE_SOURCES)
     .map(sourceOf);
   const last = sources.at(-1)?.path ?? '';
-  const generations = database
-    .prepare(`SELECT * FROM ${GENERATIONS} WHERE source > ? AND source <= ?`)
+  const generations = select(`SELECT * FROM ${GENERATIONS} WHERE source > ? AND source <= ?`)
     .all(key, last)
     .map(generationOf);
   return { sources, generations, examined: [], next: sources.length < PAGE_SOURCES ? 'e' : `s${last}` };
@@ -105,6 +107,11 @@ const PUT_GENERATION = `
     source, number, identity, offset, chain, crc32, tail, head, size, unfinished_end, written_ms, skip_end
   ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 `;
+
+/** As many bytes as can be counted: one file that says that it has more must not keep all others from being saved. */
+export function counted(bytes: number): number {
+  return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(bytes, Number.MAX_SAFE_INTEGER));
+}
 
 /** In a transaction. */
 export function putSources(database: DatabaseSync, sources: readonly SourceRow[]): void {
@@ -119,8 +126,8 @@ export function putGenerations(database: DatabaseSync, generations: readonly Gen
   for (const one of generations) {
     const { source, number, identity, offset, chain, crc32, tail, head, size } = one;
     const { unfinishedEnd, writtenMs, skipEnd } = one;
-    const known = [source, number, identity, offset, chain, crc32, tail, head, size] as const;
-    put.run(...known, unfinishedEnd, writtenMs, skipEnd);
+    const known = [source, number, identity, counted(offset), chain, crc32, tail, head, counted(size)] as const;
+    put.run(...known, counted(unfinishedEnd), writtenMs, counted(skipEnd));
   }
   putOpenLines(database, generations);
 }

@@ -12,6 +12,7 @@ import { serveWorker } from '#shared/sqlite/worker-thread.ts';
 import { prepareAdded, removeOpenLines } from './added-tables.ts';
 import {
   type CheckpointRows,
+  counted,
   type GenerationRow,
   pageAfter,
   prepareSchema,
@@ -104,7 +105,7 @@ function save(database: DatabaseSync, changes: SavedChanges): void {
     forgetSources(database, forgotten, firstNumber);
     putSources(database, sources);
     putGenerations(database, generations);
-    for (const { identity, size } of examined) putExamined.run(identity, size);
+    for (const { identity, size } of examined) putExamined.run(identity, counted(size));
     for (const { source, number } of removedGenerations) removeGeneration.run(source, number);
     removeOpenLines(database, removedGenerations);
     for (const identity of removedExamined) removeExamined.run(identity);

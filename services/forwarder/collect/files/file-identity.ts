@@ -2,7 +2,7 @@
 // two anybody who may write to the folder may put something else there, so it is asked again of the descriptor: a FIFO
 // would be waited for in one of the few threads that read files, and a device would be read without end.
 
-import { type BigIntStats, constants } from 'node:fs';
+import { type BigIntStats, constants, type Stats } from 'node:fs';
 import { type FileHandle, open, readlink, realpath, stat } from 'node:fs/promises';
 import { SluiceError } from '#shared/errors.ts';
 
@@ -54,13 +54,23 @@ export async function openRegular(path: string, { root = null }: OpenOptions = {
   const links = root === null ? 0 : constants.O_NOFOLLOW;
   const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | links);
   try {
-    if (!(await handle.stat()).isFile()) throw refusal(path, 'it is no regular file');
+    if (!(await statusOf(handle, path)).isFile()) throw refusal(path, 'it is no regular file');
     if (root !== null && !(await isBelow(handle, root))) throw refusal(path, `a link leads out of ${root}`);
     return handle;
   } catch (error) {
     await handle.close();
     throw error;
   }
+}
+
+/**
+ * What the system says of an open file. A sparse file takes no disk and may say that it has 8 EiB, to which no place
+ * can be counted: rejects as where it cannot be read.
+ */
+export async function statusOf(file: FileHandle, path: string): Promise<Stats> {
+  const found = await file.stat();
+  if (found.size > Number.MAX_SAFE_INTEGER) throw refusal(path, `it says that it has ${found.size} bytes`);
+  return found;
 }
 
 /**

@@ -8,7 +8,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { FileEntries } from '../../decode/files/file-entries.ts';
 import { CHECK_BYTES, checkOf, headOf, isWrittenSince, markOf, readAt, tailOf } from './file-bytes.ts';
-import { identityOf, isFileError, openRegular } from './file-identity.ts';
+import { identityOf, isFileError, openRegular, statusOf } from './file-identity.ts';
 import type { FoundFile } from './found-files.ts';
 import { NulRun, spendNuls } from './nul-run.ts';
 import { type Generation, unreadBytesOf } from '../checkpoints/generations.ts';
@@ -130,7 +130,7 @@ export class FollowedFile implements Reader {
   /** Whether there is more; null where the file has other content. */
   async #read(slot: Slot): Promise<boolean | null> {
     const { generation } = this;
-    const times = await this.handle.stat();
+    const times = await statusOf(this.handle, this.path);
     const { size, mtimeMs, nlink } = times;
     this.#size = size;
     if (nlink === 0) this.isLinked = false;
