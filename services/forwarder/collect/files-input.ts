@@ -144,12 +144,19 @@ export class FilesInput {
       if (isFull && fullMs === Number.NEGATIVE_INFINITY) this.#telemetry.started(collector.followed.count);
       const tookMs = clock.monotonicMs() - beganMs;
       if (isFull) fullMs = beganMs + walkEachMs(tookMs, collector.followed.waiting);
-      await this.#pause(Math.max(SOON_MS, SOON_RATIO * tookMs));
+      await this.#rest(collector, clock.monotonicMs() + Math.max(SOON_MS, SOON_RATIO * tookMs), fullMs);
+    }
+  }
+
+  /** Whoever wants a walk does not shorten the rest from the last one. */
+  async #rest(collector: FileCollector, restedMs: number, fullMs: number): Promise<void> {
+    const { clock } = this.#options;
+    while (!this.#closing.signal.aborted) {
+      const untilMs = this.#isWalkWanted ? restedMs : Math.max(restedMs, fullMs);
+      const leftMs = untilMs - clock.monotonicMs();
+      if (leftMs <= 0) return;
+      await this.#pause(Math.min(TICK_MS, leftMs));
       this.#tick(collector);
-      while (!signal.aborted && !this.#isWalkWanted && clock.monotonicMs() < fullMs) {
-        await this.#pause(Math.min(TICK_MS, fullMs - clock.monotonicMs()));
-        this.#tick(collector);
-      }
     }
   }
 
@@ -182,6 +189,7 @@ export class FilesInput {
   }
 
   #walkSoon(): void {
+    if (this.#isWalkWanted) return;
     this.#isWalkWanted = true;
     this.#wake?.();
   }

@@ -18,6 +18,8 @@ const NAMES_MAX = 100_000;
 /** Of a walk. */
 const LIMITS: WalkLimits = { files: 100_000, folders: 60_000 };
 const NAMES_AT_ONCE = 1024;
+/** A long name takes as much time as its pattern has ways. */
+const STEP_MS = 5;
 
 export interface WalkLimits {
   readonly files: number;
@@ -66,6 +68,7 @@ export class FileWalker {
     const overfull = new Set<string>();
     const links: string[] = [];
     const listings = new Map<string, Promise<Dirent[]>>();
+    const steps = new Steps();
     const list = (folder: string): Promise<Dirent[]> => {
       let listing = listings.get(folder);
       if (listing === undefined) {
@@ -84,6 +87,7 @@ export class FileWalker {
           overfull,
           links,
           list,
+          steps,
           limits,
           last: this.#last,
         });
@@ -126,6 +130,24 @@ class Patterns {
   }
 }
 
+/** Of a walk: after so many names, or so long, others have a turn. Names that are listed already take none by themselves. */
+class Steps {
+  #names = 0;
+  #sinceMs = performance.now();
+
+  /** Asked for each name. */
+  isOver(): boolean {
+    this.#names += 1;
+    return this.#names >= NAMES_AT_ONCE || performance.now() - this.#sinceMs >= STEP_MS;
+  }
+
+  async next(): Promise<void> {
+    await turn();
+    this.#names = 0;
+    this.#sinceMs = performance.now();
+  }
+}
+
 interface Visit {
   readonly patterns: Patterns;
   readonly paths: Map<string, FoundPath>;
@@ -133,6 +155,7 @@ interface Visit {
   readonly overfull: Set<string>;
   readonly links: string[];
   readonly list: (folder: string) => Promise<Dirent[]>;
+  readonly steps: Steps;
   readonly limits: WalkLimits;
   readonly last: ReadonlyMap<string, FoundPath>;
 }
@@ -147,6 +170,7 @@ async function visit(folder: string, segments: readonly Segment[], at: number, v
     await visit(folder, segments, at + 1, visiting);
     visiting.folders.add(folder);
     for (const entry of await visiting.list(folder || '/')) {
+      if (visiting.steps.isOver()) await visiting.steps.next();
       // A link may lead back to where it is.
       if (entry.isDirectory() && !entry.name.startsWith('.')) {
         await visit(`${folder}/${entry.name}`, segments, at, visiting);
@@ -161,20 +185,22 @@ async function visit(folder: string, segments: readonly Segment[], at: number, v
   }
   visiting.folders.add(folder);
   for (const entry of await visiting.list(folder || '/')) {
+    if (visiting.steps.isOver()) await visiting.steps.next();
+    if (!entry.isDirectory() && !entry.isSymbolicLink()) continue;
     if (!matchesName(segment, entry.name)) continue;
     const path = `${folder}/${entry.name}`;
     if (entry.isSymbolicLink() && visiting.patterns.rule.form !== undefined) visiting.links.push(path);
-    else if (entry.isDirectory() || (entry.isSymbolicLink() && (await isFolder(path)))) {
+    else if (entry.isDirectory() || (await isFolder(path))) {
       await visit(path, segments, at + 1, visiting);
     }
   }
 }
 
 async function files(folder: string, segment: Segment, visiting: Visit): Promise<void> {
-  const { folders, limits, links, overfull, patterns, paths, list } = visiting;
+  const { folders, limits, links, overfull, patterns, paths, list, steps } = visiting;
   folders.add(folder);
-  for (const [n, entry] of (await list(folder || '/')).entries()) {
-    if (n % NAMES_AT_ONCE === NAMES_AT_ONCE - 1) await turn();
+  for (const entry of await list(folder || '/')) {
+    if (steps.isOver()) await steps.next();
     if (entry.isDirectory()) continue;
     if (paths.size >= limits.files) return void overfull.add(folder);
     const path = `${folder}/${entry.name}`;

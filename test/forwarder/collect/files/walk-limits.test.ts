@@ -1,8 +1,9 @@
 // Folders and files of a walk are limited; of what there may be, every rule has a share.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { FileWalker } from '#forwarder/collect/files/file-walk.ts';
 import { FileWorld } from './file-world.ts';
 
@@ -37,5 +38,55 @@ test('a tree that fills its rule leaves the files of other rules, wherever it is
     await check([huge, b, c], limits);
     await check([b, huge, c], limits);
     await check([b, c, huge], limits);
+  }
+});
+
+test('names of a folder that many patterns look at take one short turn after another', async () => {
+  await using world = new FileWorld();
+  const NAMES = 2000;
+  const PATTERNS = 30;
+  mkdirSync(world.path('deep'));
+  for (let n = 0; n < NAMES; n++) writeFileSync(world.path(`deep/${n}`), '');
+  const check = async (pattern: (n: number) => string): Promise<void> => {
+    const walker = new FileWalker([{ include: Array.from({ length: PATTERNS }, (_, n) => world.path(pattern(n))) }]);
+    let turns = 0;
+    let isWalking = true;
+    const count = (): void => {
+      turns += 1;
+      if (isWalking) setImmediate(count);
+    };
+    setImmediate(count);
+    await walker.walk();
+    isWalking = false;
+    // Names are read from the disk once, which has turns as well, but few.
+    assert.ok(turns >= (PATTERNS * NAMES) / 1024, `${turns} turns`);
+  };
+  await check((n) => `deep/*_${n}_*/*.log`);
+  await check((n) => `deep/**/x${n}/*.log`);
+  await check((n) => `deep/*.${n}.log`);
+});
+
+test('who asks for walks all the time leaves a pause between them, in proportion to what they take', async (t) => {
+  await using world = new FileWorld();
+  const walks: { readonly beganMs: number; readonly endedMs: number }[] = [];
+  const { walk } = FileWalker.prototype;
+  t.mock.method(FileWalker.prototype, 'walk', async function slow(this: FileWalker) {
+    const beganMs = performance.now();
+    await delay(20);
+    const found = await walk.call(this);
+    walks.push({ beganMs, endedMs: performance.now() });
+    return found;
+  });
+  await using _ = world.start();
+  let n = 0;
+  writeFileSync(world.path('a0'), '');
+  await world.until(() => {
+    renameSync(world.path(`a${n}`), world.path(`a${n + 1}`));
+    n += 1;
+    return walks.length === 6;
+  });
+  for (const [i, { beganMs, endedMs }] of walks.slice(0, -1).entries()) {
+    const pauseMs = (walks[i + 1]?.beganMs ?? 0) - endedMs;
+    assert.ok(pauseMs >= 4 * (endedMs - beganMs) - 2, `${pauseMs} ms after ${endedMs - beganMs}`);
   }
 });
