@@ -3,8 +3,9 @@
 //
 // Only so many are open at once. Where there are more, those that are read to their end and were quiet for longest are
 // parked: closed, and opened again when they have something more. Where there are none, those that are held back are
-// parked for as long: who floods a node by many files keeps none of the others out. What is written to a parked file
-// just before it is removed is lost, as it is for a file that was never seen.
+// parked for as long: who floods a node by many files keeps none of the others out. Where there are none of these
+// either, files that grow take turns (open-shares.ts). What is written to a parked file just before it is removed is
+// lost, as it is for a file that was never seen.
 
 import type { Clock } from '#shared/clock.ts';
 import { folderOf } from './file-walk.ts';
@@ -12,6 +13,7 @@ import type { FoundFile } from './found-files.ts';
 import type { FollowedFile } from './followed-file.ts';
 import type { Generation } from '../checkpoints/generations.ts';
 import type { ReadingTurns } from './reading-turns.ts';
+import { OPEN_MS, OpenShares } from '../sources/open-shares.ts';
 import type { FileFigures } from './telemetry.ts';
 
 /** Whoever renamed or removed a file may still write to it for a moment. */
@@ -22,6 +24,10 @@ const UNFINISHED_MS = 5000;
 const QUIET_MS = 1000;
 /** A file that is held back for so long needs no descriptor meanwhile. */
 const HELD_MS = 500;
+/** An unfinished line has been given by then, and a rotated file is read, as a rule. */
+const OPEN_LONGER_MS = 10_000;
+/** A file that nobody can open again: its writer may have it open for ever. */
+const GONE_MS = 60_000;
 /** Times of the same write differ by that, as they were asked for. */
 const TIME_ROUNDING_MS = 0.001;
 /** A file that could not be read is tried again. */
@@ -40,6 +46,8 @@ export class FollowedFiles {
   /** Null: it is known, and needs no descriptor. */
   readonly #byPath = new Map<string, FollowedFile | null>();
   readonly #pathsOf = new Map<FollowedFile, Set<string>>();
+  readonly #openedMs = new Map<FollowedFile, number>();
+  readonly #shares = new OpenShares<FollowedFile>();
   readonly #failedMs = new Map<FollowedFile, number>();
   /** Since when no path leads to them. */
   readonly #goneMs = new Map<FollowedFile, number>();
@@ -92,6 +100,7 @@ export class FollowedFiles {
   walked(present: ReadonlySet<string>): number {
     this.#waitingLast = this.#waiting;
     this.#waiting = 0;
+    this.#shares.walked();
     for (const parked of [this.#parked, this.#heldUntilMs])
       for (const identity of parked.keys()) if (!present.has(identity)) parked.delete(identity);
     return this.#waitingLast;
@@ -123,13 +132,22 @@ export class FollowedFiles {
       this.#heldUntilMs.set(file.generation.identity, file.heldUntilMs);
       return this.#park(file);
     }
+    const giver = isHeld ? null : this.#giverFor(identity, nowMs);
+    if (giver !== null) return this.#park(giver);
     this.#waiting += 1;
+    if (!isHeld) this.#shares.refused(identity, path);
     if (base === path) this.#parked.add(identity);
     return false;
   }
 
+  #giverFor(identity: string, nowMs: number): FollowedFile | null {
+    const canGive = (file: FollowedFile): boolean => !file.isOver && this.#canGive(file, nowMs);
+    const open = (): FollowedFile[] => [...this.#openedMs.keys()].filter(canGive);
+    return this.#shares.giverFor(identity, nowMs, open, canGive);
+  }
+
   #park(file: FollowedFile): true {
-    this.#parked.add(file.generation.identity);
+    if (file.path === file.generation.source.path) this.#parked.add(file.generation.identity);
     this.#close(file);
     return true;
   }
@@ -137,7 +155,9 @@ export class FollowedFiles {
   add(file: FollowedFile): void {
     this.#parked.delete(file.generation.identity);
     this.#heldUntilMs.delete(file.generation.identity);
+    this.#shares.opened(file.generation.identity);
     file.grownMs = this.#options.clock.monotonicMs();
+    this.#openedMs.set(file, file.grownMs);
     this.#byIdentity.set(file.generation.identity, file);
     this.#pathsOf.set(file, new Set());
     this.name(file, file.path);
@@ -176,6 +196,8 @@ export class FollowedFiles {
     this.#pathsOf.set(next, paths);
     for (const path of paths) this.#byPath.set(path, next);
     this.#goneMs.delete(file);
+    this.#openedMs.set(next, this.#openedMs.get(file) ?? 0);
+    this.#openedMs.delete(file);
     this.#byIdentity.set(next.generation.identity, next);
   }
 
@@ -228,6 +250,18 @@ export class FollowedFiles {
     );
   }
 
+  /** Whether it has been open for long enough, though it is not quiet: nobody can keep a file open by what it does. */
+  #canGive(file: FollowedFile, nowMs: number): boolean {
+    if (file.isInTurn) return false;
+    const openMs = nowMs - (this.#openedMs.get(file) ?? nowMs);
+    const goneMs = this.#goneMs.get(file);
+    if (goneMs !== undefined || this.#pathsOf.get(file)?.size === 0)
+      return nowMs - Math.max(goneMs ?? nowMs, nowMs - openMs) >= GONE_MS;
+    const isPlain = !file.hasUnfinished && !file.isSuspect && file.path === file.generation.source.path;
+    // Its first turn has not come where the queue takes nothing.
+    return openMs >= (isPlain && file.heldUntilMs > 0 ? OPEN_MS : OPEN_LONGER_MS);
+  }
+
   #isDone(file: FollowedFile, isGone: boolean, nowMs: number): boolean {
     const sinceMs = Math.max(file.grownMs, this.#goneMs.get(file) ?? 0);
     if (file.behindSinceMs !== null || file.hasUnfinished || nowMs - sinceMs < GRACE_MS) return false;
@@ -247,6 +281,7 @@ export class FollowedFiles {
     this.#byIdentity.delete(file.generation.identity);
     for (const path of this.#pathsOf.get(file) ?? []) this.#byPath.set(path, null);
     this.#pathsOf.delete(file);
+    this.#openedMs.delete(file);
     this.#goneMs.delete(file);
     this.#failedMs.delete(file);
     void file.close();
