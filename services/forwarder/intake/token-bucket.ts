@@ -15,9 +15,10 @@ export class TokenBucket {
     this.#atMs = nowMs;
   }
 
-  take(amount: number, nowMs: number): void {
+  /** `tokensMin`: no debt is deeper. */
+  take(amount: number, nowMs: number, tokensMin = Number.NEGATIVE_INFINITY): void {
     this.#fill(nowMs);
-    this.#tokens -= amount;
+    this.#tokens = Math.max(tokensMin, this.#tokens - amount);
   }
 
   /** Whether so much may be taken without a debt. */

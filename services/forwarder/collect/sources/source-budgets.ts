@@ -10,6 +10,7 @@
 //            file was said to be another one; five of them count as one
 //   both     each counts as ten
 
+import { dirname } from 'node:path';
 import type { Clock } from '#shared/clock.ts';
 import { TokenBucket } from '../../intake/token-bucket.ts';
 
@@ -29,8 +30,14 @@ const EXCESS_OF_ALL_PER_SECOND = 5000;
 /** 100,000 of a source, as a body may have. */
 const EXCESS_BURST_SECONDS = 100;
 
-/** So many a source has whatever others read. */
-const EXCESS_OF_ITS_OWN = 10_000;
+/** So many the sources of a folder have together, whatever others read: whoever writes there can make names. */
+const EXCESS_OF_FOLDER = 10_000;
+const EXCESS_OF_FOLDER_PER_SECOND = 50;
+/** And so many has a source, whatever else is read in its folder: some short lines between others. */
+const EXCESS_OF_ITS_OWN = 100;
+const EXCESS_OF_ITS_OWN_PER_SECOND = 1;
+/** Who waits for others is asked again after so long. */
+const WAIT_MS_MAX = 1000;
 
 export interface SourceBudget {
   /** Takes what was read. `written`: bytes that were written for it; absent: all of them. */
@@ -54,6 +61,10 @@ export class SourceBudgets {
   readonly #bytes = new Map<string, TokenBucket>();
   /** Of those that have read too many short lines lately. */
   readonly #excess = new Map<string, TokenBucket>();
+  /** The same sources: what they need not wait for others for. */
+  readonly #excessOfTheirOwn = new Map<string, TokenBucket>();
+  /** By folder. */
+  readonly #excessOfFolders = new Map<string, TokenBucket>();
   readonly #excessOfAll: TokenBucket;
   readonly #compared: TokenBucket;
 
@@ -104,19 +115,24 @@ export class SourceBudgets {
       this.#excess.set(source, bucket);
     }
     bucket.take(excess, nowMs);
-    this.#excessOfAll.take(excess, nowMs);
+    const ownRate = { burst: EXCESS_OF_ITS_OWN, perSecond: EXCESS_OF_ITS_OWN_PER_SECOND };
+    takeOf(this.#excessOfTheirOwn, source, ownRate, { excess, nowMs });
+    const folderRate = { burst: EXCESS_OF_FOLDER, perSecond: EXCESS_OF_FOLDER_PER_SECOND };
+    takeOf(this.#excessOfFolders, dirname(source), folderRate, { excess, nowMs });
+    // However much was read at once, the others have theirs again after as long as the burst takes.
+    this.#excessOfAll.take(excess, nowMs, -EXCESS_OF_ALL_PER_SECOND * EXCESS_BURST_SECONDS);
   }
 
-  /** Who has read few short lines waits for nobody who has read many. */
+  /** Folders in which few short lines were read wait for none in which there were many. */
   #excessMs(source: string, nowMs: number): number {
     const bucket = this.#excess.get(source);
     if (bucket === undefined) return 0;
-    if (bucket.has(EXCESS_PER_SECOND * EXCESS_BURST_SECONDS, nowMs)) {
-      this.#excess.delete(source);
-      return 0;
-    }
-    if (bucket.has(EXCESS_PER_SECOND * EXCESS_BURST_SECONDS - EXCESS_OF_ITS_OWN, nowMs)) return 0;
-    return Math.max(bucket.waitMs(nowMs), this.#excessOfAll.waitMs(nowMs));
+    const folderMs = this.#excessOfFolders.get(dirname(source))?.waitMs(nowMs) ?? 0;
+    const ownMs = this.#excessOfTheirOwn.get(source)?.waitMs(nowMs) ?? 0;
+    const othersMs = Math.min(this.#excessOfAll.waitMs(nowMs), folderMs, ownMs, WAIT_MS_MAX);
+    // Who is not known reads before it is asked for anything.
+    if (othersMs === 0 && bucket.has(EXCESS_PER_SECOND * EXCESS_BURST_SECONDS, nowMs)) this.#excess.delete(source);
+    return Math.max(bucket.waitMs(nowMs), othersMs);
   }
 }
 
@@ -124,6 +140,21 @@ function excessOf(bytes: number, lines: number, written: number): number {
   const thin = lines - bytes / BYTES_PER_LINE;
   const packed = lines - written * PACKED_PER_BYTE;
   return Math.max(thin, packed / PACKED_PER_THIN, Math.min(thin, packed) * THIN_AND_PACKED);
+}
+
+function takeOf(
+  buckets: Map<string, TokenBucket>,
+  key: string,
+  { burst, perSecond }: { readonly burst: number; readonly perSecond: number },
+  { excess, nowMs }: { readonly excess: number; readonly nowMs: number },
+): void {
+  let bucket = buckets.get(key);
+  if (bucket === undefined) {
+    forgetUnused(buckets, burst, nowMs);
+    bucket = new TokenBucket(perSecond, nowMs, burst / perSecond);
+    buckets.set(key, bucket);
+  }
+  bucket.take(excess, nowMs);
 }
 
 function forgetUnused(buckets: Map<string, TokenBucket>, burst: number, nowMs: number): void {

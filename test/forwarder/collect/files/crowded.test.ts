@@ -72,8 +72,47 @@ test('lines of a few bytes are held back, of a source and of all; others are not
   // Many of them together.
   const many = Array.from({ length: 20 }, (_, n) => budgets.of(`many ${n}`, undefined));
   for (const budget of many) budget.spend(100_000, 100_000);
-  assert.ok(many.every((budget) => budget.waitMs() > 3000));
+  assert.ok(many.every((budget) => budget.waitMs() === 1000));
   assert.equal(usual.waitMs(), 0);
+});
+
+test('short lines of many names are no more than those of all, and nobody waits long for what others read', async () => {
+  const clock = new VirtualClock();
+  const budgets = new SourceBudgets({ clock, telemetry: { heldBack() {} } });
+  const bad = Array.from({ length: 2000 }, (_, n) => budgets.of(`/bad/${n}.log`, undefined));
+  let read = 0;
+  const readBad = (lines: number): void => {
+    for (const budget of bad) {
+      if (budget.waitMs() > 0) continue;
+      budget.spend(lines, lines);
+      read += lines;
+    }
+  };
+  readBad(4096);
+  read = 0;
+  const SECONDS = 300;
+  for (let n = 0; n < SECONDS; n++) {
+    await clock.advance(1000);
+    readBad(4096);
+  }
+  assert.ok(read <= SECONDS * 7500 + 2000 * 100, `${read} lines`);
+  // Compressed line feeds, which one turn reads more of than all may have in minutes.
+  for (const n of [1, 2, 3, 4]) budgets.of(`/bad/${n}.gz`, undefined).spend(262_144, 262_144, 262);
+  const beside = budgets.of('/bad/beside.log', undefined);
+  for (let n = 0; n < 100; n++) beside.spend(3, 1);
+  assert.equal(beside.waitMs(), 0);
+  const good = budgets.of('/good/app.log', undefined);
+  good.spend(40_000 * 12, 40_000);
+  assert.equal(good.waitMs(), 0);
+  good.spend(1000 * 12, 1000);
+  let waitedMs = 0;
+  for (let waitMs = good.waitMs(); waitMs > 0; waitMs = good.waitMs()) {
+    assert.ok(waitMs <= 1000);
+    waitedMs += waitMs;
+    await clock.advance(waitMs);
+    readBad(4096);
+  }
+  assert.ok(waitedMs <= 10_000, `${waitedMs} ms`);
 });
 
 test('of a file of line ends some thousands are read at once', { timeout: 60_000 }, async () => {
