@@ -88,6 +88,7 @@ export class FileCollector {
         else for (const known of this.followed.pathsIn(folder)) this.#renamed.add(known);
         walkSoon();
       },
+      flooded: (folder) => options.telemetry.eventsFlood(folder),
     });
     this.followed = new FollowedFiles({
       clock: options.clock,

@@ -137,6 +137,10 @@ export class FileTelemetry {
     this.#log.warn('link_not_followed', { path: links[0] ?? '', links: new Set(links).size });
   }
 
+  eventsFlood(folder: string): void {
+    this.#log.warn('folder_events_flood', { path: folder, effect: 'its files are asked for once a second' });
+  }
+
   malformed(path: string, lines: number): void {
     if (lines === 0) return;
     this.#malformed.add(lines);

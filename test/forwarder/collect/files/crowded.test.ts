@@ -2,8 +2,10 @@
 // write to a folder of logs takes nothing from others.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { test } from 'node:test';
+import { FolderWatches } from '#forwarder/collect/files/folder-watches.ts';
 import { SourceBudgets } from '#forwarder/collect/sources/source-budgets.ts';
 import type { FileTelemetry } from '#forwarder/collect/files/telemetry.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
@@ -167,4 +169,41 @@ test('files that are held back keep no descriptor from others, and are read on',
   const { size } = world.intake.held;
   await world.until(() => world.intake.held.size > size + 5 * 4096);
   assert.equal(world.intake.repeats, 0);
+});
+
+/** Changes two files of its folder in turn until it is killed, or its parent is gone. */
+const FLOOD = `
+  const fs = require('node:fs');
+  const files = ['a', 'b'].map((name) => process.argv[1] + '/' + name);
+  for (const file of files) fs.writeFileSync(file, '');
+  const endMs = Date.now() + 30_000;
+  for (let n = 0; n % 1000 !== 0 || Date.now() < endMs; n++) fs.utimesSync(files[n % 2], n, n);
+`;
+
+test('a folder in which things happen all the time is not watched, others are', { timeout: 30_000 }, async () => {
+  await using world = new FileWorld();
+  const [bad, good] = ['bad', 'good'].map((name) => world.path(name)) as [string, string];
+  for (const folder of [bad, good]) fs.mkdirSync(folder);
+  const named = new Set<string | null>();
+  const flooded: string[] = [];
+  using watches = new FolderWatches({
+    written() {},
+    named: (_, path) => void named.add(path),
+    flooded: (folder) => void flooded.push(folder),
+  });
+  watches.watch(new Set([bad, good]));
+  assert.deepEqual([watches.isWatched(bad), watches.isWatched(good)], [true, true]);
+  const flood = spawn(process.execPath, ['-e', FLOOD, bad], { stdio: 'ignore' });
+  try {
+    await world.until(() => !watches.isWatched(bad));
+    // Nobody is told of what happened since: all names of it have to be looked at.
+    assert.ok(named.has(null));
+    fs.writeFileSync(`${good}/c`, '');
+    await world.until(() => named.has(`${good}/c`));
+    assert.deepEqual(watches.watch(new Set([bad, good])), []);
+    assert.deepEqual([watches.isWatched(bad), watches.isWatched(good)], [false, true]);
+    assert.deepEqual(flooded, [bad]);
+  } finally {
+    flood.kill('SIGKILL');
+  }
 });
