@@ -6,7 +6,9 @@
 //   the same, and it had bytes that are not read      the same: those may have been written
 //   the same otherwise, or at most 4 KiB              written anew: some programs write the same each time
 //
-// `touch` sets the time of the last access to that of the last write; a write does not. So in doubt lines come twice.
+// `touch` sets the time of the last access to that of the last write; a write does not. So in doubt lines come twice,
+// but for one limit: who reads the file in the same tick of the system's clock as it was written (some 4 ms) sets the
+// time of the access to that of the write, so that a copy of what was read is taken for a `touch`.
 
 import type { FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
