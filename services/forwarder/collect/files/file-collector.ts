@@ -66,11 +66,10 @@ export class FileCollector {
   readonly #walkSoon: () => void;
 
   constructor(options: FileCollectorOptions, walkSoon: () => void) {
-    const { checkpoints, rules } = options;
     this.#walkSoon = walkSoon;
     this.#options = options;
-    this.generations = checkpoints.generations;
-    this.walker = new FileWalker(rules);
+    this.generations = options.checkpoints.generations;
+    this.walker = new FileWalker(options.rules);
     this.#turns = new ReadingTurns(options);
     this.#delivery = new Delivery(options);
     this.#budgets = new SourceBudgets(options);

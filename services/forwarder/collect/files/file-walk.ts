@@ -130,7 +130,7 @@ class Patterns {
   }
 }
 
-/** Of a walk: after so many names, or so long, others have a turn. Names that are listed already take none by themselves. */
+/** Of a walk: after so many names, or so long, others have a turn. Names that are listed already have none of their own. */
 class Steps {
   #names = 0;
   #sinceMs = performance.now();

@@ -78,7 +78,7 @@ test('lines of a few bytes are held back, of a source and of all; others are not
   assert.equal(usual.waitMs(), 0);
 });
 
-test('short lines of many names are no more than those of all, and nobody waits long for what others read', async () => {
+test('short lines of many names are no more than those of all, and nobody waits long for others', async () => {
   const clock = new VirtualClock();
   const budgets = new SourceBudgets({ clock, telemetry: { heldBack() {} } });
   const bad = Array.from({ length: 2000 }, (_, n) => budgets.of(`/bad/${n}.log`, undefined));

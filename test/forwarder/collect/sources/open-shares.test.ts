@@ -9,7 +9,7 @@ import type { FollowedFile } from '#forwarder/collect/files/followed-file.ts';
 import type { FoundFile } from '#forwarder/collect/files/found-files.ts';
 import type { ReadingTurns } from '#forwarder/collect/files/reading-turns.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
-import { FileWorld } from './file-world.ts';
+import { FileWorld } from '../files/file-world.ts';
 
 test('files that are never quiet take turns at being open', { timeout: 60_000 }, async () => {
   await using world = new FileWorld();
