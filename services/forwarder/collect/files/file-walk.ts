@@ -130,7 +130,7 @@ class Patterns {
   }
 }
 
-/** Of a walk: after so many names, or so long, others have a turn. Names that are listed already have none of their own. */
+/** Of a walk: after so many names, or so long, others have a turn. Names that are listed already have none by it. */
 class Steps {
   #names = 0;
   #sinceMs = performance.now();
