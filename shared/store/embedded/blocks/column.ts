@@ -1,0 +1,154 @@
+// One column of a block: the JSON tokens at one path, of those documents that have it, in their order. Kept in the
+// smallest of three ways. Pure.
+//
+//   derived      nothing: each token follows from what the block knows of the document (its time, its sequence)
+//   dictionary   the different tokens, one a line | an index (u8) for each
+//   text         the tokens, one a line
+
+import { formatInstant } from '../../instant.ts';
+
+/** What a block knows of a document beside its text. */
+export interface Known {
+  readonly time: bigint;
+  readonly sequence: number;
+  readonly ingestedMs: number;
+  /** When it arrived, where its line told another time. */
+  readonly created: bigint | null;
+}
+
+export type Derived = 'time' | 'ingested' | 'created' | 'sequence';
+
+/** `digits`: of the fraction of a second. */
+export type ColumnForm =
+  | { readonly form: 'derived'; readonly from: Derived; readonly digits: number }
+  | { readonly form: 'dictionary' | 'text' };
+
+export type Tokens =
+  | { readonly form: 'derived' | 'text'; readonly tokens: readonly string[] }
+  | { readonly form: 'dictionary'; readonly entries: readonly string[]; readonly indexes: Uint8Array };
+
+const DERIVED: ReadonlyMap<string | null, Derived> = new Map([
+  ['@timestamp', 'time'],
+  ['event.ingested', 'ingested'],
+  ['event.created', 'created'],
+  ['event.sequence', 'sequence'],
+]);
+/** Paths of which words are never looked for. */
+export const WORDLESS: ReadonlySet<string | null> = new Set(DERIVED.keys());
+
+const ENTRIES_MAX = 256;
+/** So many tokens are looked at before a dictionary is given up. */
+const TRIED = 128;
+const NS_PER_MS = 1_000_000n;
+const INSTANT_LENGTH = '"2026-03-01T12:00:00Z"'.length;
+
+/** `owners`: what is known of the document of each token. */
+export function encodeColumn(
+  path: string | null,
+  tokens: readonly string[],
+  owners: readonly Known[],
+): { readonly form: ColumnForm; readonly bytes: Uint8Array } {
+  const form = derivedForm(path, tokens, owners);
+  if (form !== null) return { form, bytes: new Uint8Array() };
+  return dictionaryOf(tokens) ?? { form: { form: 'text' }, bytes: Buffer.from(tokens.join('\n')) };
+}
+
+/** `count`: of the tokens. */
+export function decodeColumn(
+  form: ColumnForm,
+  bytes: Uint8Array,
+  owners: { readonly count: number; known(ordinal: number): Known },
+): Tokens {
+  const { count } = owners;
+  if (form.form === 'derived') {
+    const tokens = Array.from({ length: count }, (_, i) => derivedToken(form.from, form.digits, owners.known(i)) ?? '');
+    return { form: 'derived', tokens };
+  }
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (form.form === 'text') return { form: 'text', tokens: buffer.toString().split('\n') };
+  const split = buffer.length - count;
+  return {
+    form: 'dictionary',
+    entries: buffer.toString('utf8', 0, split).split('\n'),
+    indexes: buffer.subarray(split),
+  };
+}
+
+export function tokenAt(tokens: Tokens, ordinal: number): string {
+  if (tokens.form !== 'dictionary') return tokens.tokens[ordinal] ?? '';
+  return tokens.entries[tokens.indexes[ordinal] ?? 0] ?? '';
+}
+
+function derivedForm(path: string | null, tokens: readonly string[], owners: readonly Known[]): ColumnForm | null {
+  const from = DERIVED.get(path);
+  const [first = ''] = tokens;
+  if (from === undefined) return null;
+  const digits = Math.max(0, first.length - INSTANT_LENGTH - 1);
+  const isSo = tokens.every((token, i) => {
+    const known = owners[i];
+    return known !== undefined && token === derivedToken(from, digits, known);
+  });
+  return isSo ? { form: 'derived', from, digits } : null;
+}
+
+function derivedToken(from: Derived, digits: number, known: Known): string | null {
+  switch (from) {
+    case 'sequence':
+      return String(known.sequence);
+    case 'time':
+      return instantToken(known.time, digits);
+    case 'created':
+      return known.created === null ? null : instantToken(known.created, digits);
+    case 'ingested':
+      return instantToken(BigInt(known.ingestedMs) * NS_PER_MS, digits);
+  }
+}
+
+const NS_PER_SECOND = 1_000_000_000n;
+let lastSecond = -1n;
+let lastText = '';
+
+/** Null where it needs more digits. */
+function instantToken(ns: bigint, digits: number): string | null {
+  if (ns < 0n || digits > 9) return null;
+  const second = ns / NS_PER_SECOND;
+  // Most are of the second of the one before.
+  if (second !== lastSecond) {
+    const text = textOfSecond(ns);
+    if (text === null) return null;
+    lastText = text;
+    lastSecond = second;
+  }
+  if (digits === 0) return ns === second * NS_PER_SECOND ? `"${lastText}Z"` : null;
+  const fraction = String(Number(ns - second * NS_PER_SECOND)).padStart(9, '0');
+  for (let i = digits; i < 9; i++) if (fraction.charCodeAt(i) !== 0x30) return null;
+  return `"${lastText}.${fraction.slice(0, digits)}Z"`;
+}
+
+/** Null where it has more than four digits for the year, or is no time of JavaScript's. */
+function textOfSecond(ns: bigint): string | null {
+  try {
+    const text = formatInstant(ns);
+    return /^\d{4}-/.test(text) ? text.slice(0, 19) : null;
+  } catch {
+    return null;
+  }
+}
+
+function dictionaryOf(
+  tokens: readonly string[],
+): { readonly form: ColumnForm; readonly bytes: Uint8Array } | null {
+  const entries = new Map<string, number>();
+  const indexes = new Uint8Array(tokens.length);
+  for (const [i, token] of tokens.entries()) {
+    let index = entries.get(token);
+    if (index === undefined) {
+      index = entries.size;
+      if (index >= ENTRIES_MAX || (i >= TRIED && index > i / 2)) return null;
+      entries.set(token, index);
+    }
+    indexes[i] = index;
+  }
+  if (entries.size * 2 > tokens.length && tokens.length > 1) return null;
+  return { form: { form: 'dictionary' }, bytes: Buffer.concat([Buffer.from([...entries.keys()].join('\n')), indexes]) };
+}

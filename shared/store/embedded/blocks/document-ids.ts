@@ -1,0 +1,118 @@
+// The names of documents as what they are made of: the key of a batch, and the index in it. What counts up within a
+// batch is one run, however many documents it has. Pure.
+//
+//   `_id` (record/identity.ts)      key                        index
+//   version 2, 27 letters           identity (16 bytes)        u32
+//   version 1, hex "-" index        0x01, identity (17)        the index
+//   by position, 30 letters         time and chain (22)        0
+//   any other text                  the text                   0
+
+import { decodeIntegers, encodeIntegers } from './integers.ts';
+
+export type BatchKey = Uint8Array | string;
+
+export interface DocumentName {
+  readonly key: BatchKey;
+  readonly index: number;
+}
+
+/** Indices `first` to `last` of a batch. */
+export interface NameRun {
+  readonly key: BatchKey;
+  readonly first: number;
+  readonly last: number;
+}
+
+const IDENTITY_BYTES = 16;
+const HEX_MARK = 1;
+const HEX = /^([0-9a-f]{32})-(0|[1-9]\d{0,9})$/;
+const LETTERS_OF_INDEXED = 27;
+const LETTERS_BY_POSITION = 30;
+
+export function nameOf(id: string): DocumentName {
+  if (id.length === LETTERS_OF_INDEXED || id.length === LETTERS_BY_POSITION) {
+    const bytes = Buffer.from(id, 'base64url');
+    // Another text may mean the same bytes.
+    if (bytes.toString('base64url') === id) {
+      if (id.length === LETTERS_BY_POSITION) return { key: bytes, index: 0 };
+      return { key: bytes.subarray(0, IDENTITY_BYTES), index: bytes.readUInt32BE(IDENTITY_BYTES) };
+    }
+  }
+  const [, hex, index] = HEX.exec(id) ?? [];
+  if (hex === undefined) return { key: id, index: 0 };
+  const key = Buffer.alloc(1 + IDENTITY_BYTES, HEX_MARK);
+  key.write(hex, 1, 'hex');
+  return { key, index: Number(index) };
+}
+
+export function idOf({ key, index }: DocumentName): string {
+  if (typeof key === 'string') return key;
+  const bytes = Buffer.from(key.buffer, key.byteOffset, key.length);
+  if (key.length === 1 + IDENTITY_BYTES) return `${bytes.toString('hex', 1)}-${index}`;
+  if (key.length !== IDENTITY_BYTES) return bytes.toString('base64url');
+  const named = Buffer.allocUnsafe(IDENTITY_BYTES + 4);
+  named.set(bytes);
+  named.writeUInt32BE(index, IDENTITY_BYTES);
+  return named.toString('base64url');
+}
+
+export function isSameKey(a: BatchKey, b: BatchKey): boolean {
+  if (typeof a === 'string' || typeof b === 'string') return a === b;
+  return a.length === b.length && Buffer.compare(a, b) === 0;
+}
+
+/** Names in their order, as runs. */
+export function runsOf(names: readonly DocumentName[]): NameRun[] {
+  const runs: { key: BatchKey; first: number; last: number }[] = [];
+  let run: { key: BatchKey; first: number; last: number } | undefined;
+  for (const { key, index } of names) {
+    if (run !== undefined && run.last + 1 === index && isSameKey(run.key, key)) run.last = index;
+    else runs.push((run = { key, first: index, last: index }));
+  }
+  return runs;
+}
+
+/**
+ * Number of runs (u32) | length of the numbers (u32) | numbers | keys
+ *
+ * The numbers: for all runs the length of the key in bytes, then whether it is text, the first index, and how many
+ * follow it, each list a column of integers (integers.ts) after its own length (u32).
+ */
+export function encodeRuns(runs: readonly NameRun[]): Uint8Array {
+  const keys = runs.map(({ key }) => (typeof key === 'string' ? Buffer.from(key) : key));
+  const columns = [
+    keys.map((key) => key.length),
+    runs.map(({ key }) => (typeof key === 'string' ? 1 : 0)),
+    runs.map(({ first }) => first),
+    runs.map(({ first, last }) => last - first),
+  ].map(encodeIntegers);
+  const head = Buffer.alloc(4 + 4 * columns.length);
+  head.writeUInt32LE(runs.length, 0);
+  for (const [i, column] of columns.entries()) head.writeUInt32LE(column.length, 4 + 4 * i);
+  return Buffer.concat([head, ...columns, ...keys]);
+}
+
+export function decodeRuns(bytes: Uint8Array): NameRun[] {
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const count = all.readUInt32LE(0);
+  let at = 20;
+  const [lengths, texts, firsts, follow] = [0, 1, 2, 3].map((i) => {
+    const end = at + all.readUInt32LE(4 + 4 * i);
+    const column = decodeIntegers(all.subarray(at, end), count);
+    at = end;
+    return column;
+  });
+  const runs: NameRun[] = [];
+  for (let i = 0; i < count; i++) {
+    const end = at + (lengths?.[i] ?? 0);
+    const first = firsts?.[i] ?? 0;
+    const key = texts?.[i] === 1 ? all.toString('utf8', at, end) : all.subarray(at, end);
+    runs.push({ key, first, last: first + (follow?.[i] ?? 0) });
+    at = end;
+  }
+  return runs;
+}
+
+export function* namesIn(runs: Iterable<NameRun>): Generator<DocumentName, void, void> {
+  for (const { key, first, last } of runs) for (let index = first; index <= last; index++) yield { key, index };
+}

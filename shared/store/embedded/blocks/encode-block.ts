@@ -1,0 +1,191 @@
+// Documents → a block: a head, large parts beside it, and a filter of its words. Each is compressed by itself (zstd),
+// so that a search reads what it needs and no more. Pure.
+//
+//   head      directory length (u32) | directory (JSON) | small parts, one after another        compressed
+//   part n    one large part                                                                    compressed
+//   parts     0: what is known of each document (`KNOWN`, columns of integers)   1: names (document-ids.ts)
+//             from 2 on: a column each (column.ts)
+//
+// `decode-block.ts` is its mirror.
+
+import { zstdCompressSync, constants } from 'node:zlib';
+import { type ColumnForm, encodeColumn, type Known, WORDLESS } from './column.ts';
+import { encodeRuns, nameOf, runsOf } from './document-ids.ts';
+import { encodeIntegers } from './integers.ts';
+import { type Shape, shapeOf, valuesOfShape, WHOLE } from './shapes.ts';
+import { visitLeaves } from './tokens.ts';
+import { addWords, HashSet, hashOfOrigin, makeFilter } from './word-filter.ts';
+
+export interface BlockDocument extends Known {
+  readonly id: string;
+  /** Its number for all time. */
+  readonly row: number;
+  /** Where it comes from (source-names.ts). */
+  readonly origin: number;
+  /** A JSON object without a newline. */
+  readonly text: string;
+}
+
+export interface Directory {
+  readonly documents: number;
+  readonly shapes: readonly { readonly pieces: readonly string[]; readonly columns: readonly number[] }[];
+  readonly columns: readonly { readonly path: string | null; readonly form: ColumnForm }[];
+  /** Bytes of each part, and its number where it is beside the head. */
+  readonly parts: readonly (readonly [bytes: number, beside: number | null])[];
+}
+
+export interface EncodedBlock {
+  readonly head: Uint8Array;
+  /** Number → compressed bytes; from 1 on. */
+  readonly beside: ReadonlyMap<number, Uint8Array>;
+  /** Null for a small block: it is looked through as soon. */
+  readonly filter: Uint8Array | null;
+}
+
+/** Of part 0, in this order. */
+export const KNOWN = ['row', 'seconds', 'nanos', 'sequence', 'ingested', 'createdSeconds', 'createdNanos', 'origin', 'shape'] as const; // prettier-ignore
+
+/** Of a part that is kept beside the head. */
+const LARGE_BYTES = 8192;
+/** A block of fewer documents has no filter. */
+const FILTERED_MIN = 64;
+const SHAPES_MAX = 128;
+const COLUMNS_MAX = 400;
+/** Shapes that are tried before a document is taken apart anew. */
+const TRIED = 4;
+const NS_PER_SECOND = 1_000_000_000n;
+export const NOT_CREATED = -1;
+
+interface Column {
+  readonly path: string | null;
+  readonly tokens: string[];
+  readonly owners: Known[];
+}
+
+export function encodeBlock(documents: readonly BlockDocument[]): EncodedBlock {
+  const book = new ShapeBook();
+  const shapes = documents.map((document) => book.add(document));
+  const hashes = documents.length < FILTERED_MIN ? null : new HashSet();
+  const parts: Uint8Array[] = [knownPart(documents, shapes), encodeRuns(runsOf(documents.map(({ id }) => nameOf(id))))];
+  const columns: Directory['columns'][number][] = [];
+  for (const { path, tokens, owners } of book.columns) {
+    const { form, bytes } = encodeColumn(path, tokens, owners);
+    columns.push({ path, form });
+    parts.push(bytes);
+    if (hashes !== null && !WORDLESS.has(path)) addTokens(form, tokens, hashes);
+  }
+  if (hashes !== null) for (const origin of new Set(documents.map((each) => each.origin))) hashes.add(hashOfOrigin(origin));
+  return {
+    ...packed(parts, { documents: documents.length, shapes: book.shapes, columns }),
+    filter: hashes === null ? null : makeFilter(hashes),
+  };
+}
+
+function packed(parts: readonly Uint8Array[], directory: Omit<Directory, 'parts'>): Omit<EncodedBlock, 'filter'> {
+  const beside = new Map<number, Uint8Array>();
+  const small: Uint8Array[] = [];
+  const listed: [number, number | null][] = [];
+  for (const part of parts) {
+    const isLarge = part.length >= LARGE_BYTES;
+    if (isLarge) beside.set(beside.size + 1, compressed(part));
+    else small.push(part);
+    listed.push([part.length, isLarge ? beside.size : null]);
+  }
+  const json = Buffer.from(JSON.stringify({ ...directory, parts: listed } satisfies Directory));
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(json.length);
+  return { head: compressed(Buffer.concat([length, json, ...small])), beside };
+}
+
+function compressed(bytes: Uint8Array): Uint8Array {
+  return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
+}
+
+function addTokens(form: ColumnForm, tokens: readonly string[], hashes: HashSet): void {
+  const different = form.form === 'dictionary' ? new Set(tokens) : tokens;
+  for (const token of different) visitLeaves(token, (text) => addWords(text, hashes));
+}
+
+function knownPart(documents: readonly BlockDocument[], shapes: readonly number[]): Uint8Array {
+  const numbers: Record<(typeof KNOWN)[number], ArrayLike<number>> = {
+    row: documents.map(({ row }) => row),
+    seconds: documents.map(({ time }) => Number(time / NS_PER_SECOND)),
+    nanos: documents.map(({ time }) => Number(time % NS_PER_SECOND)),
+    sequence: documents.map(({ sequence }) => sequence),
+    ingested: documents.map(({ ingestedMs }) => ingestedMs),
+    createdSeconds: documents.map(({ created }) => (created === null ? NOT_CREATED : Number(created / NS_PER_SECOND))),
+    createdNanos: documents.map(({ created }) => (created === null ? 0 : Number(created % NS_PER_SECOND))),
+    origin: documents.map(({ origin }) => origin),
+    shape: shapes,
+  };
+  const columns = KNOWN.map((name) => encodeIntegers(numbers[name]));
+  const lengths = Buffer.alloc(4 * columns.length);
+  for (const [i, column] of columns.entries()) lengths.writeUInt32LE(column.length, 4 * i);
+  return Buffer.concat([lengths, ...columns]);
+}
+
+/** The shapes of a block, and the columns that they share. */
+class ShapeBook {
+  readonly shapes: { readonly pieces: readonly string[]; readonly columns: readonly number[] }[] = [];
+  readonly columns: Column[] = [];
+  readonly #known: { readonly shape: Shape; readonly columns: readonly Column[]; readonly number: number }[] = [];
+  readonly #byText = new Map<string, number>();
+  readonly #byPath = new Map<string | null, number>();
+  /** Numbers of those that came last. */
+  #recent: number[] = [];
+
+  /** Number of the shape. */
+  add(document: BlockDocument): number {
+    const { number, values } = this.#taken(document.text);
+    const columns = this.#known[number]?.columns ?? [];
+    for (const [i, column] of columns.entries()) {
+      column.tokens.push(values[i] ?? '');
+      column.owners.push(document);
+    }
+    if (this.#recent[0] !== number)
+      this.#recent = [number, ...this.#recent.filter((other) => other !== number)].slice(0, TRIED);
+    return number;
+  }
+
+  #taken(text: string): { readonly number: number; readonly values: readonly string[] } {
+    for (const number of this.#recent) {
+      const shape = this.#known[number]?.shape;
+      const values = shape === undefined || shape.paths[0] === null ? null : valuesOfShape(text, shape);
+      if (values !== null) return { number, values };
+    }
+    const shape = shapeOf(text);
+    const number = this.#numberOf(shape) ?? this.#numberOf(WHOLE) ?? this.#make(WHOLE);
+    const values = valuesOfShape(text, this.#known[number]?.shape ?? WHOLE);
+    // A text that its own shape does not fit would be lost.
+    if (values === null) throw new Error('a document has its own shape');
+    return { number, values };
+  }
+
+  /** Undefined where there may be no more. The whole document is a shape that is always taken. */
+  #numberOf(shape: Shape): number | undefined {
+    const known = this.#byText.get(textOf(shape));
+    if (known !== undefined) return known;
+    const unknown = shape.paths.filter((path) => !this.#byPath.has(path)).length;
+    if (this.shapes.length >= SHAPES_MAX || this.columns.length + unknown > COLUMNS_MAX) return undefined;
+    return this.#make(shape);
+  }
+
+  #make(shape: Shape): number {
+    const number = this.shapes.length;
+    const columns = shape.paths.map((path) => this.#column(path));
+    this.shapes.push({ pieces: shape.pieces, columns });
+    this.#known.push({ shape, columns: columns.flatMap((column) => this.columns[column] ?? []), number });
+    this.#byText.set(textOf(shape), number);
+    return number;
+  }
+
+  #column(path: string | null): number {
+    const known = this.#byPath.get(path);
+    if (known !== undefined) return known;
+    this.#byPath.set(path, this.columns.length);
+    return this.columns.push({ path, tokens: [], owners: [] }) - 1;
+  }
+}
+
+/** No piece has a newline. */
+const textOf = ({ pieces }: Shape): string => pieces.join('\n');

@@ -1,0 +1,128 @@
+// A document's JSON, taken apart into what it has in common with others and what it says: the shape is all text between
+// the values, the values are JSON tokens as they were written. Put together again it is the same text, byte for byte.
+// Pure; linear in the text.
+//
+//   {"@timestamp":"2026…","log":{"level":"info"},"attributes":{"n":[1,2]}}
+//   pieces   {"@timestamp":   ,"log":{"level":   },"attributes":{"n":   }}
+//   paths    @timestamp       log.level          attributes.n
+//   values   "2026…"          "info"             [1,2]
+//
+// A list is one value. What cannot be taken apart (a path twice, objects that are too deep) is one value as a whole,
+// which has no path.
+
+export interface Shape {
+  /** One more than there are paths. */
+  readonly pieces: readonly string[];
+  /** Of each value: its keys, with dots between them. Null: the whole document. */
+  readonly paths: readonly (string | null)[];
+}
+
+export const WHOLE: Shape = { pieces: ['', ''], paths: [null] };
+
+const DEPTH_MAX = 20;
+const PATHS_MAX = 300;
+const LITERAL = /[^,\]}\s]+/y;
+const SPACE = /\s*/y;
+
+/** `text` is a JSON object, without a newline. */
+export function shapeOf(text: string): Shape {
+  const pieces: string[] = [];
+  const paths: string[] = [];
+  const prefixes: string[] = [];
+  let prefix = '';
+  let at = spaceEnd(text, 0) + 1;
+  let taken = 0;
+  for (;;) {
+    at = spaceEnd(text, at);
+    const sign = text[at];
+    if (sign === '}') {
+      at = spaceEnd(text, at + 1);
+      const outer = prefixes.pop();
+      if (outer === undefined) break;
+      prefix = outer;
+    } else if (sign === ',') {
+      at += 1;
+    } else {
+      const keyEnd = stringEnd(text, at);
+      if (keyEnd < 0) return WHOLE;
+      const path = prefix + keyOf(text.slice(at, keyEnd));
+      at = spaceEnd(text, spaceEnd(text, keyEnd) + 1);
+      if (text[at] === '{') {
+        if (prefixes.length >= DEPTH_MAX) return WHOLE;
+        prefixes.push(prefix);
+        prefix = `${path}.`;
+        at += 1;
+        continue;
+      }
+      const end = valueEnd(text, at);
+      if (end < 0 || paths.length >= PATHS_MAX) return WHOLE;
+      pieces.push(text.slice(taken, at));
+      paths.push(path);
+      taken = at = end;
+    }
+  }
+  pieces.push(text.slice(taken));
+  return new Set(paths).size === paths.length ? { pieces, paths } : WHOLE;
+}
+
+/** The values of a text of this shape, or null where it has another. `text` is JSON, without a newline. */
+export function valuesOfShape(text: string, { pieces, paths }: Shape): string[] | null {
+  if (paths[0] === null) return [text];
+  const values: string[] = [];
+  let at = 0;
+  for (const [i, piece] of pieces.entries()) {
+    if (!text.startsWith(piece, at)) return null;
+    at += piece.length;
+    if (i === pieces.length - 1) break;
+    const end = valueEnd(text, at);
+    if (end < 0) return null;
+    values.push(text.slice(at, end));
+    at = end;
+  }
+  return at === text.length ? values : null;
+}
+
+/** Where the value that begins here ends; -1 where it is an object. */
+function valueEnd(text: string, at: number): number {
+  const first = text[at];
+  if (first === '"') return stringEnd(text, at);
+  if (first === '[') return listEnd(text, at);
+  if (first === '{') return -1;
+  LITERAL.lastIndex = at;
+  return LITERAL.test(text) ? LITERAL.lastIndex : -1;
+}
+
+/** Behind the quote that closes the string; -1 where there is none. */
+function stringEnd(text: string, at: number): number {
+  if (text[at] !== '"') return -1;
+  for (let quote = text.indexOf('"', at + 1); quote >= 0; quote = text.indexOf('"', quote + 1)) {
+    let slash = quote - 1;
+    while (text[slash] === '\\') slash--;
+    if ((quote - slash) % 2 === 1) return quote + 1;
+  }
+  return -1;
+}
+
+function listEnd(text: string, start: number): number {
+  let depth = 0;
+  for (let at = start; at < text.length; at++) {
+    const sign = text[at];
+    if (sign === '"') {
+      at = stringEnd(text, at) - 1;
+      if (at < start) return -1;
+    } else if (sign === '[' || sign === '{') depth += 1;
+    else if ((sign === ']' || sign === '}') && --depth === 0) return at + 1;
+  }
+  return -1;
+}
+
+function spaceEnd(text: string, at: number): number {
+  SPACE.lastIndex = at;
+  SPACE.test(text);
+  return SPACE.lastIndex;
+}
+
+/** What a string of JSON says. */
+export function keyOf(token: string): string {
+  return token.includes('\\') ? String(JSON.parse(token)) : token.slice(1, -1);
+}
