@@ -2,8 +2,8 @@
 //
 // Guarantees: what `write` returned is on the disk (WAL with synchronous=FULL: one fsync of the log a commit). Less
 // would not do: the queue's offsets are committed, fsynced, after this, and a power cut must not take documents that
-// the queue will not give again. A crash at any moment leaves whole bulk requests only. Readers in other processes see
-// each commit at once.
+// the queue will not give again. A crash at any moment leaves whole bulk requests only, each document once. Readers in
+// other processes see each commit at once.
 
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
@@ -12,11 +12,10 @@ import { AgeMarks } from '#shared/sqlite/age-marks.ts';
 import { type Presence, watchDatabase } from '#shared/sqlite/database.ts';
 import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
-import { type DocumentStatements, FILE, guarded, openFile, prepareStatements } from './document-file.ts';
-import { indexedFields, type IndexedFields } from './indexed-fields.ts';
+import { FILE, guarded, openFile } from './document-file.ts';
+import { DocumentWrites } from './document-writes.ts';
 import { PageReader, type RowPage } from './page-reader.ts';
-import type { EraseCursor } from './query.ts';
-import { SourceNames, type SourceNamesOptions, withNamesAsAttributes } from './source-names.ts';
+import { SourceNames, type SourceNamesOptions } from './source-names.ts';
 
 export interface DatabaseOptions {
   /** Made if missing, unless read only. */
@@ -48,6 +47,13 @@ export interface WriteResult {
   readonly unnamed: number;
 }
 
+/** Where an erasure goes on: behind this block. */
+export interface EraseCursor {
+  readonly block: number;
+  /** Of the last document that was there when it began: what comes meanwhile is not followed. */
+  readonly row: number;
+}
+
 export interface EraseStart {
   readonly query: StoreQuery;
   /** Null at the beginning. */
@@ -60,71 +66,39 @@ export interface ErasedRows {
   readonly next: EraseCursor | null;
 }
 
-/**
- * What one step deletes at most, and one document more: all pages of a document are looked at, and no write is done
- * meanwhile.
- */
-const STEP_BYTES = 16 * 1024 * 1024;
+interface Writing {
+  readonly documents: DocumentWrites;
+  readonly names: SourceNames;
+  readonly time: PassedTime;
+  readonly marks: AgeMarks;
+}
 
 export class DocumentDatabase {
   readonly #database: DatabaseSync;
   /** Null where it is open for reading only. */
-  readonly #sourceNames: SourceNames | null;
-  readonly #statements: DocumentStatements | null;
-  /** Null where it is open for reading only. */
-  readonly #age: { readonly time: PassedTime; readonly marks: AgeMarks } | null;
+  readonly #writing: Writing | null;
   readonly #reader: PageReader;
   readonly #presence: () => Presence;
   readonly #file: string;
+  readonly #tell: (message: string) => void;
 
   constructor(options: DatabaseOptions) {
     this.#database = openFile(options);
-    this.#reader = new PageReader(this.#database);
+    this.#tell = (message) => options.tell?.(message);
+    this.#reader = new PageReader(this.#database, this.#tell);
     this.#file = join(options.folder, FILE);
     this.#presence = watchDatabase(this.#file);
-    this.#statements = options.readOnly ? null : prepareStatements(this.#database);
-    this.#sourceNames = options.readOnly ? null : new SourceNames(this.#database, sourceNamesOptions(options));
-    this.#age = options.readOnly
-      ? null
-      : {
-          time: new PassedTime(this.#database, (message) => options.tell?.(message)),
-          marks: new AgeMarks(this.#database, 'documents', options.retentionMs),
-        };
+    this.#writing = options.readOnly ? null : this.#openForWriting(options);
   }
 
   /** All of the documents, or none where it throws. */
   write(documents: Documents): WriteResult {
-    const statuses = new Uint16Array(documents.ids.length);
-    const refused: { item: number; reason: string }[] = [];
-    let unnamed = 0;
-    const body = Buffer.from(documents.body.buffer, documents.body.byteOffset, documents.body.byteLength);
-    this.#transaction((statements) => {
-      unnamed = 0;
-      for (const [item, id] of documents.ids.entries()) {
-        const source = body.toString('utf8', documents.bounds[item * 2], documents.bounds[item * 2 + 1]);
-        const fields = indexedFields(source);
-        if (typeof fields === 'string') {
-          statuses[item] = 400;
-          refused.push({ item, reason: fields });
-        } else {
-          const stream = documents.streamNames[documents.streams[item] ?? 0] ?? '';
-          const origins = this.#writableSourceNames();
-          const found = origins.find(stream, fields);
-          // A repeat under other names must not make a row that is removed at once: anybody can send thousands of them.
-          if (found === null && statements.has.get(id) !== undefined) {
-            statuses[item] = 409;
-            continue;
-          }
-          const origin = found ?? origins.make(stream, fields);
-          if (origin === null) unnamed += 1;
-          const isNew =
-            origin === null ? this.#insertUnnamed(id, stream, source) : this.#insert(id, origin, fields, source);
-          statuses[item] = isNew ? 201 : 409;
-        }
-      }
-    });
+    const { documents: writes, marks } = this.#writable();
+    const prepared = writes.prepare(documents);
+    const result = this.#transaction(() => writes.write(prepared));
     this.#requirePresence();
-    return { statuses, refused, unnamed };
+    this.#merge(marks.newest(), false);
+    return result;
   }
 
   /** The first of what the query finds: at most its `limit`, and `bytesMax` of more than one. */
@@ -133,35 +107,31 @@ export class DocumentDatabase {
   }
 
   /**
-   * Deletes up to `limit` documents that were written longer ago than the retention, by the time that has passed since
-   * (see passed-time.ts), fewer where they are large; returns how many. Never the last one, so that row numbers only
-   * grow. Gives some of the space back.
+   * Deletes blocks whose documents were all written longer ago than the retention, by the time that has passed since
+   * (see passed-time.ts): about `limit` documents, fewer where they are large; returns how many. Gives some of the
+   * space back.
    */
   expire({ now, limit }: { readonly now: Moment; readonly limit: number }): number {
-    const age = this.#age;
-    if (age === null) return 0;
+    if (this.#writing === null) return 0;
+    const { documents, time, marks } = this.#writing;
     this.#requirePresence();
-    const passedMs = age.time.at(now);
-    let deleted = 0;
-    this.#transaction((statements) => {
-      let bytes = 0;
-      const last = Number(statements.last.get()?.['last'] ?? -1);
-      if (age.marks.isDue(last, passedMs)) age.marks.note(last, passedMs);
-      if (age.time.isToBeKept) age.time.keep();
-      const origins = new Set<number>();
-      for (const row of statements.expired.all(Math.min(age.marks.expired(passedMs), last - 1), limit)) {
-        if (bytes > STEP_BYTES) break;
-        bytes += Number(row['bytes']);
-        const rowid = row['rowid'] ?? null;
-        origins.add(Number(row['origin']));
-        statements.deleteWords.run(rowid);
-        statements.deleteDocument.run(rowid);
-        deleted += 1;
-      }
-      this.#writableSourceNames().removeUnused(origins);
-    });
-    if (deleted > 0) guarded(() => this.#database.exec('PRAGMA incremental_vacuum(2000)'));
-    return deleted;
+    const passedMs = time.at(now);
+    const last = documents.lastRow();
+    const isDue = marks.isDue(last, passedMs);
+    if (isDue) while (this.#merge(marks.newest(), true));
+    // What ends by age was not erased: nothing has to be overwritten.
+    this.#database.exec('PRAGMA secure_delete = OFF');
+    try {
+      const deleted = this.#transaction(() => {
+        if (isDue) marks.note(last, passedMs);
+        if (time.isToBeKept) time.keep();
+        return documents.expire(marks.expired(passedMs), limit);
+      });
+      if (deleted > 0) guarded(() => this.#database.exec('PRAGMA incremental_vacuum(2000)'));
+      return deleted;
+    } finally {
+      this.#database.exec('PRAGMA secure_delete = ON');
+    }
   }
 
   /** How many documents there are of the query. */
@@ -169,43 +139,60 @@ export class DocumentDatabase {
     return guarded(() => this.#reader.count(query));
   }
 
+  /** Turns some rows of an older store into a block. Returns whether there are more. */
+  convert(): boolean {
+    const { documents, marks } = this.#writable();
+    if (!documents.hasOldRows) return false;
+    this.#requirePresence();
+    return this.#transaction(() => documents.convert((row) => marks.at(row)));
+  }
+
   /**
-   * Deletes the next documents of the query after the cursor, at most its `limit`, fewer where they are large, and
-   * overwrites what they took in the file. They are looked for before: whoever writes waits only for what is deleted.
+   * Deletes the documents of the query from the next block after the cursor that has any, and overwrites what they took
+   * in the file. They are looked for before: whoever writes waits only for what is deleted.
    */
   erase({ query, after }: EraseStart): ErasedRows {
-    const age = this.#age;
-    if (age === null) return readOnly();
+    const { documents } = this.#writable();
     this.#requirePresence();
-    const doomed = guarded(() => this.#reader.doomed(query, after));
-    let next = after;
-    let erased = 0;
-    this.#database.exec('PRAGMA secure_delete = ON');
-    this.#transaction((statements) => {
-      next = after;
-      erased = 0;
-      let bytes = 0;
-      const origins = new Set<number>();
-      for (const { rowid, id, origin, bytes: size, time, sequence } of doomed) {
-        if (bytes > STEP_BYTES) break;
-        next = { time, sequence, rowid };
-        // Meanwhile its row may be another's.
-        if (statements.hasRow.get(id, rowid) === undefined) continue;
-        bytes += size;
-        origins.add(origin);
-        statements.deleteWords.run(rowid);
-        statements.deleteDocument.run(rowid);
-        erased += 1;
-      }
-      this.#writableSourceNames().removeUnused(origins);
-      age.marks.lowerTo(Number(statements.last.get()?.['last'] ?? -1));
-    });
-    return { erased, next: doomed.length === 0 ? null : next };
+    const cursor = after ?? { block: 0, row: documents.lastRow() };
+    if (this.convert()) return { erased: 0, next: cursor };
+    const { block, lastId } = guarded(() => this.#reader.nextHolding(query, cursor.block, cursor.row));
+    const next = { ...cursor, block: lastId };
+    if (block === null) return { erased: 0, next: lastId < 0 ? null : next };
+    const erased = this.#transaction(() => documents.erase(block, () => this.#reader.meantIn(query, block)));
+    return { erased, next };
   }
 
   /** Works the log of changes into the file: what was erased is in neither. Another reader may be in the way. */
   checkpoint(): void {
     guarded(() => this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)'));
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #openForWriting(options: DatabaseOptions): Writing {
+    const names = new SourceNames(this.#database, sourceNamesOptions(options));
+    return {
+      documents: new DocumentWrites(this.#database, names, this.#tell),
+      names,
+      time: new PassedTime(this.#database, this.#tell),
+      marks: new AgeMarks(this.#database, 'documents', options.retentionMs),
+    };
+  }
+
+  /** One merge, if there is one to be done. What it fails at is tried again: nothing depends on it. */
+  #merge(afterRow: number, all: boolean): boolean {
+    const { documents } = this.#writable();
+    try {
+      const blocks = documents.toMerge(afterRow, all);
+      if (blocks === null) return false;
+      this.#transaction(() => documents.merge(blocks));
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** What was written to a file that has no name any more is gone when this process ends: the queue must keep it. */
@@ -220,61 +207,29 @@ export class DocumentDatabase {
     );
   }
 
-  close(): void {
-    this.#database.close();
-  }
-
-  #insertUnnamed(id: string, stream: string, json: string): boolean {
-    const source = withNamesAsAttributes(json);
-    const fields = indexedFields(source);
-    if (typeof fields === 'string') throw new Error('a document without names is one still');
-    return this.#insert(id, this.#writableSourceNames().rowWithoutNames(stream), fields, source);
-  }
-
-  #insert(id: string, origin: number, fields: IndexedFields, source: string): boolean {
-    const statements = this.#writable();
-    const { changes, lastInsertRowid } = statements.insertDocument.run(
-      id,
-      origin,
-      fields.time,
-      fields.sequence,
-      fields.ingestedMs,
-      source,
-      fields.created,
-    );
-    if (Number(changes) === 0) return false;
-    statements.insertWords.run(lastInsertRowid, fields.message, fields.attributes);
-    return true;
-  }
-
-  #transaction(work: (statements: DocumentStatements) => void): void {
-    const statements = this.#writable();
-    guarded(() => {
+  #transaction<T>(work: () => T): T {
+    const { names } = this.#writable();
+    return guarded(() => {
       this.#database.exec('BEGIN IMMEDIATE');
       try {
-        this.#sourceNames?.startTransaction();
-        work(statements);
+        names.startTransaction();
+        const result = work();
         this.#database.exec('COMMIT');
+        return result;
       } catch (error) {
         // What it made is gone with it.
-        this.#sourceNames?.forget();
+        names.forget();
         if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
         throw error;
       }
     });
   }
 
-  #writable(): DocumentStatements {
-    return this.#statements ?? readOnly();
+  #writable(): Writing {
+    if (this.#writing === null)
+      throw new SluiceError('store_refused', 'Cannot write to the store: it is open for reading only');
+    return this.#writing;
   }
-
-  #writableSourceNames(): SourceNames {
-    return this.#sourceNames ?? readOnly();
-  }
-}
-
-function readOnly(): never {
-  throw new SluiceError('store_refused', 'Cannot write to the store: it is open for reading only');
 }
 
 function sourceNamesOptions({ namesMax, tell }: DatabaseOptions): SourceNamesOptions {

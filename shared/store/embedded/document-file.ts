@@ -1,19 +1,23 @@
 // The file of the documents: its tables, and how it is opened and spoken to. Tables:
 //
-//   documents  one row a document: id, origin → origins, time (ns), sequence, ingested (ms), source (JSON as it
-//              came), created (ns): when it arrived, where `time` is the line's own
-//   origins    the combinations of data stream, container, service and tag that documents come from (source-names.ts)
-//   words      FTS5 index over message and attributes; holds no text of its own, rowid = documents.rowid
-//              (SQLite's tables of letters are older than Unicode 9: words in scripts that came later are not found)
+//   blocks, parts     documents, some thousand in a block (block-file.ts)
+//   names             which names are taken (document-names.ts)
+//   origins           the combinations of data stream, container, service and tag that documents come from, and how
+//                     many there are of each (source-names.ts)
+//   counters          `row`: the number that was given to the last document
+//   documents, words  of versions 1 and 2: a row and a full-text posting for each document (old-rows.ts)
 
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { keepPrivate } from '#shared/sqlite/database.ts';
+import { BLOCK_TABLES } from './block-file.ts';
+import { SMALL_BLOCKS_INDEX } from './block-merge.ts';
+import { NAMES_TABLE } from './document-names.ts';
 
-/** 2: documents.created. */
-const SCHEMA_VERSION = 2;
+/** 2: documents.created. 3: blocks in place of documents and words. */
+const SCHEMA_VERSION = 3;
 export const FILE = 'documents.sqlite';
 /** Another process may be writing (`sluice setup`, a second indexer); ours are short. */
 const BUSY_TIMEOUT_MS = 10_000;
@@ -26,48 +30,24 @@ const CHECKPOINT_PAGES = 8000;
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS origins (
     rowid INTEGER PRIMARY KEY, stream TEXT NOT NULL, container_id TEXT NOT NULL, container_name TEXT NOT NULL,
-    service TEXT NOT NULL, tag TEXT NOT NULL, UNIQUE (stream, container_id, container_name, service, tag)
+    service TEXT NOT NULL, tag TEXT NOT NULL, tenant TEXT NOT NULL DEFAULT '', documents INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (stream, container_id, container_name, service, tag)
   ) STRICT;
-  CREATE TABLE IF NOT EXISTS documents (
-    rowid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, origin INTEGER NOT NULL, time INTEGER NOT NULL,
-    sequence INTEGER NOT NULL, ingested INTEGER NOT NULL, source TEXT NOT NULL, created INTEGER
-  ) STRICT;
-  CREATE INDEX IF NOT EXISTS documents_by_time ON documents (time, sequence);
-  CREATE INDEX IF NOT EXISTS documents_by_origin ON documents (origin, time, sequence);
-  CREATE INDEX IF NOT EXISTS documents_by_arrival ON documents (origin, sequence, time);
-  CREATE INDEX IF NOT EXISTS documents_by_ingested ON documents (ingested);
-  CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
-    message, attributes, content = '', contentless_delete = 1,
-    tokenize = "unicode61 remove_diacritics 0 categories 'L* M* N* Co' tokenchars '_'"
-  );
+  CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+  INSERT OR IGNORE INTO counters VALUES ('row', 0);
+  ${BLOCK_TABLES}
+  ${SMALL_BLOCKS_INDEX}
+  ${NAMES_TABLE}
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
-type StatementName =
-  'has' | 'hasRow' | 'insertDocument' | 'insertWords' | 'last' | 'expired' | 'deleteWords' | 'deleteDocument';
-
-export type DocumentStatements = Readonly<Record<StatementName, StatementSync>>;
-
-export function prepareStatements(database: DatabaseSync): DocumentStatements {
-  const statements = {
-    has: database.prepare('SELECT 1 FROM documents WHERE id = ?'),
-    hasRow: database.prepare('SELECT 1 FROM documents WHERE id = ? AND rowid = ?'),
-    insertDocument: database.prepare(
-      'INSERT INTO documents (id, origin, time, sequence, ingested, source, created) VALUES (?, ?, ?, ?, ?, ?, ?) ' +
-        'ON CONFLICT (id) DO NOTHING',
-    ),
-    insertWords: database.prepare('INSERT INTO words (rowid, message, attributes) VALUES (?, ?, ?)'),
-    last: database.prepare('SELECT max(rowid) AS last FROM documents'),
-    expired: database.prepare(
-      'SELECT rowid, origin, octet_length(source) AS bytes FROM documents WHERE rowid <= ? ORDER BY rowid LIMIT ?',
-    ),
-    deleteWords: database.prepare('DELETE FROM words WHERE rowid = ?'),
-    deleteDocument: database.prepare('DELETE FROM documents WHERE rowid = ?'),
-  };
-  // FTS5 makes rows with huge ids of its own, and every `run` tells the last one made, whatever it was.
-  for (const statement of Object.values(statements)) statement.setReadBigInts(true);
-  return statements;
-}
+/** What an older store lacks, before SCHEMA. Its rows stay; database.ts turns them into blocks. */
+const UPGRADE = `
+  ALTER TABLE origins ADD COLUMN documents INTEGER NOT NULL DEFAULT 0;
+  UPDATE origins SET documents = (SELECT count(*) FROM documents WHERE origin = origins.rowid);
+  CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+  INSERT INTO counters VALUES ('row', (SELECT coalesce(max(rowid), 0) FROM documents));
+`;
 
 /** `folder` is made if missing, unless read only. Rejects a file of a later version. */
 export function openFile(options: { readonly folder: string; readonly readOnly: boolean }): DatabaseSync {
@@ -103,8 +83,11 @@ function makeTables(database: DatabaseSync): void {
   database.exec('PRAGMA synchronous = FULL');
   database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   database.exec('PRAGMA cache_size = -32000');
+  database.exec('PRAGMA secure_delete = ON');
   database.exec('BEGIN IMMEDIATE');
-  if (versionOf(database) === 1) database.exec('ALTER TABLE documents ADD COLUMN created INTEGER');
+  const version = versionOf(database);
+  if (version === 1) database.exec('ALTER TABLE documents ADD COLUMN created INTEGER');
+  if (version === 1 || version === 2) database.exec(UPGRADE);
   database.exec(`${SCHEMA} COMMIT`);
 }
 

@@ -2,10 +2,9 @@
 
 import type { EraseQuery, EraseStep, StoreEraser } from '../erase.ts';
 import type { StoredDocument, StoreQuery } from '../store.ts';
-import type { EraseCursor } from './query.ts';
+import type { EraseCursor } from './database.ts';
 import type { EmbeddedStore } from './store.ts';
 
-const STEP = 500;
 const EXAMPLES = 3;
 /** Documents come in batches: what was under way when it began is there by then. */
 const FOUND_AFTER_MS = 1500;
@@ -20,7 +19,7 @@ export class EmbeddedEraser implements StoreEraser {
   }
 
   count(query: EraseQuery): Promise<number> {
-    return this.#store.count(whole(query, 0));
+    return this.#store.count(whole(query));
   }
 
   examples(query: EraseQuery, signal?: AbortSignal): Promise<StoredDocument[]> {
@@ -36,7 +35,7 @@ export class EmbeddedEraser implements StoreEraser {
     let left = await this.count(query);
     for (let after: EraseCursor | null = null; left > 0;) {
       signal?.throwIfAborted();
-      const { erased, next } = await this.#store.erase({ query: whole(query, STEP), after });
+      const { erased, next } = await this.#store.erase({ query: whole(query), after });
       if (next === null) break;
       after = next;
       left -= erased;
@@ -50,6 +49,6 @@ export class EmbeddedEraser implements StoreEraser {
   }
 }
 
-function whole(query: EraseQuery, limit: number): StoreQuery {
-  return { ...query, order: 'oldest', limit };
+function whole(query: EraseQuery): StoreQuery {
+  return { ...query, order: 'oldest', limit: Infinity };
 }

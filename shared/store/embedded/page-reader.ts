@@ -1,17 +1,19 @@
-// Reads pages of documents: first which rows are meant, in their order, then one document after another until the page
-// is large enough. Never more than that is in memory, and one document beyond it.
+// Reads pages of documents: first which ones may be meant, in their order (candidates.ts), then one document after
+// another until the page is large enough. Never more than that is in memory, a few blocks, and one document beyond it.
 //
-// Guarantees: both are of the same moment of the database, also where another process writes to it.
+// Guarantees: all is of the same moment of the database, also where another process writes to it.
 
-import type { DatabaseSync } from 'node:sqlite';
-import { SluiceError } from '#shared/errors.ts';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { parseExactJson } from '../exact-json.ts';
 import type { Document } from '../query/document-values.ts';
-import { matches } from '../query/matches.ts';
-import type { Where } from '../where.ts';
 import type { StoreQuery } from '../store.ts';
+import { BlockCache } from './block-cache.ts';
+import { type Block, BlockFile } from './block-file.ts';
+import { type Candidate, CandidateSearch, type Candidates } from './candidates.ts';
 import { versionOf } from './document-file.ts';
-import { containersSql, countSql, type EraseCursor, eraseSql, originsSql, searchSql, type SqlQuery } from './query.ts';
+import { OldRows } from './old-rows.ts';
+import { containersSql, originsSql, type SqlQuery } from './origin-sql.ts';
+import { beforeKey, firstKey, type Place, planOf, type SearchPlan } from './search-plan.ts';
 
 export interface Row {
   readonly rowid: number;
@@ -20,14 +22,6 @@ export interface Row {
   readonly time: string;
   readonly sequence: number;
   readonly source: string;
-}
-
-/** A document that is to be erased. */
-interface DoomedRow extends EraseCursor {
-  readonly id: string;
-  readonly origin: number;
-  /** Of the document. */
-  readonly bytes: number;
 }
 
 export interface RowPage {
@@ -43,119 +37,142 @@ export interface RowPage {
 /** Of a page, what is looked at: whoever writes in the same thread waits, and nobody can interrupt it. */
 const SCANNED_MAX = 10_000;
 const SCANNED_BYTES_MAX = 32 * 1024 * 1024;
+/** The first version with blocks. */
+const BLOCKS_VERSION = 3;
+const NOTHING: Candidates = { kept: [], seenTo: null, isCut: false };
 
-const DOCUMENT = `SELECT d.rowid AS rowid, d.id AS id, o.stream AS stream, CAST(d.time AS TEXT) AS time, d.sequence AS sequence,
-  d.source AS source FROM documents d JOIN origins o ON o.rowid = d.origin WHERE d.rowid = ?`;
+interface Reading {
+  readonly search: CandidateSearch;
+  readonly cache: BlockCache;
+}
 
 export class PageReader {
   readonly #database: DatabaseSync;
-  /** Another program made the file, and none has written to it since: all documents have one time only. */
-  readonly #isOld: boolean;
+  readonly #tell: (message: string) => void;
+  readonly #oldRows: OldRows;
+  readonly #stream: StatementSync;
+  #reading: Reading | null = null;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, tell: (message: string) => void) {
     this.#database = database;
-    this.#isOld = versionOf(database) === 1;
+    this.#tell = tell;
+    this.#oldRows = new OldRows(database);
+    this.#stream = database.prepare('SELECT stream FROM origins WHERE rowid = ?');
   }
 
   /** Throws usage_wrong where a bound of the query is no time. */
   page(query: StoreQuery, bytesMax: number): RowPage {
+    return this.#atOneMoment(() => {
+      const plan = this.#plan(query);
+      if (plan.origins?.size === 0 || query.limit <= 0) return { rows: [], bytes: 0, isLast: true };
+      const asks = plan.asksDocument || plan.where.kind !== 'all';
+      const keep = asks ? SCANNED_MAX : query.limit;
+      const old = this.#oldRows.candidates(plan, keep + 1);
+      const found = this.#reader()?.search.find(plan, keep, old) ?? { ...NOTHING, kept: old.slice(0, keep), isCut: old.length > keep };
+      return this.#read(plan, found, query.limit, bytesMax);
+    });
+  }
+
+  /** How many documents there are of the query, whatever its limit. Throws as `page` does. */
+  count(query: StoreQuery): number {
+    return this.#atOneMoment(() => {
+      const plan = this.#plan(query);
+      if (plan.origins?.size === 0) return 0;
+      return (this.#reader()?.search.count(plan) ?? 0) + this.#oldRows.count(plan);
+    });
+  }
+
+  /** For whoever erases: the next block that has documents of the query. Null where the file has no blocks yet. */
+  nextHolding(query: StoreQuery, afterId: number, rowMax: number): { readonly block: Block | null; readonly lastId: number } {
+    return this.#atOneMoment(() => {
+      const plan = this.#plan(query);
+      const found = plan.origins?.size === 0 ? null : this.#reader()?.search.nextHolding(plan, afterId, rowMax);
+      return found ?? { block: null, lastId: -1 };
+    });
+  }
+
+  /** Numbers of the documents of the block that the query means; in a transaction. */
+  meantIn(query: StoreQuery, block: Block): number[] {
+    const reading = this.#reader();
+    return reading?.cache.read(block, (reader) => reading.search.meantIn(this.#plan(query), block, reader)) ?? [];
+  }
+
+  #read(plan: SearchPlan, { kept, seenTo, isCut }: Candidates, limit: number, bytesMax: number): RowPage {
+    const rows: Row[] = [];
+    let bytes = 0;
+    let scannedBytes = 0;
+    let last: Place | null = null;
+    const goOn = (place: Place | null): RowPage =>
+      place === null ? { rows, bytes, isLast: false } : { rows, bytes, isLast: false, next: sortOf(place) };
+    for (const candidate of kept) {
+      const key = firstKey(plan, candidate);
+      if (seenTo !== null && (plan.isNewest ? key <= seenTo : key >= seenTo)) break;
+      if (rows.length >= limit || scannedBytes >= SCANNED_BYTES_MAX) return goOn(last);
+      const row = this.#row(candidate);
+      if (row !== null) {
+        scannedBytes += row.source.length;
+        if (candidate.isExact || plan.isMeant(parsed(row.source))) {
+          if (rows.length > 0 && bytes + row.source.length > bytesMax) return goOn(last);
+          rows.push(row);
+          bytes += row.source.length;
+        }
+      }
+      last = candidate;
+    }
+    if (seenTo !== null) return goOn(beforeKey(plan, seenTo));
+    if (isCut) return goOn(last);
+    return { rows, bytes, isLast: rows.length < limit };
+  }
+
+  /** Null where its block is damaged. */
+  #row(candidate: Candidate): Row | null {
+    const { block, at, row, time, sequence } = candidate;
+    if (block === null) return this.#oldRows.row(row);
+    const read = this.#reader()?.cache.read(block, (reader) => ({
+      id: reader.id(at),
+      source: reader.text(at),
+      origin: reader.known.origin[at] ?? 0,
+    }));
+    if (read === null || read === undefined) return null;
+    const stream = this.#stream.get(read.origin)?.['stream'];
+    return { rowid: row, id: read.id, stream: String(stream ?? ''), time: String(time), sequence, source: read.source };
+  }
+
+  #atOneMoment<T>(work: () => T): T {
     this.#database.exec('BEGIN');
     try {
-      const origins = this.#origins(query);
-      if (origins?.length === 0) return { rows: [], bytes: 0, isLast: true };
-      const { by: _, ...byTime } = query;
-      const { sql, values, isToBeRead } = checked(searchSql(this.#isOld ? byTime : query, origins));
-      if (isToBeRead && query.where !== undefined)
-        return this.#scan(this.#database.prepare(sql).iterate(...values), query, query.where, bytesMax);
-      const found = this.#database.prepare(sql).all(...values);
-      return this.#read(
-        found.map((row) => Number(row['rowid'])),
-        query.limit,
-        bytesMax,
-      );
+      return work();
     } finally {
       if (this.#database.isTransaction) this.#database.exec('COMMIT');
     }
   }
 
-  #read(rowids: readonly number[], limit: number, bytesMax: number): RowPage {
-    const document = this.#database.prepare(DOCUMENT);
-    const rows: Row[] = [];
-    let bytes = 0;
-    for (const rowid of rowids) {
-      // The columns are those of Row; the schema is strict about their types.
-      const row = document.get(rowid) as unknown as Row | undefined;
-      if (row === undefined) continue;
-      if (rows.length > 0 && bytes + row.source.length > bytesMax) return { rows, bytes, isLast: false };
-      rows.push(row);
-      bytes += row.source.length;
+  /** Null while another program has made the file, and none has written to it since. */
+  #reader(): Reading | null {
+    if (this.#reading === null && versionOf(this.#database) >= BLOCKS_VERSION) {
+      const file = new BlockFile(this.#database);
+      const cache = new BlockCache(file, this.#tell);
+      this.#reading = { cache, search: new CandidateSearch(this.#database, file, cache) };
     }
-    return { rows, bytes, isLast: rowids.length < limit };
+    return this.#reading;
   }
 
-  /** Those of the candidates that are meant. Ends early after so many that are not. */
-  #scan(candidates: Iterable<Record<string, unknown>>, { limit }: StoreQuery, where: Where, bytesMax: number): RowPage {
-    const document = this.#database.prepare(DOCUMENT);
-    const rows: Row[] = [];
-    let bytes = 0;
-    let scanned = 0;
-    let scannedBytes = 0;
-    let next: [string, number, number] | undefined;
-    for (const { rowid } of candidates) {
-      if (rows.length >= limit || scanned >= SCANNED_MAX || scannedBytes >= SCANNED_BYTES_MAX)
-        return { rows, bytes, isLast: false, ...(next && { next }) };
-      const row = document.get(Number(rowid)) as unknown as Row | undefined;
-      if (row === undefined) continue;
-      scanned += 1;
-      scannedBytes += row.source.length;
-      if (matches(where, parsedDocument(row.source))) {
-        if (rows.length > 0 && bytes + row.source.length > bytesMax)
-          return { rows, bytes, isLast: false, ...(next && { next }) };
-        rows.push(row);
-        bytes += row.source.length;
-      }
-      next = [row.time, row.sequence, row.rowid];
-    }
-    return { rows, bytes, isLast: true };
-  }
-
-  /** How many documents there are of the query, whatever its limit. Throws as `page` does. */
-  count(query: StoreQuery): number {
-    const origins = this.#origins(query);
-    if (origins?.length === 0) return 0;
-    const { sql, values } = checked(countSql(query, origins));
-    return Number(this.#database.prepare(sql).get(...values)?.['n'] ?? 0);
-  }
-
-  /** The next documents of the query after the cursor, to be erased; at most its `limit`. Throws as `page` does. */
-  doomed(query: StoreQuery, after: EraseCursor | null): DoomedRow[] {
-    const origins = this.#origins(query);
-    if (origins?.length === 0) return [];
-    const { sql, values } = checked(eraseSql(query, origins, after));
-    // The columns are those of DoomedRow; the schema is strict about their types.
-    return this.#database.prepare(sql).all(...values) as unknown as DoomedRow[];
-  }
-
-  /** Null where the query names none. */
-  #origins({ name, container }: StoreQuery): number[] | null {
+  #plan(query: StoreQuery): SearchPlan {
+    const { name, container } = query;
     const named = name === undefined ? null : this.#originsOf(originsSql(name));
-    if (container === undefined) return named;
-    const ofContainer = this.#originsOf(containersSql(container));
-    return named === null ? ofContainer : named.filter((row) => ofContainer.includes(row));
+    const contained = container === undefined ? null : this.#originsOf(containersSql(container));
+    return planOf(query, named === null || contained === null ? (named ?? contained) : named.intersection(contained));
   }
 
-  #originsOf({ sql, values }: SqlQuery): number[] {
+  #originsOf({ sql, values }: SqlQuery): Set<number> {
     const found = this.#database.prepare(sql).all(...values);
-    return found.map((row) => Number(row['rowid']));
+    return new Set(found.map((row) => Number(row['rowid'])));
   }
 }
 
-function checked<Q extends SqlQuery>(built: Q | null): Q {
-  if (built === null) throw new SluiceError('usage_wrong', 'Cannot search: a bound is no ISO 8601 time');
-  return built;
-}
+const sortOf = ({ time, sequence, row }: Place): [string, number, number] => [String(time), sequence, row];
 
 /** What `write` took is an object. */
-function parsedDocument(source: string): Document {
+function parsed(source: string): Document {
   return parseExactJson(source) as Document;
 }

@@ -19,6 +19,7 @@ export interface StoreThread {
   expire(step: { now: Moment; limit: number }): number;
   count(query: StoreQuery): number;
   erase(start: EraseStart): ErasedRows;
+  convert(argument: null): boolean;
   checkpoint(argument: null): void;
   ping(argument: null): null;
 }
@@ -32,6 +33,7 @@ serveWorker<DatabaseOptions, StoreThread>((options, notify) => {
       expire: (step) => database.expire(step),
       count: (query) => database.count(query),
       erase: (start) => database.erase(start),
+      convert: () => database.convert(),
       checkpoint: () => database.checkpoint(),
       ping: () => null,
     },

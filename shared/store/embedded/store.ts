@@ -180,8 +180,10 @@ export class EmbeddedStore implements Store {
     for (;;) {
       const now = { epochMs: clock.epochMs(), monotonicMs: clock.monotonicMs() };
       const deleted = await this.#worker.call('expire', { now, limit: EXPIRE_STEP });
-      if (this.#closed || deleted === 0) return;
+      if (this.#closed || deleted === 0) break;
     }
+    // A step at a time, so that bulk requests come between.
+    while (!this.#closed && (await this.#worker.call('convert', null)));
   }
 }
 

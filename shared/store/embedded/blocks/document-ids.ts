@@ -39,7 +39,7 @@ export function nameOf(id: string): DocumentName {
     }
   }
   const [, hex, index] = HEX.exec(id) ?? [];
-  if (hex === undefined) return { key: id, index: 0 };
+  if (hex === undefined) return { key: id.toWellFormed(), index: 0 };
   const key = Buffer.alloc(1 + IDENTITY_BYTES, HEX_MARK);
   key.write(hex, 1, 'hex');
   return { key, index: Number(index) };

@@ -7,8 +7,8 @@
 //   paths    @timestamp       log.level          attributes.n
 //   values   "2026…"          "info"             [1,2]
 //
-// A list is one value. What cannot be taken apart (a path twice, objects that are too deep) is one value as a whole,
-// which has no path.
+// A list is one value. What cannot be taken apart (a path twice, a key of ours with a dot in it, objects that are too
+// deep) is one value as a whole, which has no path.
 
 export interface Shape {
   /** One more than there are paths. */
@@ -21,6 +21,8 @@ export const WHOLE: Shape = { pieces: ['', ''], paths: [null] };
 
 const DEPTH_MAX = 20;
 const PATHS_MAX = 300;
+/** Where senders choose keys. Elsewhere one with a dot would look like two, which mean another field. */
+const FREE_KEYS = /^(?:attributes|kubernetes\.(?:labels|annotations))\./;
 const LITERAL = /[^,\]}\s]+/y;
 const SPACE = /\s*/y;
 
@@ -45,7 +47,9 @@ export function shapeOf(text: string): Shape {
     } else {
       const keyEnd = stringEnd(text, at);
       if (keyEnd < 0) return WHOLE;
-      const path = prefix + keyOf(text.slice(at, keyEnd));
+      const key = keyOf(text.slice(at, keyEnd));
+      if (key.includes('.') && !FREE_KEYS.test(prefix)) return WHOLE;
+      const path = prefix + key;
       at = spaceEnd(text, spaceEnd(text, keyEnd) + 1);
       if (text[at] === '{') {
         if (prefixes.length >= DEPTH_MAX) return WHOLE;

@@ -40,16 +40,19 @@ const id = fc.oneof(
   fc.string({ minLength: 1, maxLength: 40 }).map((one) => one.toWellFormed()),
   fc.constantFrom(`${'a'.repeat(32)}-007`, 'b'.repeat(27), 'c'.repeat(30), `${'A'.repeat(32)}-1`),
 );
-const document: fc.Arbitrary<BlockDocument> = fc.record({
-  id,
-  row: fc.nat(),
-  time: instant,
-  sequence: integer,
-  ingestedMs: integer,
-  created: fc.option(instant),
-  origin: fc.nat(100),
-  text,
-});
+const document: fc.Arbitrary<BlockDocument> = fc.record(
+  {
+    id,
+    row: fc.nat(),
+    time: instant,
+    sequence: integer,
+    ingestedMs: integer,
+    created: fc.option(instant),
+    origin: fc.nat(100),
+    text,
+  },
+  { noNullPrototype: true },
+);
 
 function readerOf(documents: readonly BlockDocument[]): BlockReader {
   const { head, beside } = encodeBlock(documents);

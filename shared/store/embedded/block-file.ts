@@ -1,0 +1,189 @@
+// Blocks in SQLite. A block is never changed: it is written once and deleted once, and its number never comes again.
+//
+//   blocks   a row for each: how many documents, their bytes as JSON, and the least and greatest of what searches go
+//            by; `seal`: checksum of all that
+//   parts    id = block × 1024 + n      n 0: filter of words; 1: head; from 2 on: what is beside the head (encode-block.ts)
+//            data = checksum (u32) | bytes; the checksum is over the block's number, n and the bytes
+//
+// Guarantees: what is damaged is never taken for data; a block that is damaged costs itself only.
+
+import { crc32 } from 'node:zlib';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { BlockReader } from './blocks/decode-block.ts';
+import { type BlockDocument, encodeBlock } from './blocks/encode-block.ts';
+
+export const BLOCK_TABLES = `
+  CREATE TABLE IF NOT EXISTS blocks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, documents INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    row_min INTEGER NOT NULL, row_max INTEGER NOT NULL, time_min INTEGER NOT NULL, time_max INTEGER NOT NULL,
+    sequence_min INTEGER NOT NULL, sequence_max INTEGER NOT NULL,
+    arrival_min INTEGER NOT NULL, arrival_max INTEGER NOT NULL,
+    ingested_min INTEGER NOT NULL, ingested_max INTEGER NOT NULL, seal INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS blocks_by_greatest_time ON blocks (time_max);
+  CREATE INDEX IF NOT EXISTS blocks_by_least_time ON blocks (time_min);
+  CREATE INDEX IF NOT EXISTS blocks_by_row ON blocks (row_max);
+  CREATE TABLE IF NOT EXISTS parts (id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+`;
+
+/** Between `min` and `max`, both included. */
+interface Span {
+  readonly min: bigint;
+  readonly max: bigint;
+}
+
+export interface Block {
+  readonly id: number;
+  readonly documents: number;
+  /** Of the documents, in characters. */
+  readonly bytes: number;
+  readonly row: Span;
+  readonly time: Span;
+  readonly sequence: Span;
+  readonly arrival: Span;
+  readonly ingested: Span;
+}
+
+const SPANS = ['row', 'time', 'sequence', 'arrival', 'ingested'] as const;
+export const BLOCK_COLUMNS = ['id', 'documents', 'bytes', ...SPANS.flatMap((name) => [`${name}_min`, `${name}_max`]), 'seal']
+  .map((name) => `b.${name}`)
+  .join(', ');
+
+const PARTS_MAX = 1024;
+const FILTER = 0;
+const HEAD = 1;
+const SEAL_BYTES = 4;
+
+/** What is stored of a block is not what was written. */
+export class DamagedBlock extends Error {
+  readonly block: number;
+
+  constructor(block: number, what: string) {
+    super(`block ${block} of the embedded store is damaged (${what})`);
+    this.block = block;
+  }
+}
+
+export class BlockFile {
+  readonly #part: StatementSync;
+  readonly #database: DatabaseSync;
+  #writing: ReturnType<typeof writing> | null = null;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+    this.#part = database.prepare('SELECT data FROM parts WHERE id = ?');
+  }
+
+  /** In the transaction of whoever calls. */
+  insert(documents: readonly BlockDocument[]): void {
+    const { insertBlock, insertPart } = (this.#writing ??= writing(this.#database));
+    const { head, beside, filter } = encodeBlock(documents);
+    const spans = spansOf(documents);
+    const bytes = documents.reduce((sum, { text }) => sum + text.length, 0);
+    const numbers = [BigInt(documents.length), BigInt(bytes), ...spans.flatMap(({ min, max }) => [min, max])];
+    const made = insertBlock.get(...numbers, 0);
+    const id = Number(made?.['id']);
+    this.#writing.seal.run(sealOf([BigInt(id), ...numbers]), id);
+    const write = (n: number, data: Uint8Array) => insertPart.run(id * PARTS_MAX + n, sealed(id, n, data));
+    if (filter !== null) write(FILTER, filter);
+    write(HEAD, head);
+    for (const [n, data] of beside) write(HEAD + n, data);
+  }
+
+  /** In the transaction of whoever calls. */
+  remove({ id }: Pick<Block, 'id'>): void {
+    const { removeBlock, removeParts } = (this.#writing ??= writing(this.#database));
+    removeBlock.run(id);
+    removeParts.run(id * PARTS_MAX, (id + 1) * PARTS_MAX);
+  }
+
+  /** Throws DamagedBlock, also later when a part is read. */
+  open({ id, documents }: Block): BlockReader {
+    const reader = new BlockReader(this.#read(id, HEAD), (n) => this.#read(id, HEAD + n));
+    if (reader.documents !== documents) throw new DamagedBlock(id, 'it has another number of documents');
+    return reader;
+  }
+
+  /** Null where it has none. Throws DamagedBlock. */
+  filter({ id }: Block): Uint8Array | null {
+    const data = this.#part.get(id * PARTS_MAX + FILTER)?.['data'];
+    return data instanceof Uint8Array ? unsealed(id, FILTER, data) : null;
+  }
+
+  #read(id: number, n: number): Uint8Array {
+    const data = this.#part.get(id * PARTS_MAX + n)?.['data'];
+    if (!(data instanceof Uint8Array)) throw new DamagedBlock(id, `part ${n} is missing`);
+    return unsealed(id, n, data);
+  }
+}
+
+/** `row`: of BLOCK_COLUMNS, with BigInts. Throws DamagedBlock. */
+export function blockOf(row: Record<string, unknown>): Block {
+  const number = (name: string): bigint => row[name] as bigint;
+  const span = (name: string): Span => ({ min: number(`${name}_min`), max: number(`${name}_max`) });
+  const id = Number(number('id'));
+  const numbers = ['id', 'documents', 'bytes', ...SPANS.flatMap((name) => [`${name}_min`, `${name}_max`])].map(number);
+  if (sealOf(numbers) !== Number(number('seal'))) throw new DamagedBlock(id, 'its row');
+  return {
+    id,
+    documents: Number(number('documents')),
+    bytes: Number(number('bytes')),
+    row: span('row'),
+    time: span('time'),
+    sequence: span('sequence'),
+    arrival: span('arrival'),
+    ingested: span('ingested'),
+  };
+}
+
+function spansOf(documents: readonly BlockDocument[]): Span[] {
+  const spanOf = (value: (document: BlockDocument) => bigint): Span => {
+    let [min, max] = [2n ** 63n - 1n, -(2n ** 63n)];
+    for (const document of documents) {
+      const one = value(document);
+      if (one < min) min = one;
+      if (one > max) max = one;
+    }
+    return { min, max };
+  };
+  return [
+    spanOf(({ row }) => BigInt(row)),
+    spanOf(({ time }) => time),
+    spanOf(({ sequence }) => BigInt(sequence)),
+    spanOf(({ created, time }) => created ?? time),
+    spanOf(({ ingestedMs }) => BigInt(ingestedMs)),
+  ];
+}
+
+const sealOf = (numbers: readonly bigint[]): number => crc32(numbers.join());
+
+function checksum(id: number, n: number, bytes: Uint8Array): number {
+  return crc32(bytes, crc32(`${id}/${n}`));
+}
+
+function sealed(id: number, n: number, bytes: Uint8Array): Uint8Array {
+  const data = Buffer.allocUnsafe(SEAL_BYTES + bytes.length);
+  data.writeUInt32LE(checksum(id, n, bytes), 0);
+  data.set(bytes, SEAL_BYTES);
+  return data;
+}
+
+function unsealed(id: number, n: number, data: Uint8Array): Uint8Array {
+  const bytes = data.subarray(SEAL_BYTES);
+  const seal = data.length < SEAL_BYTES ? null : Buffer.from(data.buffer, data.byteOffset, SEAL_BYTES).readUInt32LE(0);
+  if (seal !== checksum(id, n, bytes)) throw new DamagedBlock(id, `the checksum of part ${n}`);
+  return bytes;
+}
+
+function writing(database: DatabaseSync) {
+  const names = BLOCK_COLUMNS.replaceAll('b.', '').replace('id, ', '');
+  return {
+    insertBlock: database.prepare(
+      `INSERT INTO blocks (${names}) VALUES (${names.replaceAll(/\w+/g, '?')}) RETURNING id`,
+    ),
+    seal: database.prepare('UPDATE blocks SET seal = ? WHERE id = ?'),
+    insertPart: database.prepare('INSERT INTO parts VALUES (?, ?)'),
+    removeBlock: database.prepare('DELETE FROM blocks WHERE id = ?'),
+    removeParts: database.prepare('DELETE FROM parts WHERE id >= ? AND id < ?'),
+  };
+}

@@ -1,0 +1,64 @@
+// Small blocks become larger ones, so that searches open few and compression has much to go by. Blocks of one bulk
+// request are merged in two steps, so that no document is written more than a few times.
+//
+//   up to 31 documents    64 of them become one
+//   up to 511             16 of them become one, or as soon as they have 2,048 documents
+//
+// Blocks on either side of an age mark (age-marks.ts) are never merged: they end by age at different times. When a mark
+// is made, what is small before it is merged, however little it is.
+
+import type { DatabaseSync } from 'node:sqlite';
+import { type Block, BLOCK_COLUMNS, blockOf, DamagedBlock } from './block-file.ts';
+
+/** What a block has at most: one document may have more bytes. */
+export const BLOCK_DOCUMENTS = 2048;
+export const BLOCK_BYTES = 4 * 1024 * 1024;
+
+const SMALL = 'b.documents < 512 AND b.bytes < 2097152';
+const TINY_DOCUMENTS = 32;
+const TINY_COUNT = 64;
+const SMALL_COUNT = 16;
+
+export const SMALL_BLOCKS_INDEX = `
+  CREATE INDEX IF NOT EXISTS blocks_small ON blocks (row_max) WHERE ${SMALL.replaceAll('b.', '')};
+`;
+
+/** The blocks that are to be one now; null: none. `afterRow`: of the last age mark. `all`: however few they are. */
+export function blocksToMerge(
+  database: DatabaseSync,
+  { afterRow, all, spared }: { readonly afterRow: number; readonly all: boolean; readonly spared: ReadonlySet<number> },
+): readonly Block[] | null {
+  const statement = database.prepare(
+    `SELECT ${BLOCK_COLUMNS} FROM blocks b INDEXED BY blocks_small
+     WHERE ${SMALL} AND b.row_max > ? AND b.row_min > ? ORDER BY b.row_max`,
+  );
+  statement.setReadBigInts(true);
+  const small: Block[] = [];
+  for (const row of statement.all(afterRow, afterRow)) {
+    try {
+      if (!spared.has(Number(row['id']))) small.push(blockOf(row));
+    } catch (error) {
+      // It stays as it is.
+      if (!(error instanceof DamagedBlock)) throw error;
+    }
+  }
+  if (all) return atOnce(small);
+  const tiny = small.filter(({ documents }) => documents < TINY_DOCUMENTS);
+  if (tiny.length >= TINY_COUNT) return atOnce(tiny);
+  const others = small.filter(({ documents }) => documents >= TINY_DOCUMENTS);
+  const documents = others.reduce((sum, block) => sum + block.documents, 0);
+  return others.length >= SMALL_COUNT || documents >= BLOCK_DOCUMENTS ? atOnce(others) : null;
+}
+
+/** The first of them, as many as one block takes; null where that is one alone. */
+function atOnce(blocks: readonly Block[]): readonly Block[] | null {
+  const merged: Block[] = [];
+  let [documents, bytes] = [0, 0];
+  for (const block of blocks) {
+    documents += block.documents;
+    bytes += block.bytes;
+    if (documents > BLOCK_DOCUMENTS || bytes > BLOCK_BYTES) break;
+    merged.push(block);
+  }
+  return merged.length > 1 ? merged : null;
+}

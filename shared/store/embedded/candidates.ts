@@ -1,0 +1,236 @@
+// The documents that a page may have: the first ones in its order that no index and no column rules out. Blocks are gone
+// through in that order, as long as one of them may have a document that comes before the last that is kept.
+//
+// Guarantees: memory is bounded by what is kept, whatever there is; it ends after so many bytes of blocks, and says up
+// to which place it has seen everything.
+
+import type { DatabaseSync } from 'node:sqlite';
+import { parseExactJson } from '../exact-json.ts';
+import { hashOfOrigin, mayHold } from './blocks/word-filter.ts';
+import { selectRows } from './blocks/select-rows.ts';
+import type { BlockReader } from './blocks/decode-block.ts';
+import { type Block, BLOCK_COLUMNS, type BlockFile, blockOf } from './block-file.ts';
+import type { BlockCache } from './block-cache.ts';
+import { compare, firstKey, type Place, type SearchPlan } from './search-plan.ts';
+
+export interface Candidate extends Place {
+  /** Null: a row of an older store (old-rows.ts). */
+  readonly block: Block | null;
+  /** Its number in the block. */
+  readonly at: number;
+  /** Whether nothing more has to be asked. */
+  readonly isExact: boolean;
+}
+
+export interface Candidates {
+  /** In their order. */
+  readonly kept: readonly Candidate[];
+  /** All with a first key before this one are there; null: all. */
+  readonly seenTo: bigint | null;
+  /** Whether some were left out behind the last one. */
+  readonly isCut: boolean;
+}
+
+/** Of blocks that one page looks at, in characters of their documents; a filter counts for what it takes. */
+const LOOKED_AT_BYTES = 32 * 1024 * 1024;
+const FILTER_BYTES = 16 * 1024;
+/** Origins that are looked for in the filters. */
+const ORIGINS_MAX = 32;
+
+export class CandidateSearch {
+  readonly #database: DatabaseSync;
+  readonly #file: BlockFile;
+  readonly #cache: BlockCache;
+
+  constructor(database: DatabaseSync, file: BlockFile, cache: BlockCache) {
+    this.#database = database;
+    this.#file = file;
+    this.#cache = cache;
+  }
+
+  /** `old`: candidates from elsewhere, at least the first `keep` of them. */
+  find(plan: SearchPlan, keep: number, old: readonly Candidate[]): Candidates {
+    const kept = new FirstOnes(plan, keep);
+    for (const candidate of old) kept.add(candidate);
+    let lookedAt = 0;
+    let start = plan.after === null ? null : firstKey(plan, plan.after);
+    for (const row of this.#rows(plan)) {
+      const block = this.#cache.confined(null, () => blockOf(row));
+      if (block === null) continue;
+      const key = edgeOf(plan, block);
+      if (kept.isBefore(key)) break;
+      start ??= key;
+      // The next page goes on from here, so it must be further than where this one began.
+      if (lookedAt > LOOKED_AT_BYTES && (plan.isNewest ? key < start : key > start))
+        return { kept: kept.all(), seenTo: key, isCut: kept.isCut };
+      lookedAt += this.#look(plan, block, kept);
+    }
+    return { kept: kept.all(), seenTo: null, isCut: kept.isCut };
+  }
+
+  /** How many documents there are, all blocks through. */
+  count(plan: SearchPlan): number {
+    let count = 0;
+    for (const row of this.#rows(plan)) {
+      const block = this.#cache.confined(null, () => blockOf(row));
+      if (block === null || !this.#mayHold(plan, block)) continue;
+      count += this.#cache.read(block, (reader) => this.meantIn(plan, block, reader).length) ?? 0;
+    }
+    return count;
+  }
+
+  /** Numbers of the documents of a block that are meant, each asked where need be. */
+  meantIn(plan: SearchPlan, block: Block, reader: BlockReader): number[] {
+    const meant: number[] = [];
+    for (const { at, isExact } of this.#in(plan, block, reader))
+      if (isExact || plan.isMeant(parsed(reader.text(at)))) meant.push(at);
+    return meant;
+  }
+
+  /** The next block after this one, by number, that has documents which are meant; `rowMax`: of those it may have. */
+  nextHolding(plan: SearchPlan, afterId: number, rowMax: number): { readonly block: Block | null; readonly lastId: number } {
+    const sql = `SELECT ${BLOCK_COLUMNS} FROM blocks b WHERE b.id > ? AND b.row_min <= ? AND ${OVERLAPS} ORDER BY b.id`;
+    const statement = this.#database.prepare(sql);
+    statement.setReadBigInts(true);
+    let lookedAt = 0;
+    let lastId = afterId;
+    for (const row of statement.iterate(afterId, rowMax, ...overlapOf(plan))) {
+      if (lookedAt > LOOKED_AT_BYTES) return { block: null, lastId };
+      lastId = Number(row['id']);
+      const block = this.#cache.confined(null, () => blockOf(row));
+      if (block === null) continue;
+      lookedAt += FILTER_BYTES;
+      if (!this.#mayHold(plan, block)) continue;
+      lookedAt += block.bytes;
+      if (this.#cache.read(block, (reader) => this.meantIn(plan, block, reader).length > 0) === true)
+        return { block, lastId };
+    }
+    return { block: null, lastId: -1 };
+  }
+
+  #rows(plan: SearchPlan): Iterable<Record<string, unknown>> {
+    const column = plan.byArrival ? 'sequence' : 'time';
+    const order = plan.isNewest ? `b.${column}_max DESC` : `b.${column}_min`;
+    const statement = this.#database.prepare(
+      `SELECT ${BLOCK_COLUMNS} FROM blocks b WHERE ${OVERLAPS} AND ${plan.isNewest ? `b.${column}_min <=` : `b.${column}_max >=`} ? ORDER BY ${order}`,
+    );
+    statement.setReadBigInts(true);
+    const edge = plan.after === null ? (plan.isNewest ? 2n ** 63n - 1n : -(2n ** 63n)) : firstKey(plan, plan.after);
+    return statement.iterate(...overlapOf(plan), edge) as Iterable<Record<string, unknown>>;
+  }
+
+  #look(plan: SearchPlan, block: Block, kept: FirstOnes): number {
+    if (!this.#mayHold(plan, block)) return FILTER_BYTES;
+    this.#cache.read(block, (reader) => {
+      for (const candidate of this.#in(plan, block, reader)) kept.add(candidate);
+    });
+    return FILTER_BYTES + block.bytes;
+  }
+
+  #mayHold(plan: SearchPlan, block: Block): boolean {
+    const { origins, where, mayHold: test } = plan;
+    const times = { least: block.time.min, greatest: block.time.max };
+    const isNamed = origins !== null && origins.size <= ORIGINS_MAX;
+    if (where.kind === 'all' && !isNamed) return true;
+    const filter = this.#cache.confined(block.id, () => ({ bytes: this.#file.filter(block) }));
+    // The filter is damaged, the documents may not be.
+    const bytes = filter?.bytes ?? null;
+    if (isNamed && bytes !== null && ![...origins].some((origin) => mayHold(bytes, hashOfOrigin(origin)))) return false;
+    return test(bytes, times);
+  }
+
+  /** What of a block is within bounds, of the right origin, and not ruled out by the columns. */
+  *#in(plan: SearchPlan, block: Block, reader: BlockReader): Generator<Candidate, void, void> {
+    const { bounds, ingested, origins, after } = plan;
+    const { known } = reader;
+    const rows: number[] = [];
+    for (let at = 0; at < reader.documents; at++) {
+      if (origins !== null && !origins.has(known.origin[at] ?? 0)) continue;
+      const ms = known.ingested[at] ?? 0;
+      if (ms < ingested.since || ms >= ingested.until) continue;
+      const time = plan.boundsArrival ? (reader.createdOf(at) ?? reader.timeOf(at)) : reader.timeOf(at);
+      if (time < bounds.since || time >= bounds.until) continue;
+      rows.push(at);
+    }
+    if (rows.length === 0) return;
+    const selected = selectRows(plan.where, reader);
+    const isExact = selected.isExact && !plan.asksDocument;
+    for (const at of rows) {
+      if (selected.rows[at] !== 1) continue;
+      const place = { time: reader.timeOf(at), sequence: known.sequence[at] ?? 0, row: known.row[at] ?? 0 };
+      if (after === null || compare(plan, place, after) > 0) yield { ...place, block, at, isExact };
+    }
+  }
+}
+
+/** The first of those that were added; half of what it holds at most is behind them. */
+class FirstOnes {
+  readonly #plan: SearchPlan;
+  readonly #keep: number;
+  #candidates: Candidate[] = [];
+  #isSorted = true;
+  /** So many come before it as are kept. */
+  #last: Candidate | null = null;
+  isCut = false;
+
+  constructor(plan: SearchPlan, keep: number) {
+    this.#plan = plan;
+    this.#keep = keep;
+  }
+
+  add(candidate: Candidate): void {
+    if (this.#last !== null && compare(this.#plan, candidate, this.#last) > 0) {
+      this.isCut = true;
+      return;
+    }
+    this.#candidates.push(candidate);
+    this.#isSorted = false;
+    if (this.#candidates.length > 2 * this.#keep + 1000) this.#sort();
+  }
+
+  /** Whether as many as are kept come before this first key. */
+  isBefore(key: bigint): boolean {
+    if (this.#candidates.length < this.#keep) return false;
+    this.#sort();
+    const last = this.#candidates.at(-1);
+    if (last === undefined || this.#candidates.length < this.#keep) return false;
+    const lastKey = firstKey(this.#plan, last);
+    if (this.#plan.isNewest ? key >= lastKey : key <= lastKey) return false;
+    this.isCut = true;
+    return true;
+  }
+
+  all(): readonly Candidate[] {
+    this.#sort();
+    return this.#candidates;
+  }
+
+  #sort(): void {
+    if (this.#isSorted) return;
+    this.#candidates.sort((a, b) => compare(this.#plan, a, b));
+    this.#isSorted = true;
+    if (this.#candidates.length < this.#keep) return;
+    this.isCut ||= this.#candidates.length > this.#keep;
+    this.#candidates.length = this.#keep;
+    this.#last = this.#candidates.at(-1) ?? null;
+  }
+}
+
+const OVERLAPS =
+  'CASE WHEN ? THEN b.arrival_max >= ? AND b.arrival_min <= ? ELSE b.time_max >= ? AND b.time_min <= ? END ' +
+  'AND b.ingested_max >= ? AND b.ingested_min <= ?';
+
+function overlapOf({ boundsArrival, bounds, ingested }: SearchPlan): (bigint | number)[] {
+  const times = [bounds.since, bounds.until - 1n];
+  return [boundsArrival ? 1 : 0, ...times, ...times, ingested.since, ingested.until - 1n];
+}
+
+const edgeOf = ({ byArrival, isNewest }: SearchPlan, { sequence, time }: Block): bigint => {
+  const span = byArrival ? sequence : time;
+  return isNewest ? span.max : span.min;
+};
+
+function parsed(text: string): Record<string, unknown> {
+  // `write` took nothing but objects.
+  return parseExactJson(text) as Record<string, unknown>;
+}

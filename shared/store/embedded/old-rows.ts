@@ -1,0 +1,164 @@
+// Documents of an older store: a row each, in the table `documents`, until they are blocks (conversion in database.ts).
+// Meanwhile they are found by their time, and each is asked. The full-text index that stood beside them is not used any
+// more, and goes with the last of them.
+
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { parseExactJson } from '../exact-json.ts';
+import type { Document } from '../query/document-values.ts';
+import type { BlockDocument } from './blocks/encode-block.ts';
+import type { Candidate } from './candidates.ts';
+import type { Row } from './page-reader.ts';
+import type { SearchPlan } from './search-plan.ts';
+
+const ROW = `SELECT d.rowid AS rowid, d.id AS id, o.stream AS stream, CAST(d.time AS TEXT) AS time, d.sequence AS sequence,
+  d.source AS source FROM documents d JOIN origins o ON o.rowid = d.origin WHERE d.rowid = ?`;
+
+export class OldRows {
+  readonly #database: DatabaseSync;
+  /** They never come again. */
+  #areGone = false;
+  #has: StatementSync | null = null;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  get areThere(): boolean {
+    if (this.#areGone) return false;
+    this.#areGone = !hasTable(this.#database, 'documents');
+    return !this.#areGone;
+  }
+
+  /** The first of them in the order of the plan, at most so many; each is to be asked. */
+  candidates(plan: SearchPlan, limit: number): Candidate[] {
+    if (!this.areThere) return [];
+    const { conditions, values } = this.#conditions(plan);
+    const columns = plan.byArrival ? ['d.sequence', 'd.time', 'd.rowid'] : ['d.time', 'd.sequence', 'd.rowid'];
+    if (plan.after !== null) {
+      conditions.push(`(${columns.join(', ')}) ${plan.isNewest ? '<' : '>'} (?, ?, ?)`);
+      const { time, sequence, row } = plan.after;
+      values.push(...(plan.byArrival ? [sequence, time] : [time, sequence]), row);
+    }
+    const statement = this.#prepared(
+      `SELECT d.rowid AS rowid, d.time AS time, d.sequence AS sequence FROM documents d ${whereOf(conditions)}
+       ORDER BY ${columns.map((column) => `${column} ${plan.isNewest ? 'DESC' : 'ASC'}`).join(', ')} LIMIT ?`,
+    );
+    return statement.all(...values, limit).map((found) => ({
+      time: BigInt(found['time'] as bigint),
+      sequence: Number(found['sequence']),
+      row: Number(found['rowid']),
+      block: null,
+      at: 0,
+      isExact: plan.where.kind === 'all' && !plan.asksDocument,
+    }));
+  }
+
+  count(plan: SearchPlan): number {
+    if (!this.areThere) return 0;
+    const { conditions, values } = this.#conditions(plan);
+    const isAll = plan.where.kind === 'all' && !plan.asksDocument;
+    const columns = isAll ? 'count(*) AS n' : 'd.source AS source';
+    const statement = this.#prepared(`SELECT ${columns} FROM documents d ${whereOf(conditions)}`);
+    if (isAll) return Number(statement.get(...values)?.['n'] ?? 0);
+    let count = 0;
+    for (const { source } of statement.iterate(...values))
+      if (plan.isMeant(parseExactJson(String(source)) as Document)) count += 1;
+    return count;
+  }
+
+  row(row: number): Row | null {
+    // The columns are those of Row; the schema is strict about their types.
+    return (this.#database.prepare(ROW).get(row) as unknown as Row | undefined) ?? null;
+  }
+
+  has(id: string): boolean {
+    if (!this.areThere) return false;
+    this.#has ??= this.#database.prepare('SELECT 1 FROM documents WHERE id = ?');
+    return this.#has.get(id) !== undefined;
+  }
+
+  /** Number of the oldest; null where none is left. */
+  firstRow(): number | null {
+    const first = this.#database.prepare('SELECT min(rowid) AS first FROM documents').get()?.['first'];
+    return typeof first === 'number' ? first : null;
+  }
+
+  /** The oldest by number, up to this row, at most so many and so many bytes, but one at least. */
+  oldest(max: { readonly documents: number; readonly bytes: number; readonly row: number }): BlockDocument[] {
+    const documents: BlockDocument[] = [];
+    let bytes = 0;
+    const statement = this.#prepared(
+      `SELECT rowid AS row, id, origin, time, sequence, ingested, created, source FROM documents
+       WHERE rowid <= ? ORDER BY rowid LIMIT ?`,
+    );
+    for (const found of statement.iterate(max.row, max.documents)) {
+      const source = String(found['source']);
+      if (documents.length > 0 && bytes + source.length > max.bytes) break;
+      bytes += source.length;
+      documents.push({
+        id: String(found['id']),
+        row: Number(found['row']),
+        origin: Number(found['origin']),
+        time: BigInt(found['time'] as bigint),
+        sequence: Number(found['sequence']),
+        ingestedMs: Number(found['ingested']),
+        created: found['created'] === null ? null : BigInt(found['created'] as bigint),
+        text: withoutNewline(source),
+      });
+    }
+    return documents;
+  }
+
+  /** In the transaction of whoever calls. */
+  remove(documents: readonly BlockDocument[]): void {
+    const remove = this.#prepared('DELETE FROM documents WHERE rowid = ?');
+    for (const { row } of documents) remove.run(row);
+  }
+
+  /** When none is left: the tables too. In the transaction of whoever calls. */
+  dropTables(): void {
+    this.#has = null;
+    this.#database.exec('DROP TABLE documents; DROP TABLE IF EXISTS words');
+  }
+
+  #prepared(sql: string): StatementSync {
+    const statement = this.#database.prepare(sql);
+    statement.setReadBigInts(true);
+    return statement;
+  }
+
+  #conditions(plan: SearchPlan): { conditions: string[]; values: (string | number | bigint)[] } {
+    const { bounds, ingested, origins } = plan;
+    // The first version had one time only.
+    const hasCreated = plan.boundsArrival && hasColumn(this.#database, 'created');
+    const time = hasCreated ? 'coalesce(d.created, d.time)' : 'd.time';
+    const conditions = [`${time} >= ?`, `${time} <= ?`, 'd.ingested >= ?', 'd.ingested <= ?'];
+    const values: (string | number | bigint)[] = [
+      bounds.since,
+      bounds.until - 1n,
+      ingested.since,
+      ingested.until - 1n,
+    ];
+    if (origins !== null) {
+      conditions.push('d.origin IN (SELECT value FROM json_each(?))');
+      values.push(JSON.stringify([...origins]));
+    }
+    return { conditions, values };
+  }
+}
+
+/** As blocks take it; what it says is the same. */
+export function withoutNewline(json: string): string {
+  return json.includes('\n') ? JSON.stringify(parseExactJson(json)) : json;
+}
+
+const whereOf = (conditions: readonly string[]): string => `WHERE ${conditions.join(' AND ')}`;
+
+function hasTable(database: DatabaseSync, name: string): boolean {
+  return database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(name) !== undefined;
+}
+
+function hasColumn(database: DatabaseSync, name: string): boolean {
+  const column = database.prepare("SELECT 1 FROM pragma_table_info('documents') WHERE name = ?");
+  return column.get(name) !== undefined;
+}
