@@ -16,6 +16,7 @@ export interface Selected {
   readonly isExact: boolean;
 }
 
+const PLAIN_KEY = /^[\w@ -]+$/;
 const ASCII_WORD = /^[a-z0-9_]+$/;
 
 export function selectRows(where: Where, block: BlockReader): Selected {
@@ -73,6 +74,7 @@ function byField(where: FieldWhere, block: BlockReader): Selected {
     if (!isOf(field, path)) continue;
     eachToken(block.column(number), rows, (token) => {
       if (isOpaque(token)) {
+        if (path === null && lacksKey(token, field)) return false;
         isExact = false;
         return true;
       }
@@ -83,6 +85,13 @@ function byField(where: FieldWhere, block: BlockReader): Selected {
     });
   }
   return { rows, isExact };
+}
+
+/** Whether no key of the document can be the last of the field's, written as they all are. */
+function lacksKey(document: string, { path, kind, key }: Field): boolean {
+  const whole = kind === 'flattened' ? key : path;
+  const last = whole.slice(whole.lastIndexOf('.') + 1);
+  return PLAIN_KEY.test(last) && !document.includes(`${last}"`) && !document.includes('\\u');
 }
 
 /** Whether a column may have values of the field: at its path, below it, or in a list above it. */
