@@ -48,11 +48,19 @@ function* eventsOf(documents: number): Generator<Event> {
 
 /** As the indexer writes them into data stream `stream`, under names that begin with the time. */
 export function ourBodies(documents: number, stream: string): Buffer[] {
+  return Array.from(ourRequests(documents, { perBatch: EVENTS_PER_BATCH, bytes: BODY_BYTES, listsNumbers: true }), (request) =>
+    inStream(request, stream),
+  );
+}
+
+/** The same as requests, of so many bytes or a little more each. */
+export function* ourRequests(
+  documents: number,
+  options: { readonly perBatch: number; readonly bytes: number; readonly listsNumbers: boolean },
+): Generator<BulkRequest, void, void> {
   const body = new BulkBody();
-  const writer = new DocumentWriter(body, { listsNumbers: true });
-  const bodies: Buffer[] = [];
-  const take = (): void => void bodies.push(inStream(body.request(), stream));
-  for (const events of batchesOf(eventsOf(documents))) {
+  const writer = new DocumentWriter(body, { listsNumbers: options.listsNumbers });
+  for (const events of batchesOf(eventsOf(documents), options.perBatch)) {
     const entries = entriesOf(events);
     const receivedMs = (events[0]?.timeMs ?? 0) + 50;
     writer.startBatch(
@@ -76,10 +84,9 @@ export function ourBodies(documents: number, stream: string): Buffer[] {
       writer.write(entries, start, end, i);
       start = end;
     }
-    if (body.length >= BODY_BYTES) take();
+    if (body.length >= options.bytes) yield body.request();
   }
-  if (body.count > 0) take();
-  return bodies;
+  if (body.count > 0) yield body.request();
 }
 
 /** The same body, with the ids left to Elasticsearch. */
@@ -105,11 +112,11 @@ export function peerBodies(documents: number, index: string): Buffer[] {
   return bodies;
 }
 
-function* batchesOf(events: Iterable<Event>): Generator<Event[]> {
+function* batchesOf(events: Iterable<Event>, size: number): Generator<Event[]> {
   let batch: Event[] = [];
   for (const event of events) {
     batch.push(event);
-    if (batch.length < EVENTS_PER_BATCH) continue;
+    if (batch.length < size) continue;
     yield batch;
     batch = [];
   }
