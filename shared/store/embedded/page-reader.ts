@@ -34,8 +34,10 @@ export interface RowPage {
   readonly next?: readonly [time: string, sequence: number, rowid: number];
 }
 
-/** Of a page, what is looked at: whoever writes in the same thread waits, and nobody can interrupt it. */
-const SCANNED_MAX = 10_000;
+/** Documents that a page may ask, of those that may be meant. */
+const KEPT_MIN = 500;
+const KEPT_MAX = 1_000_000;
+/** Of a page, what is asked: whoever writes in the same thread waits, and nobody can interrupt it. */
 const SCANNED_BYTES_MAX = 32 * 1024 * 1024;
 /** The first version with blocks. */
 const BLOCKS_VERSION = 3;
@@ -66,7 +68,7 @@ export class PageReader {
       const plan = this.#plan(query);
       if (plan.origins?.size === 0 || query.limit <= 0) return { rows: [], bytes: 0, isLast: true };
       const asks = plan.asksDocument || plan.where.kind !== 'all';
-      const keep = asks ? SCANNED_MAX : query.limit;
+      const keep = Math.min(asks ? Math.max(2 * query.limit, KEPT_MIN) : query.limit, KEPT_MAX);
       const old = this.#oldRows.candidates(plan, keep + 1);
       const found = this.#reader()?.search.find(plan, keep, old) ?? { ...NOTHING, kept: old.slice(0, keep), isCut: old.length > keep };
       return this.#read(plan, found, query.limit, bytesMax);

@@ -2,6 +2,8 @@
 // smallest of three ways. Pure.
 //
 //   derived      nothing: each token follows from what the block knows of the document (its time, its sequence)
+//   around       what stands before and behind the message in it, a line each (a whole line, of which the message is a
+//                part)
 //   dictionary   the different tokens, one a line | an index (u8) for each
 //   text         the tokens, one a line
 
@@ -21,7 +23,7 @@ export type Derived = 'time' | 'ingested' | 'created' | 'sequence';
 /** `digits`: of the fraction of a second. */
 export type ColumnForm =
   | { readonly form: 'derived'; readonly from: Derived; readonly digits: number }
-  | { readonly form: 'dictionary' | 'text' };
+  | { readonly form: 'around' | 'dictionary' | 'text' };
 
 export type Tokens =
   | { readonly form: 'derived' | 'text'; readonly tokens: readonly string[] }
@@ -33,8 +35,10 @@ const DERIVED: ReadonlyMap<string | null, Derived> = new Map([
   ['event.created', 'created'],
   ['event.sequence', 'sequence'],
 ]);
+export const MESSAGE = 'message';
+const LINE = 'event.original';
 /** Paths of which words are never looked for. */
-export const WORDLESS: ReadonlySet<string | null> = new Set(DERIVED.keys());
+export const WORDLESS: ReadonlySet<string | null> = new Set([...DERIVED.keys(), LINE]);
 
 const ENTRIES_MAX = 256;
 /** So many tokens are looked at before a dictionary is given up. */
@@ -42,22 +46,22 @@ const TRIED = 128;
 const NS_PER_MS = 1_000_000n;
 const INSTANT_LENGTH = '"2026-03-01T12:00:00Z"'.length;
 
-/** `owners`: what is known of the document of each token. */
+/** `owners`: what is known of the document of each token; `messages`: the token of its message, if it has one. */
 export function encodeColumn(
-  path: string | null,
-  tokens: readonly string[],
-  owners: readonly Known[],
+  { path, tokens, owners }: { readonly path: string | null; readonly tokens: readonly string[]; readonly owners: readonly Known[] },
+  messages: () => ReadonlyMap<Known, string>,
 ): { readonly form: ColumnForm; readonly bytes: Uint8Array } {
   const form = derivedForm(path, tokens, owners);
   if (form !== null) return { form, bytes: new Uint8Array() };
-  return dictionaryOf(tokens) ?? { form: { form: 'text' }, bytes: Buffer.from(tokens.join('\n')) };
+  const around = path === LINE ? aroundOf(tokens, owners, messages()) : null;
+  return around ?? dictionaryOf(tokens) ?? { form: { form: 'text' }, bytes: Buffer.from(tokens.join('\n')) };
 }
 
 /** `count`: of the tokens. */
 export function decodeColumn(
   form: ColumnForm,
   bytes: Uint8Array,
-  owners: { readonly count: number; known(ordinal: number): Known },
+  owners: { readonly count: number; known(ordinal: number): Known; message(ordinal: number): string },
 ): Tokens {
   const { count } = owners;
   if (form.form === 'derived') {
@@ -65,6 +69,11 @@ export function decodeColumn(
     return { form: 'derived', tokens };
   }
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (form.form === 'around') {
+    const around = buffer.toString().split('\n');
+    const token = (i: number): string => (around[2 * i] ?? '') + inside(owners.message(i)) + (around[2 * i + 1] ?? '');
+    return { form: 'text', tokens: Array.from({ length: count }, (_, i) => token(i)) };
+  }
   if (form.form === 'text') return { form: 'text', tokens: buffer.toString().split('\n') };
   const split = buffer.length - count;
   return {
@@ -134,6 +143,28 @@ function textOfSecond(ns: bigint): string | null {
     return null;
   }
 }
+
+/** Null where the message is not in each of them, as it is written. */
+function aroundOf(
+  tokens: readonly string[],
+  owners: readonly Known[],
+  messages: ReadonlyMap<Known, string>,
+): { readonly form: ColumnForm; readonly bytes: Uint8Array } | null {
+  const around: string[] = [];
+  for (const [i, token] of tokens.entries()) {
+    const owner = owners[i];
+    const message = owner && messages.get(owner);
+    if (message === undefined || message.charCodeAt(0) !== 0x22) return null;
+    const text = inside(message);
+    const at = token.lastIndexOf(text);
+    if (at < 0) return null;
+    around.push(token.slice(0, at), token.slice(at + text.length));
+  }
+  return { form: { form: 'around' }, bytes: Buffer.from(around.join('\n')) };
+}
+
+/** A JSON string without its quotes. */
+const inside = (token: string): string => token.slice(1, -1);
 
 function dictionaryOf(
   tokens: readonly string[],

@@ -2,7 +2,7 @@
 // of encode-block.ts; pure.
 
 import { zstdDecompressSync } from 'node:zlib';
-import { decodeColumn, type Known, type Tokens, tokenAt } from './column.ts';
+import { decodeColumn, type Known, MESSAGE, type Tokens, tokenAt } from './column.ts';
 import { decodeRuns, idOf, type NameRun } from './document-ids.ts';
 import { type BlockDocument, type Directory, KNOWN, NOT_CREATED } from './encode-block.ts';
 import { decodeIntegers } from './integers.ts';
@@ -24,6 +24,7 @@ export class BlockReader {
   readonly #small: Buffer;
   readonly #beside: (number: number) => Uint8Array;
   readonly #columns = new Map<number, ColumnOf>();
+  #messageColumn: number | null = null;
   #runs: NameRun[] | null = null;
   #runEnds: Int32Array | null = null;
   /** Of each document in each of its columns. */
@@ -52,7 +53,8 @@ export class BlockReader {
     if (listed === undefined) throw new Error(`a block has no column ${number}`);
     const owners = this.#ownersOf(number);
     const known = (ordinal: number) => this.#knownOf(owners[ordinal] ?? 0);
-    const tokens = decodeColumn(listed.form, this.#part(number + 2), { count: owners.length, known });
+    const message = (ordinal: number) => this.#message(owners[ordinal] ?? 0);
+    const tokens = decodeColumn(listed.form, this.#part(number + 2), { count: owners.length, known, message });
     const column = { path: listed.path, tokens, owners };
     this.#columns.set(number, column);
     return column;
@@ -107,6 +109,12 @@ export class BlockReader {
     const seconds = this.known.createdSeconds[row] ?? NOT_CREATED;
     if (seconds === NOT_CREATED) return null;
     return BigInt(seconds) * NS_PER_SECOND + BigInt(this.known.createdNanos[row] ?? 0);
+  }
+
+  #message(row: number): string {
+    this.#messageColumn ??= this.paths.indexOf(MESSAGE);
+    const { tokens } = this.column(this.#messageColumn);
+    return tokenAt(tokens, this.#ordinalsOf(this.#messageColumn)[row] ?? 0);
   }
 
   #knownOf(row: number): Known {

@@ -25,6 +25,8 @@ export interface NameRun {
 
 const IDENTITY_BYTES = 16;
 const HEX_MARK = 1;
+const TIME_BYTES = 6;
+const LISTS = 5;
 const HEX = /^([0-9a-f]{32})-(0|[1-9]\d{0,9})$/;
 const LETTERS_OF_INDEXED = 27;
 const LETTERS_BY_POSITION = 30;
@@ -73,10 +75,10 @@ export function runsOf(names: readonly DocumentName[]): NameRun[] {
 }
 
 /**
- * Number of runs (u32) | length of the numbers (u32) | numbers | keys
+ * Number of runs (u32) | length of each list (u32) | lists | rest of the keys
  *
- * The numbers: for all runs the length of the key in bytes, then whether it is text, the first index, and how many
- * follow it, each list a column of integers (integers.ts) after its own length (u32).
+ * The lists are columns of integers (integers.ts), a number for each run: the length of the key in bytes, whether it is
+ * text, the first index, how many follow it, and the first six bytes of the key, for that is where most have a time.
  */
 export function encodeRuns(runs: readonly NameRun[]): Uint8Array {
   const keys = runs.map(({ key }) => (typeof key === 'string' ? Buffer.from(key) : key));
@@ -85,18 +87,24 @@ export function encodeRuns(runs: readonly NameRun[]): Uint8Array {
     runs.map(({ key }) => (typeof key === 'string' ? 1 : 0)),
     runs.map(({ first }) => first),
     runs.map(({ first, last }) => last - first),
+    keys.map(timeIn),
   ].map(encodeIntegers);
   const head = Buffer.alloc(4 + 4 * columns.length);
   head.writeUInt32LE(runs.length, 0);
   for (const [i, column] of columns.entries()) head.writeUInt32LE(column.length, 4 + 4 * i);
-  return Buffer.concat([head, ...columns, ...keys]);
+  return Buffer.concat([head, ...columns, ...keys.map((key) => key.subarray(TIME_BYTES))]);
+}
+
+function timeIn(key: Uint8Array): number {
+  const bytes = Buffer.from(key.buffer, key.byteOffset, Math.min(key.length, TIME_BYTES));
+  return bytes.length === 0 ? 0 : bytes.readUIntBE(0, bytes.length);
 }
 
 export function decodeRuns(bytes: Uint8Array): NameRun[] {
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const count = all.readUInt32LE(0);
-  let at = 20;
-  const [lengths, texts, firsts, follow] = [0, 1, 2, 3].map((i) => {
+  let at = 4 + 4 * LISTS;
+  const [lengths, texts, firsts, follow, times] = Array.from({ length: LISTS }, (_, i) => {
     const end = at + all.readUInt32LE(4 + 4 * i);
     const column = decodeIntegers(all.subarray(at, end), count);
     at = end;
@@ -104,10 +112,14 @@ export function decodeRuns(bytes: Uint8Array): NameRun[] {
   });
   const runs: NameRun[] = [];
   for (let i = 0; i < count; i++) {
-    const end = at + (lengths?.[i] ?? 0);
+    const length = lengths?.[i] ?? 0;
+    const end = at + Math.max(0, length - TIME_BYTES);
     const first = firsts?.[i] ?? 0;
-    const key = texts?.[i] === 1 ? all.toString('utf8', at, end) : all.subarray(at, end);
-    runs.push({ key, first, last: first + (follow?.[i] ?? 0) });
+    const key = Buffer.alloc(length);
+    const timeBytes = Math.min(length, TIME_BYTES);
+    if (timeBytes > 0) key.writeUIntBE(times?.[i] ?? 0, 0, timeBytes);
+    key.set(all.subarray(at, end), timeBytes);
+    runs.push({ key: texts?.[i] === 1 ? key.toString() : key, first, last: first + (follow?.[i] ?? 0) });
     at = end;
   }
   return runs;

@@ -9,7 +9,7 @@
 // `decode-block.ts` is its mirror.
 
 import { zstdCompressSync, constants } from 'node:zlib';
-import { type ColumnForm, encodeColumn, type Known, WORDLESS } from './column.ts';
+import { type ColumnForm, encodeColumn, type Known, MESSAGE, WORDLESS } from './column.ts';
 import { encodeRuns, nameOf, runsOf } from './document-ids.ts';
 import { encodeIntegers } from './integers.ts';
 import { type Shape, shapeOf, valuesOfShape, WHOLE } from './shapes.ts';
@@ -68,8 +68,9 @@ export function encodeBlock(documents: readonly BlockDocument[]): EncodedBlock {
   const hashes = documents.length < FILTERED_MIN ? null : new HashSet();
   const parts: Uint8Array[] = [knownPart(documents, shapes), encodeRuns(runsOf(documents.map(({ id }) => nameOf(id))))];
   const columns: Directory['columns'][number][] = [];
-  for (const { path, tokens, owners } of book.columns) {
-    const { form, bytes } = encodeColumn(path, tokens, owners);
+  for (const column of book.columns) {
+    const { path, tokens } = column;
+    const { form, bytes } = encodeColumn(column, () => book.messages());
     columns.push({ path, form });
     parts.push(bytes);
     if (hashes !== null && !WORDLESS.has(path)) addTokens(form, tokens, hashes);
@@ -145,6 +146,12 @@ class ShapeBook {
     if (this.#recent[0] !== number)
       this.#recent = [number, ...this.#recent.filter((other) => other !== number)].slice(0, TRIED);
     return number;
+  }
+
+  /** Of each document that has one. */
+  messages(): ReadonlyMap<Known, string> {
+    const column = this.columns[this.#byPath.get(MESSAGE) ?? -1];
+    return new Map(column?.owners.map((owner, i) => [owner, column.tokens[i] ?? '']));
   }
 
   #taken(text: string): { readonly number: number; readonly values: readonly string[] } {

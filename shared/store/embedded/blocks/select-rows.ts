@@ -150,15 +150,20 @@ function holds(token: string, term: QueryTerm): boolean {
   return is;
 }
 
-/** One of the words is looked for in all of the column's text at once. */
+/** The words, or some of them, are looked for in the text as it is written. */
 function byTextOfColumn({ words }: QueryTerm, { tokens, owners }: ColumnOf, rows: Uint8Array): void {
   if (tokens.form === 'dictionary') return;
-  const word = words.filter((each) => ASCII_WORD.test(each)).toSorted((a, b) => b.length - a.length)[0];
+  const looked = words.filter((each) => ASCII_WORD.test(each));
   for (const [ordinal, token] of tokens.tokens.entries()) {
     // What is written with escapes, or in another way than it is read, may be anything.
-    const isUnsure = word === undefined || token.includes('\\u') || (token.charCodeAt(0) !== 0x22 && !isPlain(token));
-    if (isUnsure || token.toLowerCase().includes(word)) rows[owners[ordinal] ?? 0] = 1;
+    const isUnsure = token.includes('\\u') || (token.charCodeAt(0) !== 0x22 && !isPlain(token));
+    if (isUnsure || holdsAll(token.toLowerCase(), looked)) rows[owners[ordinal] ?? 0] = 1;
   }
+}
+
+function holdsAll(text: string, words: readonly string[]): boolean {
+  for (const word of words) if (!text.includes(word)) return false;
+  return true;
 }
 
 function eachToken({ tokens, owners }: ColumnOf, rows: Uint8Array, fits: (token: string) => boolean): void {

@@ -30,7 +30,15 @@ const value = fc.letrec((tie) => ({
     fc.dictionary(key, tie('any'), { maxKeys: 4 }),
   ),
 })).any;
-const text = fc.dictionary(key, value, { maxKeys: 6 }).map((document) => JSON.stringify(document));
+const line = fc
+  .tuple(fc.string(), fc.string({ unit: 'binary' }), fc.string(), value)
+  .map(([before, message, behind, other]) => [message, { original: `${before}${message}${behind}`, other }] as const);
+const text = fc.oneof(
+  fc.dictionary(key, value, { maxKeys: 6 }).map((document) => JSON.stringify(document)),
+  line.map(([message, event]) => JSON.stringify({ message, event })),
+  line.map(([message, event]) => JSON.stringify({ event, message: message.slice(1) })),
+  line.map(([, event]) => JSON.stringify({ event })),
+);
 const instant = fc.oneof(fc.constantFrom(0n, 1n, 1772366400123456789n, 2n ** 63n - 1n), fc.bigInt(0n, 2n ** 63n - 1n));
 const integer = fc.oneof(fc.maxSafeInteger(), fc.integer({ min: 0, max: 10 }));
 const id = fc.oneof(
