@@ -45,7 +45,13 @@ export interface Block {
 }
 
 const SPANS = ['row', 'time', 'sequence', 'arrival', 'ingested'] as const;
-export const BLOCK_COLUMNS = ['id', 'documents', 'bytes', ...SPANS.flatMap((name) => [`${name}_min`, `${name}_max`]), 'seal']
+export const BLOCK_COLUMNS = [
+  'id',
+  'documents',
+  'bytes',
+  ...SPANS.flatMap((name) => [`${name}_min`, `${name}_max`]),
+  'seal',
+]
   .map((name) => `b.${name}`)
   .join(', ');
 

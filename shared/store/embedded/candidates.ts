@@ -88,7 +88,11 @@ export class CandidateSearch {
   }
 
   /** The next block after this one, by number, that has documents which are meant; `rowMax`: of those it may have. */
-  nextHolding(plan: SearchPlan, afterId: number, rowMax: number): { readonly block: Block | null; readonly lastId: number } {
+  nextHolding(
+    plan: SearchPlan,
+    afterId: number,
+    rowMax: number,
+  ): { readonly block: Block | null; readonly lastId: number } {
     const sql = `SELECT ${BLOCK_COLUMNS} FROM blocks b WHERE b.id > ? AND b.row_min <= ? AND ${OVERLAPS} ORDER BY b.id`;
     const statement = this.#database.prepare(sql);
     statement.setReadBigInts(true);

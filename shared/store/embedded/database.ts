@@ -13,7 +13,7 @@ import { type Presence, watchDatabase } from '#shared/sqlite/database.ts';
 import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
 import { FILE, guarded, openFile } from './document-file.ts';
-import { DocumentWrites } from './document-writes.ts';
+import { type Documents, DocumentWrites, type WriteResult } from './document-writes.ts';
 import { PageReader, type RowPage } from './page-reader.ts';
 import { SourceNames, type SourceNamesOptions } from './source-names.ts';
 
@@ -26,25 +26,6 @@ export interface DatabaseOptions {
   readonly namesMax: number;
   /** Tells what an operator should know. */
   tell?(message: string): void;
-}
-
-export interface Documents {
-  /** JSON of all documents, one after another, with anything between. */
-  readonly body: Uint8Array;
-  readonly ids: readonly string[];
-  /** Start and end of each document in the body. */
-  readonly bounds: Uint32Array;
-  /** Data stream of each document, as an index into `streamNames`. */
-  readonly streams: Uint16Array;
-  readonly streamNames: readonly string[];
-}
-
-export interface WriteResult {
-  /** 201, 409 (the id is there), or 400 with a reason in `refused`. */
-  readonly statuses: Uint16Array;
-  readonly refused: readonly { readonly item: number; readonly reason: string }[];
-  /** Documents whose names are among their attributes, for their tenant has as many as it may. */
-  readonly unnamed: number;
 }
 
 /** Where an erasure goes on: behind this block. */

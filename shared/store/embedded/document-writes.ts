@@ -8,11 +8,29 @@ import { type Block, BLOCK_COLUMNS, BlockFile, blockOf } from './block-file.ts';
 import { BLOCK_BYTES, BLOCK_DOCUMENTS, blocksToMerge } from './block-merge.ts';
 import { nameOf, type NameRun, runsOf } from './blocks/document-ids.ts';
 import type { BlockDocument } from './blocks/encode-block.ts';
-import type { Documents, WriteResult } from './database.ts';
 import { DocumentNames } from './document-names.ts';
 import { indexedFields, type IndexedFields } from './indexed-fields.ts';
 import { OldRows, withoutNewline } from './old-rows.ts';
 import { type SourceNames, withNamesAsAttributes } from './source-names.ts';
+
+export interface Documents {
+  /** JSON of all documents, one after another, with anything between. */
+  readonly body: Uint8Array;
+  readonly ids: readonly string[];
+  /** Start and end of each document in the body. */
+  readonly bounds: Uint32Array;
+  /** Data stream of each document, as an index into `streamNames`. */
+  readonly streams: Uint16Array;
+  readonly streamNames: readonly string[];
+}
+
+export interface WriteResult {
+  /** 201, 409 (the id is there), or 400 with a reason in `refused`. */
+  readonly statuses: Uint16Array;
+  readonly refused: readonly { readonly item: number; readonly reason: string }[];
+  /** Documents whose names are among their attributes, for their tenant has as many as it may. */
+  readonly unnamed: number;
+}
 
 /** What one step deletes at most, and one block more: no write is done meanwhile. */
 const STEP_BYTES = 16 * 1024 * 1024;

@@ -7,8 +7,16 @@ import { parseExactJson } from '../exact-json.ts';
 import type { Document } from '../query/document-values.ts';
 import type { BlockDocument } from './blocks/encode-block.ts';
 import type { Candidate } from './candidates.ts';
-import type { Row } from './page-reader.ts';
 import type { SearchPlan } from './search-plan.ts';
+
+export interface Row {
+  readonly rowid: number;
+  readonly id: string;
+  readonly stream: string;
+  readonly time: string;
+  readonly sequence: number;
+  readonly source: string;
+}
 
 const ROW = `SELECT d.rowid AS rowid, d.id AS id, o.stream AS stream, CAST(d.time AS TEXT) AS time, d.sequence AS sequence,
   d.source AS source FROM documents d JOIN origins o ON o.rowid = d.origin WHERE d.rowid = ?`;
@@ -44,7 +52,7 @@ export class OldRows {
        ORDER BY ${columns.map((column) => `${column} ${plan.isNewest ? 'DESC' : 'ASC'}`).join(', ')} LIMIT ?`,
     );
     return statement.all(...values, limit).map((found) => ({
-      time: BigInt(found['time'] as bigint),
+      time: found['time'] as bigint,
       sequence: Number(found['sequence']),
       row: Number(found['rowid']),
       block: null,
@@ -99,10 +107,10 @@ export class OldRows {
         id: String(found['id']),
         row: Number(found['row']),
         origin: Number(found['origin']),
-        time: BigInt(found['time'] as bigint),
+        time: found['time'] as bigint,
         sequence: Number(found['sequence']),
         ingestedMs: Number(found['ingested']),
-        created: found['created'] === null ? null : BigInt(found['created'] as bigint),
+        created: found['created'] === null ? null : (found['created'] as bigint),
         text: withoutNewline(source),
       });
     }
@@ -133,12 +141,7 @@ export class OldRows {
     const hasCreated = plan.boundsArrival && hasColumn(this.#database, 'created');
     const time = hasCreated ? 'coalesce(d.created, d.time)' : 'd.time';
     const conditions = [`${time} >= ?`, `${time} <= ?`, 'd.ingested >= ?', 'd.ingested <= ?'];
-    const values: (string | number | bigint)[] = [
-      bounds.since,
-      bounds.until - 1n,
-      ingested.since,
-      ingested.until - 1n,
-    ];
+    const values: (string | number | bigint)[] = [bounds.since, bounds.until - 1n, ingested.since, ingested.until - 1n];
     if (origins !== null) {
       conditions.push('d.origin IN (SELECT value FROM json_each(?))');
       values.push(JSON.stringify([...origins]));

@@ -11,18 +11,9 @@ import { BlockCache } from './block-cache.ts';
 import { type Block, BlockFile } from './block-file.ts';
 import { type Candidate, CandidateSearch, type Candidates } from './candidates.ts';
 import { versionOf } from './document-file.ts';
-import { OldRows } from './old-rows.ts';
+import { OldRows, type Row } from './old-rows.ts';
 import { containersSql, originsSql, type SqlQuery } from './origin-sql.ts';
 import { beforeKey, firstKey, type Place, planOf, type SearchPlan } from './search-plan.ts';
-
-export interface Row {
-  readonly rowid: number;
-  readonly id: string;
-  readonly stream: string;
-  readonly time: string;
-  readonly sequence: number;
-  readonly source: string;
-}
 
 export interface RowPage {
   readonly rows: readonly Row[];
@@ -70,7 +61,11 @@ export class PageReader {
       const asks = plan.asksDocument || plan.where.kind !== 'all';
       const keep = Math.min(asks ? Math.max(2 * query.limit, KEPT_MIN) : query.limit, KEPT_MAX);
       const old = this.#oldRows.candidates(plan, keep + 1);
-      const found = this.#reader()?.search.find(plan, keep, old) ?? { ...NOTHING, kept: old.slice(0, keep), isCut: old.length > keep };
+      const found = this.#reader()?.search.find(plan, keep, old) ?? {
+        ...NOTHING,
+        kept: old.slice(0, keep),
+        isCut: old.length > keep,
+      };
       return this.#read(plan, found, query.limit, bytesMax);
     });
   }
@@ -85,7 +80,11 @@ export class PageReader {
   }
 
   /** For whoever erases: the next block that has documents of the query. Null where the file has no blocks yet. */
-  nextHolding(query: StoreQuery, afterId: number, rowMax: number): { readonly block: Block | null; readonly lastId: number } {
+  nextHolding(
+    query: StoreQuery,
+    afterId: number,
+    rowMax: number,
+  ): { readonly block: Block | null; readonly lastId: number } {
     return this.#atOneMoment(() => {
       const plan = this.#plan(query);
       const found = plan.origins?.size === 0 ? null : this.#reader()?.search.nextHolding(plan, afterId, rowMax);

@@ -3,14 +3,8 @@
 import { serveWorker } from '#shared/sqlite/worker-thread.ts';
 import type { Moment } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
-import {
-  type DatabaseOptions,
-  DocumentDatabase,
-  type Documents,
-  type ErasedRows,
-  type EraseStart,
-  type WriteResult,
-} from './database.ts';
+import { type DatabaseOptions, DocumentDatabase, type ErasedRows, type EraseStart } from './database.ts';
+import type { Documents, WriteResult } from './document-writes.ts';
 import type { RowPage } from './page-reader.ts';
 
 export interface StoreThread {

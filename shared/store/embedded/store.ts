@@ -20,8 +20,9 @@ import type {
   StoredPage,
   StoreQuery,
 } from '../store.ts';
-import type { DatabaseOptions, Documents, ErasedRows, EraseStart, WriteResult } from './database.ts';
-import type { Row } from './page-reader.ts';
+import type { DatabaseOptions, ErasedRows, EraseStart } from './database.ts';
+import type { Documents, WriteResult } from './document-writes.ts';
+import type { Row } from './old-rows.ts';
 import type { StoreThread } from './store-thread.ts';
 
 export interface EmbeddedStoreOptions {

@@ -48,8 +48,9 @@ function* eventsOf(documents: number): Generator<Event> {
 
 /** As the indexer writes them into data stream `stream`, under names that begin with the time. */
 export function ourBodies(documents: number, stream: string): Buffer[] {
-  return Array.from(ourRequests(documents, { perBatch: EVENTS_PER_BATCH, bytes: BODY_BYTES, listsNumbers: true }), (request) =>
-    inStream(request, stream),
+  return Array.from(
+    ourRequests(documents, { perBatch: EVENTS_PER_BATCH, bytes: BODY_BYTES, listsNumbers: true }),
+    (request) => inStream(request, stream),
   );
 }
 

@@ -48,7 +48,11 @@ const INSTANT_LENGTH = '"2026-03-01T12:00:00Z"'.length;
 
 /** `owners`: what is known of the document of each token; `messages`: the token of its message, if it has one. */
 export function encodeColumn(
-  { path, tokens, owners }: { readonly path: string | null; readonly tokens: readonly string[]; readonly owners: readonly Known[] },
+  {
+    path,
+    tokens,
+    owners,
+  }: { readonly path: string | null; readonly tokens: readonly string[]; readonly owners: readonly Known[] },
   messages: () => ReadonlyMap<Known, string>,
 ): { readonly form: ColumnForm; readonly bytes: Uint8Array } {
   const form = derivedForm(path, tokens, owners);
@@ -166,9 +170,7 @@ function aroundOf(
 /** A JSON string without its quotes. */
 const inside = (token: string): string => token.slice(1, -1);
 
-function dictionaryOf(
-  tokens: readonly string[],
-): { readonly form: ColumnForm; readonly bytes: Uint8Array } | null {
+function dictionaryOf(tokens: readonly string[]): { readonly form: ColumnForm; readonly bytes: Uint8Array } | null {
   const entries = new Map<string, number>();
   const indexes = new Uint8Array(tokens.length);
   for (const [i, token] of tokens.entries()) {

@@ -175,4 +175,3 @@ export class BlockReader {
     return this.#small.subarray(at, at + bytes);
   }
 }
-

@@ -75,7 +75,8 @@ export function encodeBlock(documents: readonly BlockDocument[]): EncodedBlock {
     parts.push(bytes);
     if (hashes !== null && !WORDLESS.has(path)) addTokens(form, tokens, hashes);
   }
-  if (hashes !== null) for (const origin of new Set(documents.map((each) => each.origin))) hashes.add(hashOfOrigin(origin));
+  if (hashes !== null)
+    for (const origin of new Set(documents.map((each) => each.origin))) hashes.add(hashOfOrigin(origin));
   return {
     ...packed(parts, { documents: documents.length, shapes: book.shapes, columns }),
     filter: hashes === null ? null : makeFilter(hashes),

@@ -98,7 +98,11 @@ function lacksKey(document: string, { path, kind, key }: Field): boolean {
 function isOf({ path, kind, root, key }: Field, column: string | null): boolean {
   if (column === null) return true;
   const wanted = kind === 'flattened' && key === '' ? root : path;
-  return column === wanted || wanted.startsWith(`${column}.`) || (kind === 'flattened' && key === '' && column.startsWith(`${root}.`));
+  return (
+    column === wanted ||
+    wanted.startsWith(`${column}.`) ||
+    (kind === 'flattened' && key === '' && column.startsWith(`${root}.`))
+  );
 }
 
 function isAt({ path, kind, root, key }: Field, column: string | null): boolean {
@@ -169,7 +173,8 @@ function holdsAll(text: string, words: readonly string[]): boolean {
 function eachToken({ tokens, owners }: ColumnOf, rows: Uint8Array, fits: (token: string) => boolean): void {
   if (tokens.form === 'dictionary') {
     const fitting = tokens.entries.map(fits);
-    for (const [ordinal, entry] of tokens.indexes.entries()) if (fitting[entry] === true) rows[owners[ordinal] ?? 0] = 1;
+    for (const [ordinal, entry] of tokens.indexes.entries())
+      if (fitting[entry] === true) rows[owners[ordinal] ?? 0] = 1;
     return;
   }
   for (const [ordinal, token] of tokens.tokens.entries()) if (fits(token)) rows[owners[ordinal] ?? 0] = 1;

@@ -73,7 +73,10 @@ for (const version of [1, 2] as const) {
     const newest = await store.search({ order: 'newest', limit: 3 });
     assert.deepEqual(
       newest.map(({ id }) => id),
-      old.slice(-3).map(({ id }) => id).toReversed(),
+      old
+        .slice(-3)
+        .map(({ id }) => id)
+        .toReversed(),
     );
   });
 }
@@ -141,6 +144,9 @@ it('ends by age while it is still in rows', async (t) => {
   database.convert();
   const deleted: number[] = [];
   for (let step = expire(2); step > 0; step = expire(2)) deleted.push(step);
-  assert.equal(deleted.reduce((sum, n) => sum + n, 0), COUNT);
+  assert.equal(
+    deleted.reduce((sum, n) => sum + n, 0),
+    COUNT,
+  );
   assert.deepEqual(idsOf(database), []);
 });

@@ -21,7 +21,12 @@ const value = fc.letrec((tie) => ({
   any: fc.oneof(
     { depthSize: 'small' },
     fc.string({ unit: 'binary' }),
-    fc.constantFrom('2026-03-01T12:00:00.000Z', '2026-03-01T12:00:00.123456789Z', '1969-03-01T12:00:00Z', 'Straße ΑΣ İ'),
+    fc.constantFrom(
+      '2026-03-01T12:00:00.000Z',
+      '2026-03-01T12:00:00.123456789Z',
+      '1969-03-01T12:00:00Z',
+      'Straße ΑΣ İ',
+    ),
     fc.double({ noNaN: true, noDefaultInfinity: true }),
     fc.maxSafeInteger(),
     fc.boolean(),
@@ -94,7 +99,16 @@ it('gives back a large block of documents like those of the indexer', () => {
     };
     const id = `${(i >> 4).toString(16).padStart(32, '0')}-${i & 15}`;
     const ingestedMs = Number(time / 1_000_000n);
-    return { id, row: i, time, sequence: 5_000_000 + i, ingestedMs, created, origin: i % 4, text: JSON.stringify(fields) };
+    return {
+      id,
+      row: i,
+      time,
+      sequence: 5_000_000 + i,
+      ingestedMs,
+      created,
+      origin: i % 4,
+      text: JSON.stringify(fields),
+    };
   });
   const { head, beside } = encodeBlock(documents);
   const reader = readerOf(documents);
