@@ -1,10 +1,10 @@
 // `npm run bench [-- NAME… [--documents N]]`: prints figures, asserts nothing. Speeds are per CPU-second of the process
-// under test, so that they mean something on a shared machine. Compare figures of one run only, or by compare.ts.
+// under test, so that they mean something on a shared machine. Compare figures of one run only, or by parts/compare.ts.
 
 import { parseArgs } from 'node:util';
 import { reasonOf } from '#shared/errors.ts';
 import { endAll } from '#test/backends/source.ts';
-import { compare, compareOptions } from './compare.ts';
+import { compare, compareOptions } from './parts/compare.ts';
 
 const benches = [
   'extents',

@@ -48,7 +48,7 @@ async function runOne(events: number, perBatch: number): Promise<void> {
     time(database, 'newest 100', newest);
     time(database, 'newest 100 of a common word', { ...newest, text: 'upstream' });
     time(database, 'newest 100 of a word in one of 70', { ...newest, text: '"status 404" ERROR' });
-    time(database, 'newest 100 of a container', { ...newest, name: '/shop-web-7' });
+    time(database, 'newest 100 of a container', { ...newest, name: 'shop-web-7' });
     time(database, 'newest 100 of a field', { ...newest, where: whereOf('level:error') });
     time(database, `a rare word (${rare})`, { ...newest, text: rare });
     time(database, 'a word that is nowhere', { ...newest, text: 'nowhere' });

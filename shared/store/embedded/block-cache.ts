@@ -1,8 +1,8 @@
-// The blocks that were read last, decoded as far as they were asked. A block's number never comes again, so what is kept
-// is never stale. What is damaged is told once, and is as if it were empty.
+// The blocks that were read last, decoded as far as they were asked. A block's number never comes again, so what is
+// kept is never stale. What is damaged is told once, and is as if it were empty.
 
 import { isDamaged } from '#shared/sqlite/database.ts';
-import { type Block, type BlockFile, DamagedBlock } from './block-file.ts';
+import { type Block, type BlockFile, DamagedBlock } from './tables/block-file.ts';
 import type { BlockReader } from './blocks/decode-block.ts';
 
 /** Of the documents of all that are kept; one block may have more. */

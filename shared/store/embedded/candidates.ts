@@ -1,5 +1,5 @@
-// The documents that a page may have: the first ones in its order that no index and no column rules out. Blocks are gone
-// through in that order, as long as one of them may have a document that comes before the last that is kept.
+// The documents that a page may have: the first ones in its order that no index and no column rules out. Blocks are
+// gone through in that order, as long as one of them may have a document that comes before the last that is kept.
 //
 // Guarantees: memory is bounded by what is kept, whatever there is; it ends after so many bytes of blocks, and says up
 // to which place it has seen everything.
@@ -9,7 +9,7 @@ import { parseExactJson } from '../exact-json.ts';
 import { hashOfOrigin, mayHold } from './blocks/word-filter.ts';
 import { selectRows } from './blocks/select-rows.ts';
 import type { BlockReader } from './blocks/decode-block.ts';
-import { type Block, BLOCK_COLUMNS, type BlockFile, blockOf } from './block-file.ts';
+import { type Block, BLOCK_COLUMNS, type BlockFile, blockOf } from './tables/block-file.ts';
 import type { BlockCache } from './block-cache.ts';
 import { compare, firstKey, type Place, type SearchPlan } from './search-plan.ts';
 
@@ -115,8 +115,9 @@ export class CandidateSearch {
   #rows(plan: SearchPlan): Iterable<Record<string, unknown>> {
     const column = plan.byArrival ? 'sequence' : 'time';
     const order = plan.isNewest ? `b.${column}_max DESC` : `b.${column}_min`;
+    const goesOn = plan.isNewest ? `b.${column}_min <= ?` : `b.${column}_max >= ?`;
     const statement = this.#database.prepare(
-      `SELECT ${BLOCK_COLUMNS} FROM blocks b WHERE ${OVERLAPS} AND ${plan.isNewest ? `b.${column}_min <=` : `b.${column}_max >=`} ? ORDER BY ${order}`,
+      `SELECT ${BLOCK_COLUMNS} FROM blocks b WHERE ${OVERLAPS} AND ${goesOn} ORDER BY ${order}`,
     );
     statement.setReadBigInts(true);
     const edge = plan.after === null ? (plan.isNewest ? 2n ** 63n - 1n : -(2n ** 63n)) : firstKey(plan, plan.after);

@@ -12,7 +12,7 @@ import { AgeMarks } from '#shared/sqlite/age-marks.ts';
 import { type Presence, watchDatabase } from '#shared/sqlite/database.ts';
 import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
-import { FILE, guarded, openFile } from './document-file.ts';
+import { FILE, guarded, openFile } from './tables/document-file.ts';
 import { type Documents, DocumentWrites, type WriteResult } from './document-writes.ts';
 import { PageReader, type RowPage } from './page-reader.ts';
 import { SourceNames, type SourceNamesOptions } from './source-names.ts';

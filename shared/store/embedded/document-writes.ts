@@ -4,11 +4,11 @@
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { BlockCache } from './block-cache.ts';
-import { type Block, BLOCK_COLUMNS, BlockFile, blockOf } from './block-file.ts';
-import { BLOCK_BYTES, BLOCK_DOCUMENTS, blocksToMerge } from './block-merge.ts';
+import { type Block, BLOCK_COLUMNS, BlockFile, blockOf } from './tables/block-file.ts';
+import { BLOCK_BYTES, BLOCK_DOCUMENTS, blocksToMerge } from './tables/block-merge.ts';
 import { nameOf, type NameRun, runsOf } from './blocks/document-ids.ts';
 import type { BlockDocument } from './blocks/encode-block.ts';
-import { DocumentNames } from './document-names.ts';
+import { DocumentNames } from './tables/document-names.ts';
 import { indexedFields, type IndexedFields } from './indexed-fields.ts';
 import { OldRows, withoutNewline } from './old-rows.ts';
 import { type SourceNames, withNamesAsAttributes } from './source-names.ts';

@@ -1,5 +1,5 @@
-// What the embedded store looks at in a document: its time, its place in the order, and where it comes from. The document
-// itself is kept as it came. Pure.
+// What the embedded store looks at in a document: its time, its place in the order, and where it comes from. The
+// document itself is kept as it came. Pure.
 //
 // Refuses what Elasticsearch's mapping refuses: text that is no JSON object, and a `@timestamp` that is missing or
 // outside 1970–2262.

@@ -18,8 +18,8 @@ export interface Row {
   readonly source: string;
 }
 
-const ROW = `SELECT d.rowid AS rowid, d.id AS id, o.stream AS stream, CAST(d.time AS TEXT) AS time, d.sequence AS sequence,
-  d.source AS source FROM documents d JOIN origins o ON o.rowid = d.origin WHERE d.rowid = ?`;
+const ROW = `SELECT d.rowid AS rowid, d.id AS id, o.stream AS stream, CAST(d.time AS TEXT) AS time,
+  d.sequence AS sequence, d.source AS source FROM documents d JOIN origins o ON o.rowid = d.origin WHERE d.rowid = ?`;
 
 export class OldRows {
   readonly #database: DatabaseSync;

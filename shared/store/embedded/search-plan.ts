@@ -18,7 +18,7 @@ export interface Place {
   readonly row: number;
 }
 
-export interface Bounds {
+interface Bounds {
   /** At or after, and before. */
   readonly since: bigint;
   readonly until: bigint;

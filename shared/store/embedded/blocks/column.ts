@@ -18,7 +18,7 @@ export interface Known {
   readonly created: bigint | null;
 }
 
-export type Derived = 'time' | 'ingested' | 'created' | 'sequence';
+type Derived = 'time' | 'ingested' | 'created' | 'sequence';
 
 /** `digits`: of the fraction of a second. */
 export type ColumnForm =

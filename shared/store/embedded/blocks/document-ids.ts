@@ -58,7 +58,7 @@ export function idOf({ key, index }: DocumentName): string {
   return named.toString('base64url');
 }
 
-export function isSameKey(a: BatchKey, b: BatchKey): boolean {
+function isSameKey(a: BatchKey, b: BatchKey): boolean {
   if (typeof a === 'string' || typeof b === 'string') return a === b;
   return a.length === b.length && Buffer.compare(a, b) === 0;
 }

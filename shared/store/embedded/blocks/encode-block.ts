@@ -43,7 +43,17 @@ export interface EncodedBlock {
 }
 
 /** Of part 0, in this order. */
-export const KNOWN = ['row', 'seconds', 'nanos', 'sequence', 'ingested', 'createdSeconds', 'createdNanos', 'origin', 'shape'] as const; // prettier-ignore
+export const KNOWN = [
+  'row',
+  'seconds',
+  'nanos',
+  'sequence',
+  'ingested',
+  'createdSeconds',
+  'createdNanos',
+  'origin',
+  'shape',
+] as const;
 
 /** Of a part that is kept beside the head. */
 const LARGE_BYTES = 8192;

@@ -6,7 +6,7 @@ import type { FieldWhere, Where } from '../../where.ts';
 import { wordsOf } from '../../words.ts';
 import { hashOfWord, mayHold } from './word-filter.ts';
 
-export interface BlockTimes {
+interface BlockTimes {
   readonly least: bigint;
   readonly greatest: bigint;
 }

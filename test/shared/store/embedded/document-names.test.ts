@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { DocumentNames, NAMES_TABLE } from '#shared/store/embedded/document-names.ts';
+import { DocumentNames, NAMES_TABLE } from '#shared/store/embedded/tables/document-names.ts';
 
 it('are those of a plain set', () => {
   const step = fc.record({

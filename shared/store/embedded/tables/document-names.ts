@@ -6,7 +6,7 @@
 // For whoever has a transaction open.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { BatchKey, NameRun } from './blocks/document-ids.ts';
+import type { BatchKey, NameRun } from '../blocks/document-ids.ts';
 
 export const NAMES_TABLE = `
   CREATE TABLE IF NOT EXISTS names (

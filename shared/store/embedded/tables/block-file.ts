@@ -2,15 +2,15 @@
 //
 //   blocks   a row for each: how many documents, their bytes as JSON, and the least and greatest of what searches go
 //            by; `seal`: checksum of all that
-//   parts    id = block × 1024 + n      n 0: filter of words; 1: head; from 2 on: what is beside the head (encode-block.ts)
+//   parts    id = block × 1024 + n      n 0: filter of words; 1: head; from 2 on: what is beside it (encode-block.ts)
 //            data = checksum (u32) | bytes; the checksum is over the block's number, n and the bytes
 //
 // Guarantees: what is damaged is never taken for data; a block that is damaged costs itself only.
 
 import { crc32 } from 'node:zlib';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { BlockReader } from './blocks/decode-block.ts';
-import { type BlockDocument, encodeBlock } from './blocks/encode-block.ts';
+import { BlockReader } from '../blocks/decode-block.ts';
+import { type BlockDocument, encodeBlock } from '../blocks/encode-block.ts';
 
 export const BLOCK_TABLES = `
   CREATE TABLE IF NOT EXISTS blocks (
