@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
+import { reasonOf } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
 import type { Queue } from '#shared/queue/queue.ts';
@@ -25,7 +26,7 @@ import { type TlsContext, tlsContext } from './admit/tls.ts';
 import { openTokenFile } from './admit/token-file.ts';
 import type { Listener } from './intake/chunk.ts';
 import { type Guards, guardsOf } from './guards.ts';
-import type { FilesInput } from './collect/files/files-input.ts';
+import { Collecting } from './collect/collecting.ts';
 import { FileTelemetry } from './collect/files/telemetry.ts';
 import { type Edge, httpOptions, openIntake, largeBudget } from './build-intake.ts';
 import { observeSpool } from './intake/spool-telemetry.ts';
@@ -183,16 +184,13 @@ function forwardOptions(
   };
 }
 
-/** Null where none are configured. */
-async function collectFiles(
+function collectFiles(
   { config, clock, intake }: Edge,
   { metrics, log }: Pick<ForwarderOptions, 'metrics' | 'log'>,
-): Promise<FilesInput | null> {
-  const rules = config['collect.files'] ?? [];
-  if (rules.length === 0) return null;
-  const { FilesInput } = await import('./collect/files/files-input.ts');
-  return new FilesInput({
-    rules,
+): Promise<Collecting> {
+  return Collecting.open({
+    rules: config['collect.files'] ?? [],
+    importsFailed: (error) => log.warn('imports_unavailable', { reason: reasonOf(error) }),
     host: config['collect.host'] ?? hostname(),
     watches: config['collect.watch'],
     dataDir: config['data.dir'],

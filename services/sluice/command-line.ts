@@ -3,6 +3,7 @@
 
 import { readFileSync, readlinkSync } from 'node:fs';
 import { systemClock } from '#shared/clock.ts';
+import { boundBufferGarbageFromNowOn } from '#shared/memory/buffer-garbage.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import type { Command } from './process/command.ts';
@@ -29,14 +30,26 @@ const commands: Record<string, Listed> = {
   },
   collect: {
     about: 'Reads files of this machine as they grow, each line once',
-    load: () => import('./commands/collect.ts'),
+    load: () => import('./commands/collect/collect.ts'),
+  },
+  pipe: {
+    about: 'Sends the lines of its standard input to a running Sluice',
+    load: () => import('./commands/collect/pipe.ts'),
+  },
+  exec: {
+    about: 'Runs a program, and sends what it writes to a running Sluice',
+    load: () => import('./commands/collect/exec.ts'),
+  },
+  import: {
+    about: 'Reads finished files once, each line once, however often it is run',
+    load: () => import('./commands/collect/import.ts'),
   },
   indexer: {
     about: 'Takes logs from the queue and puts them into the store',
     load: () => import('./commands/indexer.ts'),
   },
   logs: {
-    about: 'Shows logs of a container, service or tag, like `docker logs`',
+    about: 'Shows logs of a container, service, pod or tag, like `docker logs`',
     load: () => import('./commands/logs.ts'),
   },
   search: { about: 'Full-text search over the store', load: () => import('./commands/search.ts') },
@@ -111,13 +124,16 @@ async function dispatch(argv: string[]): Promise<number> {
   if (!listed)
     throw new SluiceError('usage_wrong', `Cannot run "${name}": there is no such command; see \`sluice --help\``);
   const command = await listed.load();
-  if (args.includes('--help') || args.includes('-h')) return print(command.help);
+  // What stands behind `--` is another program's.
+  const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+  if (own.includes('--help') || own.includes('-h')) return print(command.help);
   const startedBy = extractStartedBy(process.env);
   const { env, pid } = process;
   const readFile = (path: string): string => readFileSync(path, 'utf8');
   const loaded = loadConfig({ env, file, readFile });
   const config = withInheritedSockets(loaded, { env, pid, readFile, readLink: (path) => readlinkSync(path) });
   const worker = await workerChannel();
+  boundBufferGarbageFromNowOn();
   const asked = stopSignal(startedBy);
   const signal = worker ? AbortSignal.any([asked, worker.stopped]) : asked;
   return command.run(args, {

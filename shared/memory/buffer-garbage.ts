@@ -10,6 +10,7 @@
 import { getHeapStatistics } from 'node:v8';
 import { collectGarbage, collectYoungGarbage } from './garbage.ts';
 
+const LOOK_INTERVAL_MS = 1;
 const MIB = 1024 * 1024;
 /** So many more than the fewest since the last collection: the young generation is collected. */
 const YOUNG_BYTES = 32 * MIB;
@@ -32,6 +33,22 @@ export function boundBufferGarbage(): void {
   // Another thread frees them, so that only a later look sees how many are left.
   fewest = bytes;
   if (areOld) fewestSinceAll = bytes;
+}
+
+/**
+ * Looks between the turns of the event loop, each millisecond at most. Keeps no process running, and wakes none that is
+ * idle.
+ */
+export function boundBufferGarbageFromNowOn(): void {
+  let lookedMs = performance.now();
+  const look = (): void => {
+    setImmediate(look).unref();
+    const nowMs = performance.now();
+    if (nowMs - lookedMs < LOOK_INTERVAL_MS) return;
+    lookedMs = nowMs;
+    boundBufferGarbage();
+  };
+  setImmediate(look).unref();
 }
 
 /** Gives the memory of a buffer back without waiting for a collection, and with it all that shares it: it has none. */

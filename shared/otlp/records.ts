@@ -6,8 +6,8 @@
 //   resource        service.name, host.name, container.*, kubernetes.*; the rest below `resource`
 //   scope           below `scope`                         event name  event.name
 //
-// A log record's attribute that has one of our own names (`log`, `log.level`, `resource`, `scope`) goes under
-// `attributes.<name>`.
+// A log record's attribute that has one of our own names (`log`, `log.level`, `resource`, `scope`), or that of a
+// resource's attribute that stands beside it, goes under `attributes.<name>`.
 
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { type EventTime, eventTimeOfNs } from '#shared/record/event-time.ts';
@@ -143,7 +143,7 @@ export class OtlpRecords {
   }
 
   attribute(key: Buffer): MsgpackWriter {
-    const isOurs = OURS.some((name) => name.equals(key));
+    const isOurs = OURS.some((name) => name.equals(key)) || this.#resource.hasAtTop(key);
     return this.#record.textKey(isOurs ? Buffer.concat([Buffer.from('attributes.'), key]) : key);
   }
 

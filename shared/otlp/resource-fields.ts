@@ -18,21 +18,34 @@ const POD: ReadonlyMap<string, Buffer> = new Map([
 ]);
 const TOP: ReadonlySet<string> = new Set([
   'service.name',
+  'service.version',
   'host.name',
   'container.id',
   'container.name',
   'container.image.name',
+  'container.runtime',
+  'k8s.namespace.uid',
+  'k8s.node.uid',
+  'k8s.deployment.name',
+  'k8s.replicaset.name',
+  'k8s.statefulset.name',
+  'k8s.daemonset.name',
+  'k8s.job.name',
+  'k8s.cronjob.name',
+  'k8s.cluster.name',
+  'k8s.cluster.uid',
 ]);
-/** No name of the tables is longer. */
-const NAME_BYTES_MAX = 20;
+const NAME_BYTES_MAX = Math.max(...[...POD.keys(), ...TOP].map((name) => name.length));
 
 export class ResourceFields {
   /** What the dialect puts where it likes. */
   readonly rest = new Pairs();
   readonly #top = new Pairs();
+  readonly #topNames: Buffer[] = [];
   readonly #pod = new Pairs();
 
   reset(): void {
+    this.#topNames.length = 0;
     this.rest.reset();
     this.#top.reset();
     this.#pod.reset();
@@ -44,7 +57,15 @@ export class ResourceFields {
     const text = name.toString('latin1');
     const pod = POD.get(text);
     if (pod) return this.#pod.key(pod);
-    return (TOP.has(text) ? this.#top : this.rest).textKey(name);
+    if (!TOP.has(text)) return this.rest.textKey(name);
+    // The name is in bytes that may be used again.
+    if (!this.hasAtTop(name)) this.#topNames.push(Buffer.from(name));
+    return this.#top.textKey(name);
+  }
+
+  /** Whether the name stands at the top by now, so that another of the same name would take its place. */
+  hasAtTop(name: Buffer): boolean {
+    return this.#topNames.some((known) => known.length === name.length && known.equals(name));
   }
 
   /** A pair of the pod's own map. */

@@ -99,8 +99,8 @@ export interface StoreQuery {
   readonly ingestedSinceMs?: number;
   readonly ingestedUntilMs?: number;
   /**
-   * Matches container.name, container.id (also by prefix of at least 4), service.name, or fluentd.tag (`*` as a
-   * wildcard).
+   * Matches container.name, container.id (also by prefix of at least 4), service.name, kubernetes.pod.name, or
+   * fluentd.tag (`*` as a wildcard).
    */
   readonly name?: string;
   /** Of this tenant alone. */

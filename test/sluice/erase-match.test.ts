@@ -28,6 +28,34 @@ function letterOf(tenants: readonly (string | null)[], index: number | null): Re
   };
 }
 
+test('a container by any name that the indexer knows it by', () => {
+  const id = 'c0ffee'.padEnd(64, '0');
+  const check = (record: unknown, container: string, expected: string, tag = 'app'): void => {
+    const letter = letterOf(['a'], 0);
+    const batches = letter.batches.map((one) => ({ ...one, tag }));
+    assert.equal(
+      matchDeadLetter({ ...letter, batches }, { container }, () => record),
+      expected,
+      JSON.stringify(record),
+    );
+  };
+  check({ container: { name: 'web', id } }, 'web', 'yes');
+  check({ container: { name: 'web', id } }, id, 'yes');
+  check({ CONTAINER_ID_FULL: id }, 'c0ffee000000', 'yes');
+  check({ kubernetes: { docker_id: id } }, id, 'yes');
+  check({ kubernetes: { container: { name: 'web' } } }, 'web', 'yes');
+  check({ 'k8s.container.name': 'web' }, 'web', 'yes');
+  check({ attrs: { 'io.kubernetes.container.name': 'web' } }, 'web', 'yes');
+  check({ docker_container: 'web' }, 'web', 'yes');
+  check({ container: 'web', other: { name: 'web' } }, 'web', 'no');
+  const tag = `kubernetes.var.log.containers.web-1_shop_web-${id}.log`;
+  check({ log: 'x' }, 'web', 'yes', tag);
+  check({ log: 'x' }, id, 'yes', tag);
+  check({ log: 'x' }, 'web-1', 'no', tag);
+  check({ log: 'x' }, '*', 'no');
+  check(null, 'web', 'unknown');
+});
+
 test('a dead letter of one event', () => {
   const record = {
     container_name: '/web-1',

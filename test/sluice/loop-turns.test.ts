@@ -20,11 +20,7 @@ test('a turn that takes the processor is told with what it took, and not before 
   const stop = new AbortController();
   const beganUs = cpuUs();
   const exemplify = (): void => undefined;
-  observeTurns(
-    { observe: (seconds) => void turnsUs.push(Math.round(seconds * 1e6)), exemplify },
-    stop.signal,
-    () => undefined,
-  );
+  observeTurns({ observe: (seconds) => void turnsUs.push(Math.round(seconds * 1e6)), exemplify }, stop.signal);
   const spin = (): void => {
     for (const from = cpuUs(); cpuUs() - from < 50_000;);
   };
@@ -39,7 +35,7 @@ test('a turn that takes the processor is told with what it took, and not before 
 test('a process that has nothing else to do ends', async () => {
   const module = new URL('../../services/sluice/process/loop-turns.ts', import.meta.url).href;
   const program = `import { observeTurns } from ${JSON.stringify(module)};
-    observeTurns({ observe() {}, exemplify() {} }, new AbortController().signal, () => undefined);`;
+    observeTurns({ observe() {}, exemplify() {} }, new AbortController().signal);`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'inherit' });
   assert.deepEqual(await once(child, 'exit'), [0, null]);
 });

@@ -57,7 +57,8 @@ export interface Chunk extends Origin {
   readonly freeEntries?: () => void;
   /**
    * Nobody else has any part of the memory of `bytes`. Once the chunk is stored it is given back, and they are empty:
-   * left to the garbage collector, hundreds of megabytes a second would lie about.
+   * left to the garbage collector, hundreds of megabytes a second would lie about. Not where an event of it was
+   * dead-lettered.
    */
   readonly ownsBytes?: boolean;
   /** Entries in the run, at least 1. */

@@ -117,8 +117,9 @@ export class QueueIntake implements SlicedIntake {
       settlement = segment.settlement;
       this.#laneOf(chunk).add(segment);
       await settlement.promise;
-      if (chunk.ownsBytes) freeOwn(chunk.bytes);
       const { eventsDeadLettered, eventsSpooled } = settlement;
+      // A dead letter may still be on its way to a queue that did not answer in time, though the spool holds it.
+      if (chunk.ownsBytes && eventsDeadLettered === 0) freeOwn(chunk.bytes);
       this.#telemetry.acked((this.#clock.monotonicMs() - beganMs) / 1000);
       this.#telemetry.produced(count - eventsDeadLettered - eventsSpooled);
       if (eventsDeadLettered > 0) this.#telemetry.rejected(input, eventsDeadLettered, 'entry_too_large', chunk.tenant);

@@ -21,3 +21,8 @@ export const NO_LIMITS: ValueLimits = {
   keysMax: Infinity,
   pathBytesMax: Infinity,
 };
+
+/** Objects and arrays in each other, the outermost counted. */
+export const LEVELS_MAX = 20;
+/** Of a key, as written in JSON. */
+export const KEY_BYTES_MAX = 400;

@@ -28,7 +28,7 @@ export class WrittenKeys {
   readonly #hashes = new Int32Array((DEPTH_MAX + 2) * COMPARED_PAIRS_MAX);
   readonly #starts = new Int32Array(this.#hashes.length);
   readonly #ends = new Int32Array(this.#hashes.length);
-  readonly #positions = new Int32Array(this.#hashes.length);
+  readonly #positions = new Uint32Array(this.#hashes.length);
   /** Positions in the source of keys that come again in their maps. */
   readonly #superseded = new Set<number>();
 

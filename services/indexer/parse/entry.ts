@@ -9,15 +9,20 @@ import { containerChildren, containerHeaderSize, isArray, isMap, timeEnd } from 
 import { viewOf } from '../json/json-buffer.ts';
 import { FieldTable, type InnerTable, KeyStack } from './fields.ts';
 import type { ValueSource } from './value-source.ts';
-import { ECS_FROM, KUBERNETES_NAME, PART_NAME, podNames, recordNames } from './names.ts';
+import { FOUND_FROM, KUBERNETES_NAME, PART_NAME, labelMaps, labelNames, podNames, recordNames } from './names.ts';
 
 export class Entry implements ValueSource {
   /** The record's keys. */
   readonly keys = new KeyStack();
-  readonly root = new FieldTable(recordNames, ECS_FROM);
+  readonly root = new FieldTable(recordNames, FOUND_FROM);
   /** Keys of `kubernetes`. */
   readonly podKeys = new KeyStack();
-  readonly pod = new FieldTable(podNames);
+  readonly pod = new FieldTable(podNames, 0);
+  /** The same bytes, for members of `kubernetes`. */
+  readonly podSource: ValueSource;
+  /** Keys of a map of the container's labels. */
+  readonly labels = new FieldTable(labelNames);
+  readonly #labelKeys = new KeyStack();
   readonly #inner: InnerTable = { name: KUBERNETES_NAME, table: this.pod, others: this.podKeys };
   bytes: Uint8Array = new Uint8Array(0);
   view = viewOf(this.bytes);
@@ -29,10 +34,23 @@ export class Entry implements ValueSource {
   recordAt = 0;
   /** Whether `kubernetes` is a map; if not, nothing of `pod` is valid. */
   hasPod = false;
+  /** Whether the container's labels are in a map; if not, nothing of `labels` is valid. */
+  hasLabels = false;
+
+  constructor() {
+    this.podSource = new PodSource(this);
+  }
 
   /** Whether the record has a `partial_message`. */
   get isMarkedPart(): boolean {
     return this.root.values[PART_NAME] !== 0;
+  }
+
+  /** Whether something of `kubernetes` was taken by no field. */
+  get hasPodAttributes(): boolean {
+    if (!this.hasPod) return false;
+    for (let i = 0; i < this.podKeys.top; i += 1) if (this.podKeys.positions[i] !== 0) return true;
+    return false;
   }
 
   get taken(): ReadonlySet<number> {
@@ -58,7 +76,18 @@ export class Entry implements ValueSource {
     this.hasPod = podAt !== 0 && isMap(bytes[podAt]!);
     // What is left of it goes by its own keys.
     if (this.hasPod) this.root.take(KUBERNETES_NAME);
+    const labelsAt = this.#labelsAt();
+    this.hasLabels = labelsAt !== 0 && this.labels.index(bytes, labelsAt, end, this.#labelKeys) > 0;
     return true;
+  }
+
+  /** Where the first map of labels is; 0 for none. */
+  #labelsAt(): number {
+    for (let i = 0; i < labelMaps.length; i += 1) {
+      const at = this.root.values[labelMaps[i]!]!;
+      if (at !== 0 && isMap(this.bytes[at]!)) return at;
+    }
+    return 0;
   }
 
   /** The time's place holds [time, metadata]. */
@@ -66,6 +95,27 @@ export class Entry implements ValueSource {
     this.timeAt = insidePair(bytes, this.timeAt, end);
     const metadataAt = timeEnd(bytes, this.timeAt, end);
     if (containerChildren(bytes, metadataAt, bytes[metadataAt]!) > 0) this.metadataAt = metadataAt;
+  }
+}
+
+class PodSource implements ValueSource {
+  readonly #entry: Entry;
+  readonly base = 0;
+
+  constructor(entry: Entry) {
+    this.#entry = entry;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#entry.bytes;
+  }
+
+  get view(): DataView {
+    return this.#entry.view;
+  }
+
+  get taken(): ReadonlySet<number> {
+    return this.#entry.pod.taken;
   }
 }
 

@@ -15,11 +15,12 @@ import {
   valueEnd,
 } from '#shared/msgpack/extents.ts';
 
-const BUCKETS = 4096;
+/** So many that a seed without collisions among the names is found at once. */
+const BUCKETS = 16_384;
 const NONE = -1;
 const DOT = 0x2e;
 
-/** Positions of keys in the source bytes; maps inside maps lay theirs on top. A position of 0 was taken off. */
+/** Positions of keys in the source bytes, or numbers of names; maps inside maps lay theirs on top. 0: taken off. */
 export class KeyStack {
   positions = new Int32Array(256);
   top = 0;
@@ -31,6 +32,12 @@ export class KeyStack {
       this.positions = larger;
     }
     this.positions[this.top++] = position;
+  }
+
+  /** Its place; -1 where it is not there. */
+  indexOf(position: number): number {
+    for (let i = 0; i < this.top; i += 1) if (this.positions[i] === position) return i;
+    return NONE;
   }
 }
 
@@ -45,7 +52,7 @@ export class FieldTable {
   /** By a name's number: where its value begins in the source bytes; 0 where it is absent, or was taken. */
   readonly values: Int32Array;
   /** Numbers of names from `notedFrom` on that were met, in their order; one that is met again is there again. */
-  readonly found: number[] = [];
+  readonly found = new KeyStack();
   /** Positions of keys inside maps whose values were taken. */
   readonly taken = new Set<number>();
   readonly #notedFrom: number;
@@ -127,7 +134,7 @@ export class FieldTable {
   /** Forgets what was found. */
   clear(): void {
     this.values.fill(0);
-    if (this.found.length > 0) this.found.length = 0;
+    this.found.top = 0;
     if (this.taken.size > 0) this.taken.clear();
   }
 

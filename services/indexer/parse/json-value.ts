@@ -20,16 +20,12 @@ import { isText, type KeyStack, pastValue, textEnd, textStart } from './fields.t
 import { UNITS_ANY, isLongerThan } from './text-length.ts';
 import { type JsonBuffer, viewOf } from '../json/json-buffer.ts';
 import { writeExtension, writeHex } from '../json/extensions.ts';
+import { makeSafe } from '../json/safe-names.ts';
 import { writeScalar } from '../json/scalars.ts';
 import { Timestamp } from './timestamp.ts';
 import { NOTHING_TAKEN, type ValueSource } from './value-source.ts';
-import { NO_LIMITS, type ValueLimits } from '../json/value-limits.ts';
+import { KEY_BYTES_MAX, LEVELS_MAX, NO_LIMITS, type ValueLimits } from '../json/value-limits.ts';
 import { type OpenMap, WrittenKeys } from '../json/written-keys.ts';
-
-/** Objects and arrays in each other, the outermost counted. */
-const LEVELS_MAX = 20;
-/** As written in JSON. */
-const KEY_BYTES_MAX = 400;
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -53,10 +49,12 @@ export class JsonTranscoder {
   #pathBytes = 0;
   #isTooLarge = false;
   #isSecondTime = false;
-  /** What is written becomes a string, without limits on levels and keys. */
+  /** What is written becomes a string: levels and keys have no limits. */
   #inText = false;
   /** Whether the key that was written last is the short name of a long one. */
   #keyIsShortened = false;
+  /** The map whose keys become safe names. */
+  #safeMap: OpenMap | null = null;
   readonly #time = new Timestamp();
 
   constructor(json: JsonBuffer, limits: ValueLimits = NO_LIMITS) {
@@ -133,11 +131,15 @@ export class JsonTranscoder {
   /** Writes the str or bin at `at` as a string. Returns where it ends. */
   text(at: number, nulReplaced: boolean): number {
     const end = textEnd(this.bytes, at);
-    const start = textStart(this.bytes, at);
+    this.textBetween(textStart(this.bytes, at), end, nulReplaced);
+    return end;
+  }
+
+  /** The same for bytes[start, end). */
+  textBetween(start: number, end: number, nulReplaced = false): void {
     if (end - start > this.textUnitsMax && !this.#inText && isLongerThan(this.bytes, start, end, this.textUnitsMax))
       this.hasLongText = true;
     this.json.text(this.bytes, this.view, start, end, nulReplaced);
-    return end;
   }
 
   /** Writes the value as one string of JSON, whatever it is. Returns where it ends. */
@@ -151,19 +153,20 @@ export class JsonTranscoder {
     return end;
   }
 
-  /** Begins the members of an object that may come from several sources; end them by `endMembers`. */
+  /** Begins members that may come from several sources; end them by `endMembers`. */
   startMembers(pairs: number, level: number): OpenMap {
     return this.#written.open(pairs, level);
   }
 
-  /** Writes the pairs whose keys lie on the stack, each with a comma after it. */
-  members(keys: KeyStack, map: OpenMap): void {
+  /** Writes the pairs whose keys lie on the stack, each with a comma after it; keys that are texts as safe names. */
+  members(keys: KeyStack, map: OpenMap, areSafe = false): void {
+    this.#safeMap = areSafe ? map : null;
     for (let i = 0; i < keys.top; i += 1) {
       const keyAt = keys.positions[i]!;
-      if (keyAt === 0) continue;
-      if (!this.#mayGoOn()) break;
-      this.#pair(keyAt, i, map);
+      if (keyAt !== 0 && !this.#mayGoOn()) break;
+      if (keyAt !== 0) this.#pair(keyAt, i, map);
     }
+    this.#safeMap = null;
   }
 
   endMembers(map: OpenMap): void {
@@ -190,6 +193,7 @@ export class JsonTranscoder {
     const start = this.json.at;
     const valueAt = this.#key(keyAt, ordinal);
     if (this.#isTooLarge) return valueAt;
+    if (map === this.#safeMap && isText(bytes[keyAt]!)) makeSafe(this.json.bytes, start, this.json.at);
     this.#written.note(map, keyAt + this.#base, start);
     const keyBytes = this.json.at - start;
     this.#pathBytes += keyBytes;

@@ -3,15 +3,14 @@
 // in each other.
 
 import { ecsAliases, ecsFields } from '#shared/store/ecs-fields.ts';
+import * as origins from '#shared/store/origin-fields.ts';
 
 // prettier-ignore
 const ownNames = [
   'log', 'message', 'msg', 'MESSAGE', 'stream', 'source', 'log.level', 'level', 'severity',
-  'container.id', 'container_id', 'container.name', 'container_name',
-  'container.image.name', 'container_image', 'image_name',
-  'host.name', 'hostname', 'host', 'service.name', 'service_name', 'service',
+  'host.name', 'hostname', 'host', '_HOSTNAME',
   'kubernetes', 'fluentd.time', 'fluentd.metadata', 'partial_message', 'TENANT_ID', 'SERVICE_ID',
-  'CONTAINER_ID_FULL', 'CONTAINER_NAME', 'IMAGE_NAME', '_HOSTNAME', 'SYSLOG_IDENTIFIER', '_SYSTEMD_UNIT',
+  ...origins.labelMaps,
   // Of messages and levels in structured lines: JSON of .NET, Serilog's compact form, structlog.
   'Message', 'RenderedMessage', '@m', '@mt', 'event',
   'lvl', 'loglevel', 'log_level', 'levelname', 'LogLevel', 'Level', '@l', 'severity_text', 'PRIORITY', 'priority',
@@ -20,17 +19,20 @@ const ownNames = [
 ] as const;
 type OwnName = (typeof ownNames)[number];
 
-/** Names of the fields of the schema, from this number on. */
-export const ECS_FROM = ownNames.length;
-const ecsNames = ecsFields.flatMap(([path]) => [path, ...(ecsAliases[path] ?? [])]).filter((name) => !isOwn(name));
-const leafNames: readonly string[] = [...ownNames, ...ecsNames];
+/** Names of fields that are chosen by what is found of them, from this number on. */
+export const FOUND_FROM = ownNames.length;
+const originNames = origins.originPaths.flatMap((path) => origins.originNames(path).record);
+const ecsNames = ecsFields.flatMap(([path]) => [path, ...(ecsAliases[path] ?? [])]);
+const leafNames: readonly string[] = [
+  ...new Set([...ownNames, ...originNames, ...ecsNames, ...origins.serviceNames, ...origins.versionNames]),
+];
 /** What leads to a name with dots: a map, if its value is one. */
-const mapNames = leafNames.flatMap((name) => [...name.matchAll(/\./g)].map(({ index }) => name.slice(0, index)));
+const mapNames = leafNames.flatMap(mapsOf);
 export const recordNames: readonly string[] = [...new Set([...leafNames, ...mapNames.filter(isMapName)])];
 
-/** By a name's number, from ECS_FROM on: the number of the field that it may become; -1 where it is a map only. */
+/** By a name's number: the number of the field of the schema that it may become; -1 for none. */
 export const fieldOfName: readonly number[] = recordNames.map((name) =>
-  ecsFields.findIndex(([path]) => path === name || (ecsAliases[path] ?? []).includes(name)),
+  isOwn(name) ? -1 : ecsFields.findIndex(([path]) => path === name || (ecsAliases[path] ?? []).includes(name)),
 );
 /** By a name's number: its place among the names of its field. */
 export const rankOfName: readonly number[] = recordNames.map((name, number) => {
@@ -38,12 +40,52 @@ export const rankOfName: readonly number[] = recordNames.map((name, number) => {
   return path === undefined ? -1 : [path, ...(ecsAliases[path] ?? [])].indexOf(name);
 });
 
-/** Inside `kubernetes`, as fluent-bit's and fluentd's filters fill it. */
-// prettier-ignore
-export const podNames = [
-  'pod_name', 'pod_id', 'pod_ip', 'namespace_name', 'container_name', 'container_image', 'docker_id', 'host',
-  'labels', 'annotations',
-] as const;
+/** Maps inside `kubernetes`, the first name first. */
+const podMaps = {
+  labels: ['labels', 'pod_labels'],
+  annotations: ['annotations', 'pod_annotations'],
+  namespaceLabels: ['namespace_labels'],
+};
+const podLeafs = [
+  ...origins.originPaths.flatMap((path) => origins.originNames(path).pod ?? []),
+  ...Object.values(podMaps).flat(),
+];
+/** Inside `kubernetes`, as the filters of fluent-bit, fluentd and Vector fill it, and Filebeat. */
+export const podNames: readonly string[] = [...new Set([...podLeafs, ...podLeafs.flatMap(mapsOf)])];
+
+/** By a name's number: which of the fields of the origin it may become, and its place among the names of that. */
+export const originOfName: readonly number[] = recordNames.map((name) =>
+  origins.originPaths.findIndex((path) => origins.originNames(path).record.includes(name)),
+);
+export const originRankOfName: readonly number[] = recordNames.map((name, number) => {
+  const path = origins.originPaths[originOfName[number]!];
+  return path === undefined ? -1 : origins.originNames(path).record.indexOf(name);
+});
+/** The same for names inside `kubernetes`. */
+export const originOfPodName: readonly number[] = podNames.map((name) =>
+  origins.originPaths.findIndex((path) => origins.originNames(path).pod?.includes(name) === true),
+);
+export const originRankOfPodName: readonly number[] = podNames.map((name, number) => {
+  const path = origins.originPaths[originOfPodName[number]!];
+  return path === undefined ? -1 : (origins.originNames(path).pod ?? []).indexOf(name);
+});
+
+/** Among the container's labels. */
+export const labelNames: readonly string[] = [
+  ...origins.originPaths.flatMap((path) => origins.originNames(path).labels ?? []),
+  ...origins.serviceLabels,
+  ...origins.versionLabels,
+];
+/** By the number of a field of the origin: the labels that it is taken from. */
+export const labelsOfOrigin: readonly (readonly number[])[] = origins.originPaths.map((path) =>
+  (origins.originNames(path).labels ?? []).map((name) => labelNames.indexOf(name)),
+);
+export const serviceLabels = origins.serviceLabels.map((name) => labelNames.indexOf(name));
+export const versionLabels = origins.versionLabels.map((name) => labelNames.indexOf(name));
+/** Among the pod's labels. */
+export const podLabelNames: readonly string[] = [...origins.appLabels, ...origins.appVersionLabels];
+export const appLabels = origins.appLabels.map((name) => podLabelNames.indexOf(name));
+export const appVersionLabels = origins.appVersionLabels.map((name) => podLabelNames.indexOf(name));
 
 // What a field is taken from: the first of these names that has a string.
 export const messageNames = own('log', 'message', 'msg', 'MESSAGE');
@@ -63,22 +105,29 @@ export const timeNames = own('@timestamp', 'timestamp', 'time', 'date', 'ts');
 export const lineTimeNames = own(
   '@timestamp', 'timestamp', 'time', 'ts', 't', 'Timestamp', '@t', 'datetime', 'date', 'asctime',
 );
-export const containerIdNames = own('container.id', 'container_id', 'CONTAINER_ID_FULL');
-export const containerNames = own('container.name', 'container_name', 'CONTAINER_NAME');
-export const imageNames = own('container.image.name', 'container_image', 'image_name', 'IMAGE_NAME');
+export const containerIdNames = recorded('container.id');
+export const containerNames = recorded('container.name');
+/** Of a pod, and of its container. */
+export const podSourceNames = [
+  recorded('kubernetes.namespace'),
+  recorded('kubernetes.pod.name'),
+  recorded('kubernetes.container.name'),
+];
+export const labelMaps = own(...origins.labelMaps);
+export const CONTAINER_LABELS = numberOf('container.labels');
 export const hostNames = own('host.name', 'hostname', 'host', '_HOSTNAME');
-export const serviceNames = own('service.name', 'service_name', 'service', 'SYSLOG_IDENTIFIER', '_SYSTEMD_UNIT');
+export const serviceNames = origins.serviceNames.map((name) => recordNames.indexOf(name));
+export const versionNames = origins.versionNames.map((name) => recordNames.indexOf(name));
 /** Only of records whose tenant is trusted to name them. */
 export const trustedTenantNames = own('TENANT_ID');
 export const trustedServiceNames = [...own('SERVICE_ID'), ...serviceNames];
-export const podName = pod('pod_name');
-export const podUid = pod('pod_id');
-export const podIp = pod('pod_ip');
-export const podNamespace = pod('namespace_name');
-export const podContainer = pod('container_name');
-export const podContainerId = pod('docker_id');
-export const podImage = pod('container_image');
-export const podNode = pod('host');
+export const podLabels = podMaps.labels.map(podNumber);
+export const podAnnotations = podMaps.annotations.map(podNumber);
+export const namespaceLabels = podMaps.namespaceLabels.map(podNumber);
+/** What tells a pod's container from others. */
+export const podSources = (
+  ['kubernetes.namespace', 'kubernetes.pod.name', 'kubernetes.container.name', 'container.id'] as const
+).map((path) => (origins.originNames(path).pod ?? []).map(podNumber));
 export const KUBERNETES_NAME = numberOf('kubernetes');
 export const PART_NAME = numberOf('partial_message');
 export const SOURCE = numberOf('source');
@@ -89,8 +138,6 @@ export const PRIORITY_NAME = numberOf('PRIORITY');
 export const PLAIN_PRIORITY_NAME = numberOf('priority');
 export const LEVEL_NAME = numberOf('level');
 export const SEVERITY_NUMBER_NAME = numberOf('severity_number');
-export const LABELS_NAME = podNames.indexOf('labels');
-export const ANNOTATIONS_NAME = podNames.indexOf('annotations');
 
 function own(...names: readonly OwnName[]): readonly number[] {
   return names.map(numberOf);
@@ -109,6 +156,16 @@ function isMapName(name: string): boolean {
   return name !== 'kubernetes' && name !== 'fluentd';
 }
 
-function pod(...names: readonly (typeof podNames)[number][]): readonly number[] {
-  return names.map((name) => podNames.indexOf(name));
+/** What leads to a name with dots. */
+function mapsOf(name: string): string[] {
+  return [...name.matchAll(/\./g)].map(({ index }) => name.slice(0, index));
+}
+
+/** Names of a field of the origin in the record. */
+function recorded(path: origins.OriginPath): readonly number[] {
+  return origins.originNames(path).record.map((name) => recordNames.indexOf(name));
+}
+
+function podNumber(name: string): number {
+  return podNames.indexOf(name);
 }

@@ -14,8 +14,8 @@ const SOURCE_NAMES = [
   [...names.streamNames, names.SOURCE],
   names.hostNames,
   names.serviceNames,
+  ...names.podSourceNames,
 ];
-const POD_NAMES = [names.podNamespace, names.podName, names.podContainer, names.podContainerId];
 
 export class TraceGate {
   /** Of the entry that was asked for last, where it is wanted: its source, and where the value with its line is. */
@@ -45,7 +45,7 @@ export class TraceGate {
 function sourceOf(bytes: Uint8Array, { root, pod, hasPod }: Entry): string {
   let source = '';
   for (const some of SOURCE_NAMES) source += `${textOf(bytes, root, some)}\0`;
-  if (hasPod) for (const some of POD_NAMES) source += `${textOf(bytes, pod, some)}\0`;
+  if (hasPod) for (const some of names.podSources) source += `${textOf(bytes, pod, some)}\0`;
   return source;
 }
 

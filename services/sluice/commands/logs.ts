@@ -17,9 +17,11 @@ import { readQuery } from '../search/read-query.ts';
 
 export const help = `Usage: sluice logs [NAME] [OPTIONS]
 
-Shows logs, oldest first. NAME is a container's name or id (four digits of it will do), a service or a tag; * stands for
-anything in names. A NAME that the store has never seen is an error; with -f it is waited for. Without NAME: everything. What a container wrote to its standard error goes to standard error. As soon
-as there is a second container, service or tag, each line begins with its name.
+Shows logs, oldest first. NAME is a container's name or id (four digits of it will do), a service
+(also one of Compose or Swarm), a pod or a tag; * stands for anything in names. A NAME that the store
+has never seen is an error; with -f it is waited for. Without NAME: everything. What a container wrote
+to its standard error goes to standard error. As soon as there is a second container, service or tag,
+each line begins with its name.
 
 Options:
   -f, --follow        Go on as new lines come, until interrupted
@@ -76,7 +78,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
         await printer.print(page);
       }
       if (!found && (await isNowhere(store, wanted.query, context.signal))) {
-        const what = `Cannot show logs of "${wanted.query.name}": the store has no container, service or tag of that name`;
+        const what = `Cannot show logs of "${wanted.query.name}": the store has no container, service, pod or tag of that name`;
         await output.write(`sluice: ${harmless(what)}; look at the spelling, or wait for it with -f\n`, output.stderr);
         return 1;
       }

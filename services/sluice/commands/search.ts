@@ -46,7 +46,7 @@ Options:
   -n, --limit N       At most N documents or rows, or all (default: 100 documents, all rows)
       --since TIME    At or after: 10m, 2h30m (ago), 2026-03-01T12:00:00Z, or Unix seconds
       --until TIME    Before
-      --name NAME     Of one container, service or tag; * stands for anything
+      --name NAME     Of one container, service, pod or tag; * stands for anything
       --json          Whole documents, one a line, as stored; behind a bar: a row a line
       --csv           Rows as CSV, with a header
       --config FILE   Configuration: which store

@@ -1,9 +1,13 @@
 // Whether a dead letter is one of those to erase. Its event has no document, so names and words are looked for in the
 // entry, by the rules of the store. Pure.
 
+import { tagOrigin } from '#indexer/parse/document/tag-origin.ts';
 import { matchesGlob } from '#shared/glob.ts';
 import type { ReadDeadLetter } from '#shared/queue/dead-letter.ts';
+import type { Batch } from '#shared/record/record.ts';
 import type { EraseQuery } from '#shared/store/erase.ts';
+import { labelMaps, originNames, type OriginNames } from '#shared/store/origin-fields.ts';
+import { valuesOf } from '#shared/store/query/document-values.ts';
 import { CONTAINER_ID_MIN } from '#shared/store/store.ts';
 import { parseQueryText, type QueryTerm } from '#shared/store/query-text.ts';
 import { wordsOf } from '#shared/store/words.ts';
@@ -11,8 +15,9 @@ import { wordsOf } from '#shared/store/words.ts';
 /** `unknown`: it holds events of others too, or nothing that could be looked into. */
 type DeadLetterMatch = 'yes' | 'no' | 'unknown';
 
-const CONTAINER_NAMES = ['container.name', 'container_name'];
-const CONTAINER_IDS = ['container.id', 'container_id'];
+const CONTAINER = originNames('container.name');
+const POD_CONTAINER = originNames('kubernetes.container.name');
+const CONTAINER_ID = originNames('container.id');
 
 /** `recordOf`: the record of the letter's event as JSON would have it; null where it has none. */
 export function matchDeadLetter(
@@ -34,31 +39,37 @@ export function matchDeadLetter(
   const record = index === null ? null : recordOf();
   if (record === null) return 'unknown';
   const isMeant =
-    (container === undefined || isOfContainer(record, container)) &&
+    (container === undefined || isOfContainer(record, batches, container)) &&
     (text === undefined || hasAllTerms(record, parseQueryText(text)));
   return isMeant ? 'yes' : 'no';
 }
 
-function isOfContainer(record: unknown, wanted: string): boolean {
-  const names = [...textsAt(record, CONTAINER_NAMES), ...textsAt(fieldOf(record, 'kubernetes'), ['container_name'])];
-  if (names.some((name) => matchesGlob(wanted, name.replace(/^\//, '')))) return true;
+function isOfContainer(record: unknown, batches: readonly Batch[], wanted: string): boolean {
+  const told = batches.map(({ tag }) => tagOrigin(tag));
+  const names = [
+    ...textsOf(record, CONTAINER),
+    ...textsOf(record, POD_CONTAINER),
+    ...told.map((origin) => origin['kubernetes.container.name'] ?? ''),
+  ];
+  if (names.some((name) => name !== '' && matchesGlob(wanted, name.replace(/^\//, '')))) return true;
   if (wanted.includes('*')) return false;
-  return textsAt(record, CONTAINER_IDS).some(
-    (id) => id === wanted || (wanted.length >= CONTAINER_ID_MIN && id.startsWith(wanted)),
-  );
+  const ids = [...textsOf(record, CONTAINER_ID), ...told.map((origin) => origin['container.id'] ?? '')];
+  return ids.some((id) => id === wanted || (wanted.length >= CONTAINER_ID_MIN && id.startsWith(wanted)));
 }
 
-function textsAt(record: unknown, names: readonly string[]): string[] {
-  return names.flatMap((name) => {
-    const value = fieldOf(record, name);
-    return typeof value === 'string' ? [value] : [];
-  });
+/** Under any name that the indexer takes the field from. */
+function textsOf(record: unknown, { record: names, pod = [], labels = [] }: OriginNames): string[] {
+  const keys = [
+    ...names,
+    ...pod.map((name) => `kubernetes.${name}`),
+    ...labelMaps.flatMap((map) => labels.map((name) => `${map}.${name}`)),
+  ];
+  if (!isFields(record)) return [];
+  return keys.flatMap((path) => valuesOf(record, { path, kind: 'text', root: path, key: '' }));
 }
 
-function fieldOf(record: unknown, name: string): unknown {
-  return typeof record === 'object' && record !== null && Object.hasOwn(record, name)
-    ? (record as Record<string, unknown>)[name]
-    : undefined;
+function isFields(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function hasAllTerms(record: unknown, terms: readonly QueryTerm[]): boolean {

@@ -13,11 +13,8 @@ import type { HistogramHandle } from '#shared/metrics.ts';
  */
 const MEASURE_INTERVAL_MS = 1;
 
-/**
- * Observes every turn from now on, in seconds, until `signal` is aborted.
- * @param upkeep called between turns, each millisecond at most; not while the process is idle
- */
-export function observeTurns(turns: HistogramHandle, signal: AbortSignal, upkeep: () => void): void {
+/** Observes every turn from now on, in seconds, until `signal` is aborted. */
+export function observeTurns(turns: HistogramHandle, signal: AbortSignal): void {
   let measuredMs = performance.now();
   let spentUs = cpuUs();
   const measure = (): void => {
@@ -33,7 +30,6 @@ export function observeTurns(turns: HistogramHandle, signal: AbortSignal, upkeep
     const us = cpuUs();
     turns.observe((us - spentUs) / 1e6);
     spentUs = us;
-    upkeep();
   };
   setImmediate(measure).unref();
 }

@@ -5,7 +5,6 @@
 
 import type { AdminAction } from '#shared/net/admin-routes.ts';
 import type { AdminServer } from '#shared/net/admin-server.ts';
-import { boundBufferGarbage } from '#shared/memory/buffer-garbage.ts';
 import type { Clock } from '#shared/clock.ts';
 import { plainSecrets } from '#shared/config/plain-secrets.ts';
 import type { Config } from '#shared/config/settings.ts';
@@ -76,7 +75,7 @@ export async function runService(
       }),
     );
     watchService(metrics, config, queue);
-    observeTurns(turnHistogram(metrics), signal, boundBufferGarbage);
+    observeTurns(turnHistogram(metrics), signal);
     return await body({ config, clock, log, metrics, queue, lifetime, worker });
   })();
   try {

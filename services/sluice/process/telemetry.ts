@@ -26,7 +26,7 @@ export function watchService(
 export function watchStore(metrics: Metrics, store: Pick<Store, 'watchUnnamed'>): void {
   const unnamed = metrics.counter(
     'unnamed_documents_total',
-    'Documents whose container, service and tag are only among their attributes, for the tenant has as many names as it may (embedded store).',
+    'Documents whose container, service, pod and tag are only among their attributes, for the tenant has as many names as it may (embedded store).',
   );
   store.watchUnnamed?.((documents) => unnamed.add(documents));
 }

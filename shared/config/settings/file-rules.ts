@@ -5,6 +5,7 @@
 //     exclude: ['*.debug.log']           of paths, or of names alone
 //     tag: file.web                      else `file.` and the path with dots
 //     from: end                          of files that are there when they are first seen; else beginning
+//     max_bytes_per_second: 1000000      of each source; else as fast as it can be read
 //     encoding: latin1                   as the WHATWG names them; else UTF-8, or what the byte order mark says
 
 import { type Static, Type } from 'typebox';
@@ -19,6 +20,7 @@ const Rule = Type.Object(
     exclude: Type.Optional(Type.Array(Pattern, { maxItems: 1000 })),
     tag: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
     from: Type.Optional(Type.Unsafe<(typeof ORIGINS)[number]>(Type.Enum([...ORIGINS]))),
+    max_bytes_per_second: Type.Optional(Type.Integer({ minimum: 1024, maximum: 1e12 })),
     encoding: Type.Optional(Type.String({ minLength: 1, maxLength: 40 })),
   },
   closed,

@@ -11,7 +11,7 @@ export const store = {
   }),
   'names.max_per_tenant': integer(
     { minimum: 100, maximum: 1_000_000 },
-    'Combinations of container, service and tag that the embedded store keeps for a tenant; further events have ' +
+    'Combinations of container, service, pod and tag that the embedded store keeps for a tenant; further events have ' +
       'these names among their attributes.',
     { default: 10_000 },
   ),

@@ -24,7 +24,7 @@ import { type Admin, createClient, type Kafka } from './kafkajs/client.ts';
 import { brokersOf } from './kafkajs/connect-options.ts';
 import { withAdmin } from './kafkajs/with-admin.ts';
 import { appendBytesMaxOf, isCompacted, readTopicShape, type TopicFacts } from './broker/topic-facts.ts';
-import { TopicWatch } from './topic-watch.ts';
+import { TopicWatch } from './recreated-topic-watch.ts';
 
 export interface KafkaQueueOptions {
   readonly clock: Clock;

@@ -95,7 +95,7 @@ const PREFIX_MAX = 1000;
 
 const anyOf = (should: readonly Clause[]): Clause => ({ bool: { should, minimum_should_match: 1 } });
 
-const NAME_FIELDS = ['container.name', 'service.name', 'fluentd.tag'];
+const NAME_FIELDS = ['container.name', 'service.name', 'kubernetes.pod.name', 'fluentd.tag'];
 
 /** `idMin`: so many digits of a container's id mean it. */
 function nameClauses(name: string, fields: readonly string[], idMin: number): Clause[] {

@@ -9,6 +9,7 @@
 
 import { createHash } from 'node:crypto';
 import { type EcsType, ecsFields } from '../ecs-fields.ts';
+import { labelFields, originPaths } from '../origin-fields.ts';
 import { openSearchContent } from '../opensearch/template.ts';
 import { WORD_MAX } from '../words.ts';
 import type { Product } from './product.ts';
@@ -79,18 +80,15 @@ function fieldOf(type: EcsType): object {
   return type === 'ip' ? { type, ignore_malformed: true, ...found } : { type };
 }
 
-/** The fields of ecs-fields.ts as objects in each other, below what is there. */
-function withEcsFields(properties: Properties): Properties {
-  for (const [path, type] of ecsFields) {
-    let inside = properties;
-    const names = path.split('.');
-    for (const name of names.slice(0, -1)) {
-      const object = (inside[name] ??= objectOf({})) as ReturnType<typeof objectOf>;
-      inside = object.properties;
-    }
-    inside[names.at(-1) ?? ''] = fieldOf(type);
+/** A field at a path of objects in each other, which are made where there are none. */
+function setField(properties: Properties, path: string, field: object): void {
+  let inside = properties;
+  const names = path.split('.');
+  for (const name of names.slice(0, -1)) {
+    const object = (inside[name] ??= objectOf({})) as ReturnType<typeof objectOf>;
+    inside = object.properties;
   }
-  return properties;
+  inside[names.at(-1) ?? ''] = field;
 }
 
 function mappingsOf({ mode }: IndexLayout): object {
@@ -107,17 +105,8 @@ function mappingsOf({ mode }: IndexLayout): object {
     [WORDS_FIELD]: text,
     stream: keyword,
     log: objectOf({ level: keyword, flags: keyword, lines: { type: 'long' } }),
-    container: objectOf({ id: keyword, name: keyword, image: objectOf({ name: keyword }) }),
-    kubernetes: objectOf({
-      namespace: keyword,
-      pod: objectOf({ name: keyword, uid: keyword, ip: keyword }),
-      container: objectOf({ name: keyword }),
-      node: objectOf({ name: keyword }),
-      labels: flattened,
-      annotations: flattened,
-    }),
     host: objectOf({ name: keyword }),
-    service: objectOf({ name: keyword }),
+    service: objectOf({ name: keyword, version: keyword }),
     tenant: objectOf({ id: keyword }),
     fluentd: objectOf({ tag: keyword }),
     event: objectOf({
@@ -132,7 +121,10 @@ function mappingsOf({ mode }: IndexLayout): object {
     attributes: flattened,
     [ATTRIBUTE_NUMBERS]: { type: 'keyword', doc_values: false, ignore_above: ATTRIBUTE_MAX },
   };
-  return { dynamic: false, properties: withEcsFields(properties) };
+  for (const path of originPaths) setField(properties, path, keyword);
+  for (const path of labelFields) setField(properties, path, flattened);
+  for (const [path, type] of ecsFields) setField(properties, path, fieldOf(type));
+  return { dynamic: false, properties };
 }
 
 /** What is put to `path`; `_meta.fingerprint` of its body changes whenever anything else in it does. */

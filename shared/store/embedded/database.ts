@@ -219,9 +219,9 @@ function sourceNamesOptions({ namesMax, tell }: DatabaseOptions): SourceNamesOpt
     full(tenant) {
       const whose = tenant === '' ? 'Senders of no tenant have' : `The tenant ${JSON.stringify(tenant)} has`;
       tell?.(
-        `${whose} brought ${namesMax} combinations of container, service and tag, as many as names.max_per_tenant ` +
-          'lets it have. Events under further ones are kept with these names among their attributes, until documents ' +
-          'under others have ended by age',
+        `${whose} brought ${namesMax} combinations of container, service, pod and tag, as many as ` +
+          'names.max_per_tenant lets it have. Events under further ones are kept with these names among their ' +
+          'attributes, until documents under others have ended by age',
       );
     },
   };

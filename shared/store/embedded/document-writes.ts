@@ -11,7 +11,8 @@ import type { BlockDocument } from './blocks/encode-block.ts';
 import { DocumentNames } from './tables/document-names.ts';
 import { indexedFields, type IndexedFields } from './indexed-fields.ts';
 import { OldRows, withoutNewline } from './old-rows.ts';
-import { type SourceNames, withNamesAsAttributes } from './source-names.ts';
+import { withNamesAsAttributes } from './names-as-attributes.ts';
+import type { SourceNames } from './source-names.ts';
 
 export interface Documents {
   /** JSON of all documents, one after another, with anything between. */

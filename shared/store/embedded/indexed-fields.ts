@@ -17,6 +17,7 @@ export interface IndexedFields {
   readonly containerId: string;
   readonly containerName: string;
   readonly service: string;
+  readonly pod: string;
   readonly tag: string;
   readonly tenant: string;
 }
@@ -36,6 +37,7 @@ export function indexedFields(json: string): IndexedFields | string {
   if (time < INSTANT_MIN || time > INSTANT_MAX) return 'its @timestamp is before 1970 or after 2262';
   const event = objectIn(document, 'event');
   const container = objectIn(document, 'container');
+  const kubernetes = objectIn(document, 'kubernetes');
   const sequence = event?.['sequence'];
   const created = event?.['created'];
   return {
@@ -46,6 +48,7 @@ export function indexedFields(json: string): IndexedFields | string {
     containerId: keyword(container?.['id']),
     containerName: keyword(container?.['name']),
     service: keyword(objectIn(document, 'service')?.['name']),
+    pod: keyword(objectIn(kubernetes, 'pod')?.['name']),
     tag: keyword(objectIn(document, 'fluentd')?.['tag']),
     tenant: keyword(objectIn(document, 'tenant')?.['id']),
   };
@@ -73,8 +76,8 @@ function parseObject(json: string): Fields | null {
 
 const keyword = (value: unknown): string => (typeof value === 'string' && value.length <= KEYWORD_MAX ? value : '');
 
-function objectIn(fields: Fields, name: string): Fields | null {
-  const value = fields[name];
+function objectIn(fields: Fields | null, name: string): Fields | null {
+  const value = fields?.[name];
   return isObject(value) ? value : null;
 }
 

@@ -7,17 +7,22 @@ export interface SqlQuery {
   readonly values: readonly string[];
 }
 
-/** Which origins a name means: see StoreQuery.name. A column that is empty has no name, whatever the pattern. */
-export function originsSql(name: string): SqlQuery {
+/**
+ * Which origins a name means: see StoreQuery.name. A column that is empty has no name, whatever the pattern. `hasPods`:
+ * whether the table has a column for them.
+ */
+export function originsSql(name: string, hasPods: boolean): SqlQuery {
+  const columns = ['container_name', 'service', ...(hasPods ? ['pod'] : []), 'tag'];
   if (name.includes('*')) {
     const glob = name.replaceAll(/[?[]/g, '[$&]');
-    const matches = ['container_name', 'service', 'tag'].map((column) => `(${column} GLOB ? AND ${column} <> '')`);
-    return { sql: `SELECT rowid FROM origins WHERE ${matches.join(' OR ')}`, values: [glob, glob, glob] };
+    const matches = columns.map((column) => `(${column} GLOB ? AND ${column} <> '')`);
+    return { sql: `SELECT rowid FROM origins WHERE ${matches.join(' OR ')}`, values: columns.map(() => glob) };
   }
   const byId = name.length >= 4 ? 'substr(container_id, 1, length(?)) = ?' : 'container_id = ? AND container_id = ?';
+  const matches = [...columns.map((column) => `${column} = ?`), `(${byId})`];
   return {
-    sql: `SELECT rowid FROM origins WHERE ? <> '' AND (container_name = ? OR service = ? OR tag = ? OR (${byId}))`,
-    values: [name, name, name, name, name, name],
+    sql: `SELECT rowid FROM origins WHERE ? <> '' AND (${matches.join(' OR ')})`,
+    values: [name, ...columns.map(() => name), name, name],
   };
 }
 

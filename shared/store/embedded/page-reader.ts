@@ -10,7 +10,7 @@ import type { StoreQuery } from '../store.ts';
 import { BlockCache } from './block-cache.ts';
 import { type Block, BlockFile } from './tables/block-file.ts';
 import { type Candidate, CandidateSearch, type Candidates } from './candidates.ts';
-import { versionOf } from './tables/document-file.ts';
+import { BLOCKS_VERSION, PODS_VERSION, versionOf } from './tables/document-file.ts';
 import { OldRows, type Row } from './old-rows.ts';
 import { containersSql, originsSql, type SqlQuery } from './origin-sql.ts';
 import { beforeKey, firstKey, type Place, planOf, type SearchPlan } from './search-plan.ts';
@@ -30,8 +30,6 @@ const KEPT_MIN = 500;
 const KEPT_MAX = 1_000_000;
 /** Of a page, what is asked: whoever writes in the same thread waits, and nobody can interrupt it. */
 const SCANNED_BYTES_MAX = 32 * 1024 * 1024;
-/** The first version with blocks. */
-const BLOCKS_VERSION = 3;
 const NOTHING: Candidates = { kept: [], seenTo: null, isCut: false };
 
 interface Reading {
@@ -160,7 +158,7 @@ export class PageReader {
 
   #plan(query: StoreQuery): SearchPlan {
     const { name, container } = query;
-    const named = name === undefined ? null : this.#originsOf(originsSql(name));
+    const named = name === undefined ? null : this.#originsOf(originsSql(name, versionOf(this.#database) >= PODS_VERSION));
     const contained = container === undefined ? null : this.#originsOf(containersSql(container));
     return planOf(query, named === null || contained === null ? (named ?? contained) : named.intersection(contained));
   }

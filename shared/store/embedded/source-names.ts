@@ -1,4 +1,4 @@
-// The combinations of data stream, container, service and tag that documents come from, each a row of `origins`.
+// The combinations of data stream, container, service, pod and tag that documents come from, each a row of `origins`.
 // Senders choose these names, so a tenant has only so many: a document that brings one more than that has its names
 // among its attributes instead, and lies under a row without names. A row goes with its last document.
 //
@@ -7,7 +7,6 @@
 // process wrote or a transaction was undone.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { parseExactJson } from '../exact-json.ts';
 import type { IndexedFields } from './indexed-fields.ts';
 
 export interface SourceNamesOptions {
@@ -26,10 +25,10 @@ const CACHED_LENGTH_MAX = 4 * 1024 * 1024;
  */
 const TENANTS_MAX = 1000;
 const UNUSED = 'documents <= 0';
-const COLUMNS = 'stream, container_id, container_name, service, tag';
-const HAS_NAMES = "(container_id <> '' OR container_name <> '' OR service <> '' OR tag <> '')";
+const COLUMNS = 'stream, container_id, container_name, service, pod, tag';
+const HAS_NAMES = "(container_id <> '' OR container_name <> '' OR service <> '' OR pod <> '' OR tag <> '')";
 
-type Names = Pick<IndexedFields, 'containerId' | 'containerName' | 'service' | 'tag' | 'tenant'>;
+type Names = Pick<IndexedFields, 'containerId' | 'containerName' | 'service' | 'pod' | 'tag' | 'tenant'>;
 
 export class SourceNames {
   readonly #options: SourceNamesOptions;
@@ -49,11 +48,8 @@ export class SourceNames {
 
   constructor(database: DatabaseSync, options: SourceNamesOptions) {
     this.#options = options;
-    // A store of an earlier version knows no tenants: what it has counts as of none.
-    const column = database.prepare("SELECT 1 FROM pragma_table_info('origins') WHERE name = 'tenant'");
-    if (column.get() === undefined) database.exec("ALTER TABLE origins ADD COLUMN tenant TEXT NOT NULL DEFAULT ''");
     this.#statements = prepare(database);
-    // Nor did it remove any.
+    // An early version removed none.
     const rows = Number(database.prepare('SELECT count(*) AS n FROM origins').get()?.['n']);
     if (rows > options.namesMax) database.exec(`DELETE FROM origins WHERE ${UNUSED}`);
   }
@@ -80,8 +76,8 @@ export class SourceNames {
     const key = keyOf(columns);
     const cached = this.#cache.get(key);
     if (cached !== undefined) {
-      const { containerId, containerName, service, tag, tenant } = names;
-      this.#last = { stream, names: { containerId, containerName, service, tag, tenant }, row: cached };
+      const { containerId, containerName, service, pod, tag, tenant } = names;
+      this.#last = { stream, names: { containerId, containerName, service, pod, tag, tenant }, row: cached };
       return cached;
     }
     const found = this.#statements.find.get(...columns)?.['rowid'];
@@ -103,7 +99,7 @@ export class SourceNames {
 
   /** The row of documents without names. */
   rowWithoutNames(stream: string): number {
-    const nothing = { containerId: '', containerName: '', service: '', tag: '', tenant: '' };
+    const nothing = { containerId: '', containerName: '', service: '', pod: '', tag: '', tenant: '' };
     const row = this.find(stream, nothing) ?? this.make(stream, nothing);
     if (row === null) throw new Error('a row without names is always made');
     return row;
@@ -174,13 +170,17 @@ export class SourceNames {
 }
 
 function columnsOf(stream: string, names: Names): string[] {
-  return [stream, names.containerId, names.containerName, names.service, names.tag];
+  return [stream, names.containerId, names.containerName, names.service, names.pod, names.tag];
 }
 
 /** The columns, and so the row, are the same. */
 function areEqual(a: Names, b: Names): boolean {
   return (
-    a.containerId === b.containerId && a.containerName === b.containerName && a.service === b.service && a.tag === b.tag
+    a.containerId === b.containerId &&
+    a.containerName === b.containerName &&
+    a.service === b.service &&
+    a.pod === b.pod &&
+    a.tag === b.tag
   );
 }
 
@@ -193,8 +193,8 @@ function prepare(
   database: DatabaseSync,
 ): Record<'find' | 'insert' | 'count' | 'counts' | 'removeUnused' | 'version', StatementSync> {
   return {
-    find: database.prepare(`SELECT rowid FROM origins WHERE (${COLUMNS}) = (?, ?, ?, ?, ?)`),
-    insert: database.prepare(`INSERT INTO origins (${COLUMNS}, tenant) VALUES (?, ?, ?, ?, ?, ?)`),
+    find: database.prepare(`SELECT rowid FROM origins WHERE (${COLUMNS}) = (?, ?, ?, ?, ?, ?)`),
+    insert: database.prepare(`INSERT INTO origins (${COLUMNS}, tenant) VALUES (?, ?, ?, ?, ?, ?, ?)`),
     count: database.prepare('UPDATE origins SET documents = documents + ? WHERE rowid = ?'),
     counts: database.prepare(`SELECT tenant, count(*) AS n FROM origins WHERE ${HAS_NAMES} GROUP BY tenant`),
     removeUnused: database.prepare(
@@ -202,38 +202,4 @@ function prepare(
     ),
     version: database.prepare('PRAGMA data_version'),
   };
-}
-
-/** The names that a document has of its origin: field, and its path. */
-const NAME_FIELDS = [
-  ['container', 'id'],
-  ['container', 'name'],
-  ['service', 'name'],
-  ['fluentd', 'tag'],
-] as const;
-
-/**
- * The document with these names under `attributes`, by their dotted names; a key of the sender's own stays, ours has a
- * `_` more.
- */
-export function withNamesAsAttributes(json: string): string {
-  const document = parseExactJson(json) as Record<string, unknown>;
-  const given = document['attributes'];
-  const attributes: Record<string, unknown> = isObject(given) ? { ...given } : {};
-  for (const [field, name] of NAME_FIELDS) {
-    const object = document[field];
-    if (!isObject(object) || !Object.hasOwn(object, name)) continue;
-    const { [name]: value, ...others } = object;
-    let key = `${field}.${name}`;
-    while (Object.hasOwn(attributes, key)) key += '_';
-    attributes[key] = value;
-    if (Object.keys(others).length > 0) document[field] = others;
-    else delete document[field];
-  }
-  document['attributes'] = attributes;
-  return JSON.stringify(document);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value);
 }

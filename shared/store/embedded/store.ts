@@ -29,7 +29,7 @@ export interface EmbeddedStoreOptions {
   readonly dataDir: string;
   readonly readOnly: boolean;
   readonly retentionMs: number;
-  /** Combinations of container, service and tag that a tenant may have. */
+  /** Combinations of container, service, pod and tag that a tenant may have. */
   readonly namesMax?: number;
   readonly clock: Clock;
   /** Something that an operator should know. */

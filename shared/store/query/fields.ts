@@ -11,6 +11,7 @@
 // Ours are those that the template of Elasticsearch maps (a test compares), and the embedded store follows it. Pure.
 
 import { ecsAliases, type EcsType, ecsFields } from '../ecs-fields.ts';
+import { labelFields, originNames, originPaths, safeLabel, serviceNames, versionNames } from '../origin-fields.ts';
 import type { Field, FieldKind } from '../where.ts';
 
 export const ATTRIBUTES = 'attributes';
@@ -27,17 +28,15 @@ const OURS: Readonly<Record<FieldKind, readonly string[]>> = {
   text: ['message', ...ecsOf('text')],
   // prettier-ignore
   keyword: [
-    'stream', 'log.level', 'log.flags', 'container.id', 'container.name', 'container.image.name',
-    'kubernetes.namespace', 'kubernetes.pod.name', 'kubernetes.pod.uid', 'kubernetes.pod.ip',
-    'kubernetes.container.name', 'kubernetes.node.name', 'host.name', 'service.name', 'tenant.id', 'fluentd.tag',
-    'event.original', ...ecsOf('keyword'),
+    'stream', 'log.level', 'log.flags', ...originPaths, 'host.name', 'service.name', 'service.version', 'tenant.id',
+    'fluentd.tag', 'event.original', ...ecsOf('keyword'),
   ],
   ip: ecsOf('ip'),
   date_nanos: ['@timestamp', 'event.created'],
   date: ['event.ingested'],
   integer: ['event.sequence', 'event.severity', 'log.lines', ...ecsOf('integer')],
   double: [],
-  flattened: ['kubernetes.labels', 'kubernetes.annotations', ATTRIBUTES],
+  flattened: [...labelFields, ATTRIBUTES],
 };
 
 /** Short names, and names by which senders know the same field (docs/search.md). */
@@ -68,7 +67,17 @@ const ALSO: Readonly<Record<string, string>> = {
   url: 'url.original',
 };
 
-const ecsOfName: ReadonlyMap<string, string> = new Map([
+/** A label is found by its safe name, and by its own: older documents have that, and those with two that are alike. */
+const LABEL_FIELDS: ReadonlySet<string> = new Set(labelFields);
+
+/** What most queries ask for is one field alone: that goes by an index. */
+const INDEXED: ReadonlySet<string> = new Set(Object.values(SHORT_NAMES));
+
+/** By a name of senders: the field that the indexer makes of it. */
+const knownAs: ReadonlyMap<string, string> = new Map([
+  ...originPaths.flatMap((path) => originNames(path).record.map((name) => [name, path] as const)),
+  ...serviceNames.map((name) => [name, 'service.name'] as const),
+  ...versionNames.map((name) => [name, 'service.version'] as const),
   ...ecsFields.map(([path]) => [path, path] as const),
   ...ecsFields.flatMap(([path]) => (ecsAliases[path] ?? []).map((name) => [name, path] as const)),
   ...Object.entries(ALSO),
@@ -91,10 +100,16 @@ export const fields: ReadonlyMap<string, Field> = new Map(
 export function fieldNamed(name: string): Field {
   const long = Object.hasOwn(SHORT_NAMES, name) ? (SHORT_NAMES[name] ?? '') : '';
   const field = ours(name) ?? ours(long) ?? keyOf(ATTRIBUTES, name);
-  const ecs = ecsOfName.get(name);
-  if (ecs === undefined) return field;
-  const also = ecs === name ? keyOf(ATTRIBUTES, name) : fields.get(ecs);
+  const also = otherOf(field, name);
   return also === undefined ? field : { ...field, also };
+}
+
+function otherOf(field: Field, name: string): Field | undefined {
+  const { root, key } = field;
+  if (LABEL_FIELDS.has(root)) return safeLabel(key) === key ? undefined : keyOf(root, safeLabel(key));
+  const known = knownAs.get(name);
+  if (known === name) return INDEXED.has(name) ? undefined : keyOf(ATTRIBUTES, name);
+  return known === undefined || root !== ATTRIBUTES ? undefined : fields.get(known);
 }
 
 /** The shortest name that means the field, but for those of the table above. */

@@ -121,6 +121,7 @@ for (const { name, options, use } of stores) {
         { container: { id: 'd'.repeat(64), name: 'web-2' }, fluentd: { tag: 'docker.web' } },
         { service: { name: 'billing' }, fluentd: { tag: 'app.billing' } },
         { fluentd: { tag: 'app?[x]' } },
+        { kubernetes: { pod: { name: 'cart-7d9f-x2x4z' } }, container: { name: 'cart' } },
       ];
       await stored.write(
         stored.numbered(origins.map((origin, i) => ({ '@timestamp': at(i), message: String(i), ...origin }))),
@@ -131,7 +132,10 @@ for (const { name, options, use } of stores) {
       await check('web', []);
       await check('WEB-1', []);
       await check('web-*', ['0', '1']);
-      await check('*', ['0', '1', '2', '3']);
+      await check('*', ['0', '1', '2', '3', '4']);
+      await check('cart-7d9f-x2x4z', ['4']);
+      await check('cart-*', ['4']);
+      await check('cart-7d9f', []);
       await check('c0ff', ['0']);
       await check('c0f', []);
       await check(id, ['0']);

@@ -73,6 +73,14 @@ test('of many uploads with small entries sixteen hand over more than a few at on
   assert.equal(fixture.intake.chunks.length, 20 * 200);
 });
 
+test('of entries of a few bytes an upload may have as many as any batch, and what came before is held', async () => {
+  await using fixture = await Fixture.start();
+  const answer = await fixture.post('/upload', 'A=1\n\n'.repeat(200_000), JOURNAL);
+  assert.equal(answer.status, 413);
+  assert.match(answer.body, /100000/);
+  assert.ok(fixture.intake.chunks.length >= 100_000 && fixture.intake.chunks.length < 150_000);
+});
+
 test('an upload may be larger than a body, and longer', async () => {
   await using fixture = await Fixture.start({ requestTimeoutMs: 50 });
   const client = await fixture.raw();

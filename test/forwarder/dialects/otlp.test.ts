@@ -78,23 +78,28 @@ test('what the indexer looks for stands where it looks, and no name is lost', ()
     'k8s.namespace.name': 'default',
     'k8s.node.name': 'node-1',
     'k8s.pod.label.app': 'shop',
+    'k8s.deployment.name': 'web',
+    'k8s.cluster.name': 'east',
   };
   const expected = {
     'service.name': 'shop',
     'host.name': 'node-1',
     'container.id': 'abc',
     kubernetes: { pod_name: 'shop-1', namespace_name: 'default', host: 'node-1' },
-    resource: { 'service.version': '1', 'k8s.pod.label.app': 'shop' },
+    'service.version': '1',
+    'k8s.deployment.name': 'web',
+    'k8s.cluster.name': 'east',
+    resource: { 'k8s.pod.label.app': 'shop' },
     scope: { name: 'lib', version: '2', a: 'b' },
   };
   const scope = { name: 'lib', version: '2', attributes: attributes({ a: 'b' }) };
   const logRecords: LogRecord[] = [
     { body: { stringValue: 'one' }, attributes: attributes({ log: 'x', resource: 'y', message: 'z' }) },
-    { body: { stringValue: 'two' } },
+    { body: { stringValue: 'two' }, attributes: attributes({ 'service.version': '2', 'container.name': 'c' }) },
   ];
   check({ resourceLogs: [{ resource: { attributes: attributes(resource) }, scopeLogs: [{ scope, logRecords }] }] }, [
     [now, { ...expected, log: 'one', 'attributes.log': 'x', 'attributes.resource': 'y', message: 'z' }],
-    [now, { ...expected, log: 'two' }],
+    [now, { ...expected, log: 'two', 'attributes.service.version': '2', 'container.name': 'c' }],
   ]);
   // Nothing of one resource or scope is told of the next.
   const named = (name: string) => ({

@@ -2,6 +2,7 @@
 // or the next attempt still needs it; of one that is stored, the queue has whatever it keeps.
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { SluiceError } from '#shared/errors.ts';
 import { chunkOf, entriesOf, held, setUp } from './intake-fixture.ts';
@@ -42,4 +43,15 @@ test('the bytes of a chunk that was refused stay as they are', async () => {
   const chunk = chunkOf(texts, { bytes, entries: bytes, ownsBytes: true });
   await assert.rejects(intake.accept(chunk), { code: 'queue_unavailable' });
   assert.deepEqual(bytes, entriesOf(texts));
+});
+
+test('the bytes stay where a dead letter has a part of them: a late queue may still be sending it', async () => {
+  const { queue, intake } = setUp();
+  queue.appendBytesMax = 3000;
+  const large = randomBytes(6000).toString('base64');
+  const bytes = ownEntries(['before', large]);
+  await intake.accept(chunkOf(['before', large], { bytes, entries: bytes, ownsBytes: true }));
+  assert.equal(queue.letters[0]?.reason, 'entry_too_large');
+  const sent = entriesOf(['before', large]);
+  assert.deepEqual(queue.letters[0].value, sent.subarray(entriesOf(['before']).length));
 });

@@ -80,7 +80,7 @@ test('kubernetes', () => {
       pod: { name: 'p', uid: 'u', ip: '10.0.0.1' },
       container: { name: 'c' },
       node: { name: 'h' },
-      labels: { app: 'x', 'a.b': 1 },
+      labels: { app: 'x', a_b: 1 },
       annotations: {},
     },
     attributes: { kubernetes: { container_hash: 'z' } },

@@ -2,7 +2,7 @@
 // day of the entry, which is 2026-01-02T03:04:05Z.
 
 import assert from 'node:assert/strict';
-import { levelSeverities, levelWords } from '#indexer/parse/line/level.ts';
+import { levelSeverities, levelWords } from '#indexer/parse/line/level-words.ts';
 import { documentOf, entryOf } from './documents.ts';
 
 export const sequence = 1_767_323_045_678_000;

@@ -73,10 +73,10 @@ suite('Docker, fluentd driver', { skip: noContainers === null ? false : `SKIPPED
     assert.equal(field(document, 'container.name'), container);
     assert.deepEqual(document['attributes'], {
       'com.example.team': 'web',
-      'com.docker.compose.service': 'shop',
       'sluice.route': 'payments',
       STAGE: 'test',
       FEATURE_X: 'on',
     });
+    assert.equal(field(document, 'service.name'), 'shop');
   });
 });

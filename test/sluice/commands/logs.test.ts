@@ -23,6 +23,13 @@ before(async () => {
     { ...at(3), ...web, message: 'three\r\nlines\n', stream: 'stdout' },
     { ...at(4), service: { name: 'billing' }, message: 'four' },
     { ...at(5), fluentd: { tag: 'app.x' }, attributes: { code: 7 } },
+    {
+      '@timestamp': '2026-02-01T12:00:00Z',
+      kubernetes: { pod: { name: 'pay-7d9f' } },
+      container: { name: 'api' },
+      service: { name: 'shop_pay' },
+      message: 'of a pod\n',
+    },
     { ...at(6), fluentd: { tag: 'evil' }, message: 'a\u001b]0;title\u0007b\u009b2J\ttab\rx\u202e' },
   ]);
 });
@@ -41,6 +48,12 @@ it('shows the lines of one container, standard error on standard error', async (
   await check(['web'], 'one\nthree\nlines\n', { stderr: 'two\n' });
   await check(['/web'], 'one\nthree\nlines\n', { stderr: 'two\n' });
   await check(['c0ffee'], 'one\nthree\nlines\n', { stderr: 'two\n' });
+});
+
+it('shows the lines of a pod, and of a service', async () => {
+  await check(['pay-7d9f'], 'of a pod\n');
+  await check(['pay-*'], 'of a pod\n');
+  await check(['shop_pay'], 'of a pod\n');
 });
 
 it('says that a name is nowhere, and only then', async () => {

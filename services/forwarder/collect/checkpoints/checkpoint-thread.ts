@@ -38,7 +38,7 @@ export interface GenerationRow {
   readonly unfinishedEnd: number;
   /** When the file was last written, as of `size`, ms since the epoch; 0 where that is not known. */
   readonly writtenMs: number;
-  /** Lines before it are not wanted. */
+  /** Lines before it are not wanted; negative: lines before its opposite were passed over. */
   readonly skipEnd: number;
 }
 

@@ -28,7 +28,13 @@ export interface Generation {
   size: number;
   unfinishedEnd: number;
   writtenMs: number;
+  /** Lines before it are not wanted; negative: lines before its opposite were passed over. */
   skipEnd: number;
+}
+
+/** Where the reading of a generation begins. `salt`: of the machine. */
+export function placeAtStart({ source, number }: Pick<Generation, 'source' | 'number'>, salt: string): LinePlace {
+  return { offset: 0, chain: chainStart(`${salt}:${source.path}`, String(number)), crc32: 0 };
 }
 
 /** What nobody has read of a generation, as far as it was seen. */
@@ -91,7 +97,7 @@ export class Generations {
   add(source: Source, identity: string, salt: string): Generation {
     const number = source.nextGeneration;
     source.nextGeneration += 1;
-    const place = { offset: 0, chain: chainStart(`${salt}:${source.path}`, String(number)), crc32: 0 };
+    const place = placeAtStart({ source, number }, salt);
     const seen = { size: 0, unfinishedEnd: 0, writtenMs: 0, skipEnd: 0 };
     const generation = { source, number, identity: '', place, tail: '', head: '', ...seen };
     source.generations.push(generation);

@@ -1,7 +1,7 @@
 // Bytes of a file at a place, and whether they are those that were there before.
 
 import { hash } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import type { Generation } from '../checkpoints/generations.ts';
 
 /** So many bytes before the place tell whether the file is still the same. */
@@ -55,4 +55,18 @@ export async function readAt(handle: FileHandle, buffer: Buffer, position: numbe
     at += bytesRead;
   }
   return at;
+}
+
+const PIECE_BYTES = 64 * 1024;
+
+/** Whether the file has nothing but NULs from `start` to `end`: one that was made longer before it is written. */
+export async function areNuls(path: string, start: number, end: number): Promise<boolean> {
+  await using handle = await open(path);
+  const buffer = Buffer.alloc(PIECE_BYTES);
+  for (let at = start; at < end;) {
+    const read = await readAt(handle, buffer, at, end - at);
+    if (read === 0 || buffer.subarray(0, read).some((byte) => byte !== 0)) return false;
+    at += read;
+  }
+  return true;
 }

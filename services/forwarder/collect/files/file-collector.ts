@@ -15,6 +15,7 @@ import { compressionOf, tagOfPath } from '../../decode/files/source-path.ts';
 import type { Intake, Room } from '../../intake/chunk.ts';
 import type { Checkpoints } from '../checkpoints/checkpoints.ts';
 import { Delivery } from './delivery.ts';
+import { Exclusive } from './exclusive.ts';
 import { FileWalker, folderOf } from './file-walk.ts';
 import { FolderWatches, hasTrueTimes } from './folder-watches.ts';
 import { FollowedFile, type FollowOptions } from './followed-file.ts';
@@ -23,6 +24,7 @@ import { type FoundFile, foundFiles, inOrder } from './found-files.ts';
 import { type Generation, type Generations, unreadBytesOf } from '../checkpoints/generations.ts';
 import { ReadingTurns } from './reading-turns.ts';
 import { RotatedFiles } from './rotated-files.ts';
+import { SourceBudgets } from './source-budgets.ts';
 import type { FileTelemetry } from './telemetry.ts';
 
 const SAVE_RETRY_MS = 1000;
@@ -49,21 +51,27 @@ export class FileCollector {
   readonly #delivery: Delivery;
   readonly #watches: FolderWatches;
   readonly #rotated: RotatedFiles;
+  readonly #budgets: SourceBudgets;
   /** Paths that have to be looked at by the next walk, beside those that are new. */
   readonly #renamed = new Set<string>();
   /** Found, and not followed yet: their generations are being saved. */
   #starting: FollowedFile[] = [];
   #isFirstWalk = true;
+  /** Who decides which generation a file has. */
+  readonly deciding = new Exclusive();
+  /** Identities of files that an import reads: nothing else does meanwhile. */
+  readonly claimed = new Set<string>();
   readonly #walkSoon: () => void;
 
   constructor(options: FileCollectorOptions, walkSoon: () => void) {
-    const { checkpoints, rules, room, signal } = options;
+    const { checkpoints, rules } = options;
     this.#walkSoon = walkSoon;
     this.#options = options;
     this.#generations = checkpoints.generations;
     this.#walker = new FileWalker(rules);
-    this.#turns = new ReadingTurns(room, signal);
+    this.#turns = new ReadingTurns(options);
     this.#delivery = new Delivery(options);
+    this.#budgets = new SourceBudgets(options);
     this.#watches = new FolderWatches({
       written: (path) => {
         const file = this.followed.at(path);
@@ -96,7 +104,19 @@ export class FileCollector {
   }
 
   /** One walk over all files. `isFull`: looks at every one, not only at those that were told of. */
-  async walk(isFull: boolean): Promise<void> {
+  walk(isFull: boolean): Promise<void> {
+    return this.deciding.run(() => this.#walk(isFull));
+  }
+
+  /** Whether the file is being read, or will be; `followed` where that is to its end and on. */
+  reading(identity: string): { readonly followed: FollowedFile | null } | null {
+    const followed =
+      this.followed.of(identity) ?? this.#starting.find(({ generation }) => generation.identity === identity);
+    if (followed !== undefined) return { followed };
+    return this.#rotated.isReading(identity) ? { followed: null } : null;
+  }
+
+  async #walk(isFull: boolean): Promise<void> {
     if (isFull) this.#rotated.beginWalk();
     const walk = await this.#walker.walk();
     if (this.#options.signal.aborted) return;
@@ -126,11 +146,6 @@ export class FileCollector {
     this.#options.checkpoints.schedule();
   }
 
-  /** Looks at what needs it without being told of. */
-  tick(): void {
-    this.followed.tick();
-  }
-
   async close(): Promise<void> {
     this.#watches[Symbol.dispose]();
     await this.#turns.ended();
@@ -151,6 +166,7 @@ export class FileCollector {
 
   async #knownAgain(found: FoundFile): Promise<boolean> {
     const { path, identity, size } = found;
+    if (this.claimed.has(identity)) return true;
     const followed = this.followed.of(identity);
     if (followed !== null) {
       this.followed.name(followed, path);
@@ -228,6 +244,7 @@ export class FileCollector {
       host,
       encoding: rule.encoding,
       delivery: this.#delivery,
+      budget: this.#budgets.of(base, rule.max_bytes_per_second),
       hasTrueTimes: hasTrueTimes(folderOf(path)),
       nowMs: () => clock.monotonicMs(),
       save: () => checkpoints.save(),
@@ -266,10 +283,12 @@ export class FileCollector {
 
   /** Files that are nowhere any more. */
   #detachGone(present: ReadonlySet<string>): void {
-    for (const { generations } of this.#generations.sources) {
+    for (const { path: source, generations } of this.#generations.sources) {
       for (const generation of generations) {
         const { identity } = generation;
         if (identity === '' || present.has(identity) || this.followed.of(identity) !== null) continue;
+        // No walk finds what was only imported.
+        if (this.claimed.has(identity) || !this.#walker.covers(source)) continue;
         if (this.#starting.some((file) => file.generation === generation)) continue;
         this.#rotated.lost(generation);
       }

@@ -1,11 +1,13 @@
 // Reads all of a file that rotation has left, unpacked, to learn which generation it is a copy of: by CRC-32 of all
 // bytes up to where that one is read, and, of gzip, by the CRC-32 at its end without reading the rest.
 
-import { createReadStream } from 'node:fs';
+import { constants, createReadStream, type ReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { crc32, createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Compression } from '../../decode/files/source-path.ts';
+import { SluiceError } from '#shared/errors.ts';
 import type { Generation } from '../checkpoints/generations.ts';
+import { identityOf } from './file-identity.ts';
 import { SLOT_BYTES } from './reading-turns.ts';
 
 /** Read at a time; small, for many may be read at once. */
@@ -22,13 +24,23 @@ export interface FileContent {
   readonly beginsWith: readonly Generation[];
 }
 
+export interface UnpackOptions {
+  /** The file that is meant: rejects where another one lies at the path by now. Absent: whichever lies there. */
+  readonly identity?: string;
+  readonly signal?: AbortSignal;
+  /** Told of what reads the file as it lies there. */
+  readonly opened?: (stream: { readonly bytesRead: number }) => void;
+}
+
 /** The bytes of the file, unpacked. Rejects where it cannot be read, or is damaged, after what is before the damage. */
 export async function* unpackedBytes(
   path: string,
   compression: Compression | null,
-  signal?: AbortSignal,
+  { identity, signal, opened }: UnpackOptions,
 ): AsyncGenerator<Buffer, void> {
-  const file = createReadStream(path, { highWaterMark: PIECE_BYTES, ...(signal && { signal }) });
+  const options = { highWaterMark: PIECE_BYTES, ...(signal && { signal }) };
+  const file = identity === undefined ? createReadStream(path, options) : await streamOf(path, identity, options);
+  opened?.(file);
   const stream = compression === null ? file : compression === 'gzip' ? createGunzip() : createZstdDecompress();
   if (stream !== file) {
     file.on('error', (error) => stream.destroy(error));
@@ -40,6 +52,19 @@ export async function* unpackedBytes(
     file.destroy();
     stream.destroy();
   }
+}
+
+async function streamOf(path: string, identity: string, options: { highWaterMark: number }): Promise<ReadStream> {
+  // A FIFO that has taken its place would be waited for.
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if ((await identityOf(handle)) === identity) return handle.createReadStream(options);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+  await handle.close();
+  throw new SluiceError('body_malformed', 'another file has its name by now');
 }
 
 export interface ContentOptions {
@@ -66,7 +91,7 @@ export async function contentOf(
   let isWhole = true;
   let head = Buffer.alloc(0);
   try {
-    for await (const piece of unpackedBytes(path, compression, signal)) {
+    for await (const piece of unpackedBytes(path, compression, { signal })) {
       if (head.length < SLOT_BYTES) head = Buffer.concat([head, piece.subarray(0, SLOT_BYTES - head.length)]);
       let at = 0;
       for (let one = wanted[next]; one !== undefined && one.offset <= size + piece.length; one = wanted[next]) {

@@ -1,6 +1,7 @@
 // What tells a file from every other, whatever its name is and was.
 
-import { stat } from 'node:fs/promises';
+import type { BigIntStats } from 'node:fs';
+import { type FileHandle, stat } from 'node:fs/promises';
 
 export interface FileStat {
   /** Of the file, not of its name or content: no other has it, before or after. */
@@ -16,10 +17,11 @@ export interface FileStat {
  */
 export async function statOf(path: string): Promise<FileStat | null> {
   try {
-    const { ino, dev, birthtimeNs, size, mtimeMs, mtimeNs, isFile } = await fileStat(path);
-    if (!isFile) return null;
-    const identity = birthtimeNs > 0n ? `${ino}:${birthtimeNs}` : `${ino}@${dev}`;
-    return { identity, size: Number(size), writtenMs: Number(mtimeMs) + Number(mtimeNs % 1_000_000n) / 1e6 };
+    const found = await stat(path, { bigint: true });
+    if (!found.isFile()) return null;
+    const { size, mtimeMs, mtimeNs } = found;
+    const writtenMs = Number(mtimeMs) + Number(mtimeNs % 1_000_000n) / 1e6;
+    return { identity: identityIn(found), size: Number(size), writtenMs };
   } catch {
     return null;
   }
@@ -31,7 +33,11 @@ export function birthOf(identity: string): bigint {
   return BigInt(birth ?? 0);
 }
 
-async function fileStat(path: string) {
-  const found = await stat(path, { bigint: true });
-  return { ...found, isFile: found.isFile() };
+/** Of the file that is open, whatever lies at its path by now. */
+export async function identityOf(file: FileHandle): Promise<string> {
+  return identityIn(await file.stat({ bigint: true }));
+}
+
+function identityIn({ ino, dev, birthtimeNs }: BigIntStats): string {
+  return birthtimeNs > 0n ? `${ino}:${birthtimeNs}` : `${ino}@${dev}`;
 }

@@ -32,6 +32,11 @@ export class FileWalker {
     this.#rules = rules.map((rule) => new Patterns(rule));
   }
 
+  /** Whether a rule asks for the path. */
+  covers(path: string): boolean {
+    return this.#rules.some((rule) => rule.covers(path));
+  }
+
   async walk(): Promise<Walk> {
     const paths = new Map<string, FoundPath>();
     const folders = new Set<string>();
@@ -72,6 +77,10 @@ class Patterns {
       isName: !pattern.includes('/'),
       segments: segmentsOf(pattern),
     }));
+  }
+
+  covers(path: string): boolean {
+    return this.include.some((segments) => matchesPath(segments, path)) && !this.excludes(path);
   }
 
   excludes(path: string): boolean {

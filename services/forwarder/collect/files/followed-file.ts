@@ -8,11 +8,12 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { encodingOf } from '../../decode/files/file-encoding.ts';
-import { LineEntries } from '../../decode/files/line-entries.ts';
+import { fieldsOfFile, LineEntries } from '../../decode/files/line-entries.ts';
 import { CHECK_BYTES, checkOf, headOf, readAt, tailOf } from './file-bytes.ts';
 import type { Delivery } from './delivery.ts';
 import { type Generation, unreadBytesOf } from '../checkpoints/generations.ts';
 import type { Reader, Slot } from './reading-turns.ts';
+import type { SourceBudget } from './source-budgets.ts';
 
 /** A byte order mark is told by so many. */
 const HEAD_BYTES = 4;
@@ -28,6 +29,8 @@ interface FileFacts {
 
 export interface FollowOptions extends FileFacts {
   readonly delivery: Delivery;
+  /** Null: it is read as fast as it can be. */
+  readonly budget: SourceBudget | null;
   /** A place has moved, or what else is saved. */
   readonly changed: (generation: Generation) => void;
   /** Saves at once; false where that failed. */
@@ -101,6 +104,8 @@ export class FollowedFile implements Reader {
     return unreadBytesOf(this.generation);
   }
 
+  readonly waitMs = (): number => this.options.budget?.waitMs() ?? 0;
+
   async turn(slot: Slot): Promise<boolean> {
     if (this.isOver || !this.isStarted) return false;
     try {
@@ -139,6 +144,7 @@ export class FollowedFile implements Reader {
     this.#check = Buffer.from(slot.buffer.subarray(Math.max(0, at - CHECK_BYTES), at));
     // All of the first run, until a place is known: then the bytes before that tell as much.
     if (start === 0 && count > 0) generation.head = headOf(slot.buffer.subarray(0, at));
+    if (!isUnwanted) this.options.budget?.spend(at - from);
     if (count > 0 && !isUnwanted) await this.#give({ entries: slot.writer.take(), count, chain });
     if (this.#entries.line !== line) this.#commit(slot.buffer, start);
     if (isUnwanted && at === from) this.#wantAll();
@@ -164,7 +170,7 @@ export class FollowedFile implements Reader {
 
   /** The line that goes on past what is not wanted is wanted. */
   #wantAll(): void {
-    this.generation.skipEnd = 0;
+    this.generation.skipEnd *= -1;
     this.options.changed(this.generation);
   }
 
@@ -257,8 +263,8 @@ export class FollowedFile implements Reader {
     const mayBeMark = bytes < 3 && [0xef, 0xfe, 0xff].includes(head[0] ?? 0);
     if (bytes === 0 || mayBeMark) return null;
     const { host, encoding } = this.options;
-    const path = this.generation.source.path;
-    return new LineEntries({ path, host, encoding: encodingOf(head, encoding) }, this.generation.place);
+    const fields = fieldsOfFile(this.generation.source.path, host);
+    return new LineEntries({ fields, encoding: encodingOf(head, encoding) }, this.generation.place);
   }
 
   /** Whether something follows the NULs; where nothing does, they are left. */

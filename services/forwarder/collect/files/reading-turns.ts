@@ -2,9 +2,11 @@
 // written faster than anybody can read it takes no more than its turns, and waits for no other either.
 //
 // Guarantees: so many files are read at once, and no more memory is used, however many there are; one that is woken
-// while it is read has another turn; nothing is read while intake has no room.
+// while it is read has another turn; one that has read what it may in a second waits without a slot; nothing is read
+// while intake has no room.
 
 import assert from 'node:assert/strict';
+import type { Clock } from '#shared/clock.ts';
 import { Fifo } from '#shared/collections/fifo.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import type { Room } from '../../intake/chunk.ts';
@@ -22,10 +24,13 @@ export interface Slot {
 export interface Reader {
   /** Reads a run, and resolves when the queue holds it: whether there is more. Rejects when reading is over. */
   turn(slot: Slot): Promise<boolean>;
+  /** How long it must not read; asked before each turn. Absent: never. */
+  waitMs?(): number;
 }
 
 export class ReadingTurns {
   readonly #room: Room;
+  readonly #clock: Clock;
   readonly #signal: AbortSignal;
   readonly #free: Slot[] = [];
   #slots = 0;
@@ -35,8 +40,9 @@ export class ReadingTurns {
   #isWaiting = false;
   readonly #under = new Set<Promise<void>>();
 
-  constructor(room: Room, signal: AbortSignal) {
+  constructor({ room, clock, signal }: { room: Room; clock: Clock; signal: AbortSignal }) {
     this.#room = room;
+    this.#clock = clock;
     this.#signal = signal;
   }
 
@@ -73,10 +79,15 @@ export class ReadingTurns {
           await this.#room.room(this.#signal);
           continue;
         }
-        const slot = this.#takeSlot();
-        if (slot === null) return;
+        if (this.#free.length === 0 && this.#slots === SLOTS) return;
         const reader = this.#ready.shift();
         assert(reader !== undefined, 'somebody is ready');
+        const waitMs = reader.waitMs?.() ?? 0;
+        if (waitMs > 0) {
+          this.#clock.timer(waitMs, () => this.#again(reader));
+          continue;
+        }
+        const slot = this.#takeSlot();
         const turn = this.#turn(reader, slot).finally(() => this.#under.delete(turn));
         this.#under.add(turn);
       }
@@ -101,10 +112,20 @@ export class ReadingTurns {
     }
   }
 
-  #takeSlot(): Slot | null {
-    const free = this.#free.pop();
-    if (free !== undefined || this.#slots === SLOTS) return free ?? null;
-    this.#slots += 1;
-    return { buffer: Buffer.allocUnsafeSlow(SLOT_BYTES), writer: new MsgpackWriter(SLOT_BYTES) };
+  /** It has waited outside of the turns. */
+  #again(reader: Reader): void {
+    this.#ready.push(reader);
+    void this.#pump();
   }
+
+  #takeSlot(): Slot {
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    this.#slots += 1;
+    return newSlot();
+  }
+}
+
+export function newSlot(): Slot {
+  return { buffer: Buffer.allocUnsafeSlow(SLOT_BYTES), writer: new MsgpackWriter(SLOT_BYTES) };
 }

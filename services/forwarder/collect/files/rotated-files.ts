@@ -8,7 +8,7 @@
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
 import { compressionOf } from '../../decode/files/source-path.ts';
-import { CompressedFile } from './compressed-file.ts';
+import { WholeFile } from './whole-file.ts';
 import type { Checkpoints } from '../checkpoints/checkpoints.ts';
 import { birthOf } from './file-identity.ts';
 
@@ -55,7 +55,7 @@ export class RotatedFiles {
   readonly #settled = new Set<string>();
   /** Copies of what is still followed, by identity: how many losses their source had then. */
   readonly #copies = new Map<string, number>();
-  readonly #compressed = new Map<string, CompressedFile>();
+  readonly #compressed = new Map<string, WholeFile>();
   /** Files whose content is being read, or will be, by identity: their sources. */
   readonly #examining = new Map<string, string>();
   #examined: Promise<void> = Promise.resolve();
@@ -190,7 +190,7 @@ export class RotatedFiles {
     const compression = compressionOf(path);
     if (compression === null) return follow(found, generation);
     if (!(await checkpoints.save())) return;
-    const file = new CompressedFile(path, compression, generation, {
+    const file = new WholeFile(path, compression, generation, {
       ...factsOf(found),
       ended: (_file, error) => {
         this.#compressed.delete(identity);
@@ -212,6 +212,11 @@ export class RotatedFiles {
   /** Whether it was there before its source was read at all, and nobody asks for it. */
   #isOlder({ isAsked, writtenMs }: FoundFile, source: Source | null): boolean {
     return !isAsked && writtenMs < (source?.firstMs ?? 0);
+  }
+
+  /** Whether its content is being read. */
+  isReading(identity: string): boolean {
+    return this.#compressed.has(identity) || this.#examining.has(identity);
   }
 
   /** Whether nobody writes to it any more, or it is one that is written for ever. */

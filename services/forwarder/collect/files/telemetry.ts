@@ -15,6 +15,7 @@ export interface FileFigures {
 
 /** A path is told at most so often: a file that fails does so at every try. */
 const PATHS_TOLD_MAX = 1000;
+const HELD_TOLD_MS = 300_000;
 
 export class FileTelemetry {
   readonly #log: Log;
@@ -23,6 +24,9 @@ export class FileTelemetry {
   readonly #checkpointsLost;
   readonly #saveFailures;
   readonly #readFailures;
+  readonly #heldBack;
+  /** Sources that were told to be held back, and when last. */
+  readonly #heldToldMs = new Map<string, number>();
   readonly #told = new Set<string>();
 
   constructor(metrics: Metrics, log: Log, figures: () => FileFigures) {
@@ -46,6 +50,10 @@ export class FileTelemetry {
     this.#readFailures = metrics.counter(
       'collect_read_failures_total',
       'Times that a file could not be opened or read.',
+    );
+    this.#heldBack = metrics.counter(
+      'collect_held_back_seconds_total',
+      'Seconds that sources waited for their `max_bytes_per_second`, all together.',
     );
     metrics.gauge('collect_open_files', 'Files that are read as they grow.', [], () => [[figures().open]]);
     metrics.gauge('collect_unread_bytes', 'Bytes of files that were seen and are not held by the queue.', [], () => [
@@ -92,6 +100,16 @@ export class FileTelemetry {
     if (this.#told.size === PATHS_TOLD_MAX) this.#told.clear();
     this.#told.add(path);
     this.#log.warn('file_unreadable', { path, reason });
+  }
+
+  /** It has more than its rule lets it read. Told of a source once in some minutes. */
+  heldBack(path: string, waitMs: number, bytesPerSecond: number): void {
+    this.#heldBack.add(waitMs / 1000);
+    const nowMs = performance.now();
+    if (nowMs - (this.#heldToldMs.get(path) ?? Number.NEGATIVE_INFINITY) < HELD_TOLD_MS) return;
+    if (this.#heldToldMs.size === PATHS_TOLD_MAX) this.#heldToldMs.clear();
+    this.#heldToldMs.set(path, nowMs);
+    this.#log.warn('file_held_back', { path, max_bytes_per_second: bytesPerSecond });
   }
 
   /** The same name has other content, in the same file. */

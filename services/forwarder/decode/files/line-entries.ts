@@ -1,7 +1,7 @@
 // Lines of a file to a run of entries `[time, record]`, each with its place in the chain of names.
 //
-//   92 <EventTime> or c0   { message, "log.file.path", "host.name" }
-//   92 <EventTime> or c0   { log, partial_…, "log.file.path", "host.name" }     a part of a line over 64 KiB
+//   92 <EventTime> or c0   { message, fields of the source }
+//   92 <EventTime> or c0   { log, partial_…, fields of the source }     a part of a line over 64 KiB
 //
 // Guarantees: pure; linear; the same bytes give the same entries, however they are cut into calls. Line feeds are left
 // out, and a carriage return before one. NULs before a line are none of its text: they are what a truncation left of a
@@ -29,10 +29,14 @@ export interface LinePlace {
 }
 
 export interface LineSource {
-  /** As documents show it: without what rotation adds. */
-  readonly path: string;
-  readonly host: string;
+  /** Of every entry, beside its text; fewer than nine. */
+  readonly fields: Readonly<Record<string, string>>;
   readonly encoding: FileEncoding;
+}
+
+/** `path`: as documents show it, without what rotation adds. */
+export function fieldsOfFile(path: string, host: string): LineSource['fields'] {
+  return { 'log.file.path': path, 'host.name': host };
 }
 
 /** What is written of a line that is not whole yet. */
@@ -47,18 +51,26 @@ export class LineEntries {
   readonly #encoding: FileEncoding;
   readonly #decoder: TextDecoder | null;
   readonly #common: Buffer;
+  readonly #fields: number;
   #at: { offset: number; chain: Uint8Array; crc32: number };
   #line: LinePlace;
   #unfinished: Unfinished | null = null;
 
   /** `place`: where reading begins, at the beginning of a line. */
-  constructor({ path, host, encoding }: LineSource, place: LinePlace) {
+  constructor({ fields, encoding }: LineSource, place: LinePlace) {
     this.#encoding = encoding;
     this.#decoder = decoderOf(encoding);
-    this.#common = packedPairs({ 'log.file.path': path, 'host.name': host });
+    this.#common = packedPairs(fields);
+    this.#fields = Object.keys(fields).length;
     this.#at = { ...place };
     this.#line = place;
   }
+
+  /**
+   * The time of lines that begin with none; null: they have none. Only for lines that nobody can read again: what is
+   * named by its place has no time but its own.
+   */
+  defaultTime: EventTime | null = null;
 
   /** The chain before the next entry. */
   get chain(): Uint8Array {
@@ -159,7 +171,7 @@ export class LineEntries {
     if (time === null) writer.nil();
     else writer.eventTime(time.seconds, time.nanoseconds);
     const recordAt = writer.length;
-    writer.mapHeader(unfinished === null ? 3 : 7);
+    writer.mapHeader(this.#fields + (unfinished === null ? 1 : 5));
     writer.raw(unfinished === null ? MESSAGE : LOG);
     const decoder = unfinished === null ? this.#decoder : unfinished.decoder;
     if (decoder === null) writer.stringBytes(bytes, start, end);
@@ -170,7 +182,7 @@ export class LineEntries {
   }
 
   #timeOf(bytes: Buffer, start: number, end: number): EventTime | null {
-    return this.#encoding.unitBytes === 1 ? timeOfLine(bytes, start, end) : null;
+    return (this.#encoding.unitBytes === 1 ? timeOfLine(bytes, start, end) : null) ?? this.defaultTime;
   }
 
   #skip(bytes: Uint8Array, start: number, end: number): number {

@@ -11,6 +11,7 @@ import type { HttpContext, HttpDialect } from '../../accept/http/http-context.ts
 import type { HttpExchange } from '../../accept/http/http-exchange.ts';
 import { errorAnswer } from '../../accept/http/http-errors.ts';
 import { LARGE_BODY_BYTES } from '../../accept/turns/large-body-slots.ts';
+import { refuseExcess } from '#shared/record/event-limit.ts';
 import { mediaTypeOf } from '../../decode/http/body-formats.ts';
 import { journalEntry } from './entry.ts';
 import { type ExportResult, ExportScanner } from './export-format.ts';
@@ -34,11 +35,17 @@ async function takeUpload(context: HttpContext, request: FastifyRequest, reply: 
   const tag = exchange.headerTag(OWN_TAG);
   const bytesMax = context.bodyBytesMax;
   const scanner = new ExportScanner({ entryBytesMax: bytesMax });
+  // Entries and bytes of the whole upload: each entry is a chunk of its own, so no chunk has too many.
+  let count = 0;
+  let bytes = 0;
   for await (const piece of exchange.pieces(scanner)) {
     await exchange.turn(piece.length);
     scanner.push(piece);
-    const refusal = await takeEntries(scanner, exchange, { tag, bytesMax });
-    if (refusal) throw refusal;
+    bytes += piece.length;
+    const taken = await takeEntries(scanner, exchange, { tag, bytesMax });
+    if (taken.refusal) throw taken.refusal;
+    count += taken.count;
+    refuseExcess({ count, bytes });
   }
   if (!scanner.isBetweenEntries) {
     throw new SluiceError('body_malformed', 'Cannot read the body: it ends inside an entry');
@@ -46,16 +53,23 @@ async function takeUpload(context: HttpContext, request: FastifyRequest, reply: 
   return reply.type('text/plain').send('OK.\n');
 }
 
-/** Resolves when all entries that are whole are held; with why no more can follow, if that is the case. */
+interface TakenEntries {
+  readonly count: number;
+  /** Why no more can follow; null where they can. */
+  readonly refusal: SluiceError | null;
+}
+
+/** Resolves when all entries that are whole are held. */
 async function takeEntries(
   scanner: ExportScanner,
   exchange: HttpExchange,
   { tag, bytesMax }: { tag: string; bytesMax: number },
-): Promise<SluiceError | null> {
+): Promise<TakenEntries> {
   // Each is a chunk of its own: 64 KiB of the smallest are 13,000, which would keep everybody else waiting for half a
   // second.
   await using onTheirWay = new EntriesOnTheirWay(exchange);
   let refusal: SluiceError | null = null;
+  let count = 0;
   while (!refusal) {
     const result = scanner.next();
     if (result.kind === 'need_more') break;
@@ -64,6 +78,7 @@ async function takeEntries(
       break;
     }
     await onTheirWay.next();
+    count += 1;
     const isLarge = result.bytes > LARGE_BODY_BYTES;
     if (isLarge) await onTheirWay.settled();
     using part = isLarge ? await exchange.part(result.bytes) : null;
@@ -74,7 +89,7 @@ async function takeEntries(
     if (isLarge) await onTheirWay.settled();
   }
   await onTheirWay.settled();
-  return refusal;
+  return { count, refusal };
 }
 
 function refusalOf(result: Exclude<ExportResult, { kind: 'entry' | 'need_more' }>, bytesMax: number): SluiceError {

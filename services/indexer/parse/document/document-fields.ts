@@ -4,7 +4,6 @@
 // value is taken from its table once, so that no other field has it as well. A step that changes fields, or finds them
 // in other bytes, has its place between `gather` and `write`.
 
-import { isMap } from '#shared/msgpack/extents.ts';
 import { type JsonBuffer, fragment } from '../../json/json-buffer.ts';
 import type { AttributeNumbers } from '../attribute-numbers.ts';
 import * as keys from './document-keys.ts';
@@ -13,16 +12,17 @@ import type { Entry } from '../entry.ts';
 import { type JoinedMark, WHOLE_LINE } from './joined-mark.ts';
 import { LevelValue } from './level-value.ts';
 import { LineReader, setHeadTime } from '../line/recognise.ts';
-import { type FieldTable, isText, textEnd, textStart } from '../fields.ts';
+import { isText, textEnd, textStart } from '../fields.ts';
 import type { JsonTranscoder } from '../json-value.ts';
 import { MessageValue } from './message-value.ts';
 import * as names from '../names.ts';
 import { ObjectWriter } from './object-writer.ts';
+import { OriginValues } from './origin-values.ts';
 import type { RecordTime } from '../record-time.ts';
+import { ServiceValue } from './service-value.ts';
 import { UNITS_ANY, UNITS_ATTRIBUTE, UNITS_KEYWORD } from '../text-length.ts';
 import type { Timestamp } from '../timestamp.ts';
 
-const SLASH = 0x2f;
 const COMMA = 0x2c;
 const STDOUT = Buffer.from('stdout');
 const STDERR = Buffer.from('stderr');
@@ -46,6 +46,8 @@ export class DocumentFields {
   readonly #ecs: EcsValues;
   readonly #level: LevelValue;
   readonly #message: MessageValue;
+  readonly #origin: OriginValues;
+  readonly #service: ServiceValue;
   #hasLine = false;
   /** Whether a record of the batch may name its own tenant and service. */
   #isTrusted = false;
@@ -64,10 +66,13 @@ export class DocumentFields {
     this.#ecs = new EcsValues(parts);
     this.#level = new LevelValue(parts);
     this.#message = new MessageValue(parts);
+    this.#origin = new OriginValues(entry, values, this.#object);
+    this.#service = new ServiceValue(parts);
   }
 
   /** `tenant`: what records have that name no other, or may not. `isUnread`: see FOREIGN_TEXT_INPUT. */
-  startBatch(isTrusted: boolean, tenant: JsonBuffer, isUnread: boolean): void {
+  startBatch(tag: string, isTrusted: boolean, tenant: JsonBuffer, isUnread: boolean): void {
+    this.#origin.startBatch(tag);
     this.#isUnread = isUnread;
     this.#isTrusted = isTrusted;
     this.#tenant = tenant;
@@ -81,6 +86,7 @@ export class DocumentFields {
     this.#message.gather(this.#hasLine);
     this.#level.gather(this.#hasLine);
     this.#ecs.gather(root, this.#hasLine);
+    this.#origin.gather();
   }
 
   /** Sets the time to the line's own; false where it has none. `take`: whether it is among the attributes no more. */
@@ -105,10 +111,9 @@ export class DocumentFields {
     this.#message.write();
     values.textUnitsMax = UNITS_KEYWORD;
     this.#stream();
-    this.#container();
-    if (this.#entry.hasPod) this.#kubernetes();
     this.#named(keys.HOST, names.hostNames);
-    this.#named(keys.SERVICE, this.#isTrusted ? names.trustedServiceNames : names.serviceNames);
+    this.#service.write(this.#hasLine, this.#isTrusted);
+    this.#origin.write();
     this.#tenantOf();
     this.#ecs.write();
     values.textUnitsMax = UNITS_ATTRIBUTE;
@@ -182,18 +187,6 @@ export class DocumentFields {
     this.#object.text(keys.STREAM, at);
   }
 
-  #container(): void {
-    const entry = this.#entry;
-    const start = this.#object.open(keys.CONTAINER);
-    this.#object.text(keys.ID, this.#takeText(names.containerIdNames) || this.#takePodText(names.podContainerId));
-    // Of a pod's container the name stands here too, so that one field finds every container.
-    const nameAt =
-      this.#takeText(names.containerNames) || (entry.hasPod ? entry.pod.findText(entry.bytes, names.podContainer) : 0);
-    if (nameAt !== 0) this.#nameWithoutSlash(nameAt);
-    this.#object.named(keys.IMAGE, this.#takeText(names.imageNames) || this.#takePodText(names.podImage));
-    this.#object.close(start);
-  }
-
   /** `"key":{"name":…},` of the record, or of a line where the record has none. */
   #named(key: JsonBuffer, candidates: readonly number[]): void {
     const at = this.#takeText(candidates);
@@ -205,45 +198,22 @@ export class DocumentFields {
     this.#values.use(this.#entry);
   }
 
-  #nameWithoutSlash(at: number): void {
-    const { bytes, view } = this.#entry;
-    const start = textStart(bytes, at);
-    const end = textEnd(bytes, at);
-    this.#json.raw(keys.NAME);
-    this.#json.text(bytes, view, start < end && bytes[start] === SLASH ? start + 1 : start, end);
-    this.#json.byte(COMMA);
-  }
-
-  #kubernetes(): void {
-    const start = this.#object.open(keys.KUBERNETES);
-    this.#object.text(keys.NAMESPACE, this.#takePodText(names.podNamespace));
-    const podStart = this.#object.open(keys.POD);
-    this.#object.text(keys.NAME, this.#takePodText(names.podName));
-    this.#object.text(keys.UID, this.#takePodText(names.podUid));
-    this.#object.text(keys.IP, this.#takePodText(names.podIp));
-    this.#object.close(podStart);
-    this.#object.named(keys.CONTAINER, this.#takePodText(names.podContainer));
-    this.#object.named(keys.NODE, this.#takePodText(names.podNode));
-    this.#values.textUnitsMax = UNITS_ATTRIBUTE;
-    this.#flattened(keys.LABELS, names.LABELS_NAME);
-    this.#flattened(keys.ANNOTATIONS, names.ANNOTATIONS_NAME);
-    this.#values.textUnitsMax = UNITS_KEYWORD;
-    this.#object.close(start);
-  }
-
   /** All that no field took. What is ours gives way to a key of the sender's own that has the same name. */
   #attributes(isTimeUnfit: boolean): void {
     const entry = this.#entry;
     const { line } = this.#lines;
     const values = this.#values;
     const start = this.#object.open(keys.ATTRIBUTES);
-    if (isTimeUnfit && entry.root.values[names.TIME_NAME] === 0) this.#object.value(keys.TIME, entry.timeAt, 2);
-    if (entry.metadataAt !== 0 && entry.root.values[names.METADATA_NAME] === 0)
+    if (isTimeUnfit && !this.#isGiven(names.TIME_NAME)) this.#object.value(keys.TIME, entry.timeAt, 2);
+    if (entry.metadataAt !== 0 && !this.#isGiven(names.METADATA_NAME))
       this.#object.value(keys.METADATA, entry.metadataAt, 2);
     const pairs = entry.keys.top + (this.#hasLine ? line.keys.top : 0) + 1;
     const map = values.startMembers(pairs, 2);
     this.#level.writeAttribute();
     if (this.#hasLine && line.hasMap) {
+      // What is left of the pod's map has its key.
+      if (entry.hasPodAttributes && line.table.values[names.KUBERNETES_NAME] !== 0)
+        line.table.take(names.KUBERNETES_NAME);
       values.use(line);
       values.members(line.keys, map);
       values.use(entry);
@@ -256,33 +226,24 @@ export class DocumentFields {
     if (!values.isTooLarge) this.numbers?.write(start);
   }
 
+  /** Whether the record or the line has a key of this name. */
+  #isGiven(name: number): boolean {
+    const { line } = this.#lines;
+    return this.#entry.root.values[name] !== 0 || (this.#hasLine && line.hasMap && line.table.values[name] !== 0);
+  }
+
   #podAttributes(): void {
     const podStart = this.#object.open(keys.KUBERNETES);
     const map = this.#values.startMembers(this.#entry.podKeys.top, 3);
+    this.#values.use(this.#entry.podSource);
     this.#values.members(this.#entry.podKeys, map);
+    this.#values.use(this.#entry);
     this.#values.endMembers(map);
     this.#object.close(podStart);
   }
 
-  /** A map of the pod's as a field of type `flattened`. */
-  #flattened(key: JsonBuffer, name: number): void {
-    const { pod, bytes } = this.#entry;
-    const at = pod.values[name]!;
-    if (at === 0 || !isMap(bytes[at]!)) return;
-    pod.take(name);
-    this.#object.value(key, at, 1);
-  }
-
   #takeText(candidates: readonly number[]): number {
-    return this.#take(this.#entry.root, candidates);
-  }
-
-  #takePodText(candidates: readonly number[]): number {
-    return this.#entry.hasPod ? this.#take(this.#entry.pod, candidates) : 0;
-  }
-
-  #take(table: FieldTable, candidates: readonly number[]): number {
-    return table.takeText(this.#entry.bytes, candidates);
+    return this.#entry.root.takeText(this.#entry.bytes, candidates);
   }
 }
 

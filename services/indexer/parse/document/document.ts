@@ -119,7 +119,7 @@ export class DocumentWriter {
       const { tenant, tag } = batch;
       const isTrusted = tenant !== null && this.#trusted.has(tenant);
       const fallback = fragment(tenant === null ? '' : `"tenant":{"id":${JSON.stringify(tenant)}},`);
-      this.#fields.startBatch(isTrusted, fallback, batch.input === FOREIGN_TEXT_INPUT);
+      this.#fields.startBatch(tag, isTrusted, fallback, batch.input === FOREIGN_TEXT_INPUT);
       this.#origin = fragment(`"fluentd":{"tag":${JSON.stringify(tag)}},`);
     }
     this.#batch = batch;

@@ -6,54 +6,32 @@
 import { isNumber } from '#shared/msgpack/extents.ts';
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
 import { type EcsType, ecsFields } from '#shared/store/ecs-fields.ts';
-import { type JsonBuffer, fragment } from '../../json/json-buffer.ts';
-import { type FieldTable, isText, textEnd, textStart } from '../fields.ts';
+import { type FieldTable, KeyStack, isText, textEnd, textStart } from '../fields.ts';
 import type { ValueSource } from '../value-source.ts';
 import type { DocumentParts } from './document-parts.ts';
 import { isAddress } from '../address.ts';
 import { fieldOfName, rankOfName } from '../names.ts';
+import { type Member, bitOf, objectTree } from './object-tree.ts';
 import { UNITS_ANY, UNITS_KEYWORD } from '../text-length.ts';
 
 const COMMA = 0x2c;
 const DIGITS_MAX = 15;
 const ZERO = 0x30;
 
-type Member = Leaf | Branch;
-interface Leaf {
-  readonly key: JsonBuffer;
-  readonly field: number;
-}
-interface Branch {
-  readonly key: JsonBuffer;
-  readonly members: readonly Member[];
-}
-
 const types: readonly EcsType[] = ecsFields.map(([, type]) => type);
-/** By the name of an object of the document: what may be in it. */
-const branches: ReadonlyMap<string, Branch> = new Map(
-  [...new Set(ecsFields.map(([path]) => path.split('.')[0] ?? ''))].map((name) => [name, branchOf(name, name)]),
-);
+const branches = objectTree(ecsFields.map(([path]) => path));
 /** `log` and `event` have members of other kinds too: their writers ask for these. */
-const separate: readonly Branch[] = [...branches]
+const separate: readonly Member[] = [...branches]
   .filter(([name]) => name !== 'log' && name !== 'event')
   .map(([, branch]) => branch);
-
-function branchOf(path: string, name: string): Branch {
-  const inside = ecsFields.map(([field]) => field).filter((field) => field.startsWith(`${path}.`));
-  const names = [...new Set(inside.map((field) => field.slice(path.length + 1).split('.')[0] ?? ''))];
-  const members = names.map((member): Member => {
-    const field = ecsFields.findIndex(([known]) => known === `${path}.${member}`);
-    return field < 0 ? branchOf(`${path}.${member}`, member) : { key: fragment(`"${member}":`), field };
-  });
-  return { key: fragment(`"${name}":{`), members };
-}
 
 export class EcsValues {
   readonly #parts: DocumentParts;
   /** By a field's number. */
   readonly #at = new Int32Array(ecsFields.length);
   readonly #names = new Int16Array(ecsFields.length);
-  readonly #chosen: number[] = [];
+  readonly #chosen = new KeyStack();
+  #bits = 0;
 
   constructor(parts: DocumentParts) {
     this.#parts = parts;
@@ -61,37 +39,40 @@ export class EcsValues {
 
   /** Chooses a value for each field: what the line's format says, then its names, then those of the record. */
   gather(root: FieldTable, hasLine: boolean): void {
-    for (const field of this.#chosen) this.#at[field] = 0;
-    this.#chosen.length = 0;
+    for (let i = 0; i < this.#chosen.top; i += 1) this.#at[this.#chosen.positions[i]!] = 0;
+    this.#chosen.top = 0;
+    this.#bits = 0;
     const { line, record } = this.#parts;
     if (hasLine) {
       for (const field of line.fieldsSet) if (line.fields[field] !== 0) this.#choose(field, -line.fields[field]!);
       if (line.hasMap) this.#offer(line.table, line, -1);
     }
-    if (root.found.length > 0) this.#offer(root, record, 1);
+    if (root.found.top > 0) this.#offer(root, record, 1);
   }
 
   /** Writes the objects of all fields but those of `log` and `event`. */
   write(): void {
-    if (this.#chosen.length === 0) return;
-    for (const branch of separate) this.#branch(branch);
+    if (this.#chosen.top === 0) return;
+    for (const branch of separate) this.#member(branch);
   }
 
   /** Writes the members of an object that is open. */
   writeMembersOf(name: 'log' | 'event'): void {
-    if (this.#chosen.length === 0) return;
+    if (this.#chosen.top === 0) return;
     for (const member of branches.get(name)?.members ?? []) this.#member(member);
   }
 
   #choose(field: number, at: number): void {
     this.#at[field] = at;
     this.#chosen.push(field);
+    this.#bits |= bitOf(field);
   }
 
   /** `sign`: of positions in the source. */
   #offer(table: FieldTable, source: ValueSource, sign: number): void {
-    const first = this.#chosen.length;
-    for (const name of table.found) {
+    const first = this.#chosen.top;
+    for (let i = 0; i < table.found.top; i += 1) {
+      const name = table.found.positions[i]!;
       const field = fieldOfName[name]!;
       const at = table.values[name]!;
       if (field < 0 || at === 0 || !isFit(source.bytes, at, types[field]!)) continue;
@@ -100,10 +81,10 @@ export class EcsValues {
       this.#at[field] = sign * at;
       this.#names[field] = name;
     }
-    for (let i = first; i < this.#chosen.length; i += 1) table.take(this.#names[this.#chosen[i]!]!);
+    for (let i = first; i < this.#chosen.top; i += 1) table.take(this.#names[this.#chosen.positions[i]!]!);
   }
 
-  #branch({ key, members }: Branch): void {
+  #object({ key, members }: Member): void {
     const { object } = this.#parts;
     const start = object.open(key);
     for (const member of members) this.#member(member);
@@ -111,7 +92,8 @@ export class EcsValues {
   }
 
   #member(member: Member): void {
-    if (!('field' in member)) return this.#branch(member);
+    if ((this.#bits & member.bits) === 0) return;
+    if (member.field < 0) return this.#object(member);
     const at = this.#at[member.field]!;
     if (at === 0) return;
     const { values, line, record } = this.#parts;

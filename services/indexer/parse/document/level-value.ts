@@ -4,7 +4,7 @@
 import * as keys from './document-keys.ts';
 import type { DocumentParts } from './document-parts.ts';
 import { type FieldTable, isText, textEnd, textStart } from '../fields.ts';
-import { type LevelScale, isLevelWord, levelOfValue, levelSeverities, levelWords } from '../line/level.ts';
+import { type LevelScale, isLevelWord, levelOfValue, levelSeverities, levelWords } from '../line/level-words.ts';
 import * as names from '../names.ts';
 import { fragment } from '../../json/json-buffer.ts';
 

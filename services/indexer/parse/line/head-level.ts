@@ -1,10 +1,10 @@
 // Whether a token of a line's head is a level (head.ts). Words such as `info` and `error` are also words of texts, so
 // what surrounds them counts. Pure.
 
-import { levelOfWord } from './level.ts';
+import { levelOfWord } from './level-words.ts';
 import { COLON, SPACE, isLetter } from './scan.ts';
 
-/** What may begin a line without a time before it; the other words of level.ts are too often something else there. */
+/** What may begin a line without a time before it; the other words of level-words.ts often mean something else. */
 const FIRST = new Set([
   ...'TRACE DEBUG INFO NOTICE WARN WARNING ERROR CRITICAL FATAL ALERT EMERGENCY CRIT'.split(' '),
   ...'trce dbug debug info warn fail crit error'.split(' '),

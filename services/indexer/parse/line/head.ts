@@ -16,7 +16,7 @@
 // are looked at, each a constant number of times.
 
 import { isLevelInBrackets, isLevelToken } from './head-level.ts';
-import { levelOfWord } from './level.ts';
+import { levelOfWord } from './level-words.ts';
 import { type Line, fieldNumber } from './line.ts';
 import {
   BAR, CLOSING, COLON, DASH, OPENING, SPACE, find, integerOf, isDigit, isLetter, pastBlanks, pastWord,

@@ -5,7 +5,7 @@
 //
 // The time has no year and no zone, so it is none.
 
-import { levelOfWord } from './level.ts';
+import { levelOfWord } from './level-words.ts';
 import { type Line, fieldNumber } from './line.ts';
 import { CLOSING, COLON, SPACE, find, integerOf, pastBlanks, pastWord } from './scan.ts';
 

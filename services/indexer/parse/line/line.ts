@@ -7,7 +7,7 @@ import { type EcsPath, ecsFields } from '#shared/store/ecs-fields.ts';
 import { viewOf } from '../../json/json-buffer.ts';
 import { FieldTable, KeyStack, isText, textEnd, textStart } from '../fields.ts';
 import type { ValueSource } from '../value-source.ts';
-import { CALLER_NAME, ECS_FROM, recordNames } from '../names.ts';
+import { CALLER_NAME, FOUND_FROM, recordNames } from '../names.ts';
 import { LineTime } from './line-time.ts';
 import { integerOf } from './scan.ts';
 
@@ -21,7 +21,7 @@ export class Line implements ValueSource {
   /** The human part, in the line's bytes; -1 where it is a value of the map, or the whole line. */
   messageStart = -1;
   messageEnd = -1;
-  /** Its number (level.ts); 0 for none. */
+  /** Its number (level-words.ts); 0 for none. */
   level = 0;
   /** As it was written, in the line's bytes. */
   levelStart = 0;
@@ -29,7 +29,7 @@ export class Line implements ValueSource {
   /** By a field's number in `ecsFields`: where its value is in `bytes`; 0 for none. */
   readonly fields = new Int32Array(ecsFields.length);
   /** A structured line's pairs. */
-  readonly table = new FieldTable(recordNames, ECS_FROM);
+  readonly table = new FieldTable(recordNames, FOUND_FROM);
   readonly keys = new KeyStack();
   /** Whether there are pairs. */
   hasMap = false;

@@ -5,7 +5,7 @@
 //   <34>Jan  2 03:04:05 host su[7]: text, <34>1 2026-01-02T03:04:05Z …     syslog: only its level is read; what is
 //                                                                          sent as syslog is read at the edge
 
-import { levelOfSyslog, levelOfWord } from './level.ts';
+import { levelOfSyslog, levelOfWord } from './level-words.ts';
 import { type Line, fieldNumber } from './line.ts';
 import { CLOSING, COLON, DASH, OPENING, SPACE, find, integerOf, isDigit, pastBlanks, pastWord } from './scan.ts';
 

@@ -34,7 +34,7 @@ import {
 } from './log-changes.ts';
 import { ASK_PAUSE_MS, LogChecks } from './log-checks.ts';
 import { PartitionFetching } from './partition-fetching.ts';
-import { TopicConfirmation, UNCONFIRMED } from './topic-confirmation.ts';
+import { TopicConfirmation, UNCONFIRMED } from './foreign-topic-confirmation.ts';
 
 export interface ConsumerDependencies {
   readonly kafka: Kafka;

@@ -2,10 +2,10 @@
 //
 //   blocks, parts     documents, some thousand in a block (block-file.ts)
 //   names             which names are taken (document-names.ts)
-//   origins           the combinations of data stream, container, service and tag that documents come from, and how
+//   origins           the combinations of data stream, container, service, pod and tag that documents come from, and how
 //                     many there are of each (source-names.ts)
 //   counters          `row`: the number that was given to the last document
-//   documents, words  of versions 1 and 2: a row and a full-text posting for each document (old-rows.ts)
+//   documents, words  before version 4: a row and a full-text posting for each document (old-rows.ts)
 
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,8 +16,11 @@ import { BLOCK_TABLES } from './block-file.ts';
 import { SMALL_BLOCKS_INDEX } from './block-merge.ts';
 import { NAMES_TABLE } from './document-names.ts';
 
-/** 2: documents.created. 3: blocks in place of documents and words. */
-const SCHEMA_VERSION = 3;
+/** 2: documents.created. 3: origins.pod. 4: blocks in place of documents and words. */
+const SCHEMA_VERSION = 4;
+/** The first versions with pods among the names, and with blocks. */
+export const PODS_VERSION = 3;
+export const BLOCKS_VERSION = 4;
 export const FILE = 'documents.sqlite';
 /** Another process may be writing (`sluice setup`, a second indexer); ours are short. */
 const BUSY_TIMEOUT_MS = 10_000;
@@ -30,8 +33,8 @@ const CHECKPOINT_PAGES = 8000;
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS origins (
     rowid INTEGER PRIMARY KEY, stream TEXT NOT NULL, container_id TEXT NOT NULL, container_name TEXT NOT NULL,
-    service TEXT NOT NULL, tag TEXT NOT NULL, tenant TEXT NOT NULL DEFAULT '', documents INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (stream, container_id, container_name, service, tag)
+    service TEXT NOT NULL, pod TEXT NOT NULL DEFAULT '', tag TEXT NOT NULL, tenant TEXT NOT NULL DEFAULT '',
+    documents INTEGER NOT NULL DEFAULT 0, UNIQUE (stream, container_id, container_name, service, pod, tag)
   ) STRICT;
   CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
   INSERT OR IGNORE INTO counters VALUES ('row', 0);
@@ -39,14 +42,6 @@ const SCHEMA = `
   ${SMALL_BLOCKS_INDEX}
   ${NAMES_TABLE}
   PRAGMA user_version = ${SCHEMA_VERSION};
-`;
-
-/** What an older store lacks, before SCHEMA. Its rows stay; database.ts turns them into blocks. */
-const UPGRADE = `
-  ALTER TABLE origins ADD COLUMN documents INTEGER NOT NULL DEFAULT 0;
-  UPDATE origins SET documents = (SELECT count(*) FROM documents WHERE origin = origins.rowid);
-  CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
-  INSERT INTO counters VALUES ('row', (SELECT coalesce(max(rowid), 0) FROM documents));
 `;
 
 /** `folder` is made if missing, unless read only. Rejects a file of a later version. */
@@ -87,8 +82,35 @@ function makeTables(database: DatabaseSync): void {
   database.exec('BEGIN IMMEDIATE');
   const version = versionOf(database);
   if (version === 1) database.exec('ALTER TABLE documents ADD COLUMN created INTEGER');
-  if (version === 1 || version === 2) database.exec(UPGRADE);
-  database.exec(`${SCHEMA} COMMIT`);
+  const isOld = version > 0 && version < BLOCKS_VERSION;
+  if (isOld) database.exec('ALTER TABLE origins RENAME TO origins_before');
+  database.exec(SCHEMA);
+  if (isOld) copyOrigins(database);
+  database.exec('COMMIT');
+}
+
+/**
+ * Into the new table, with the row numbers that documents have: a column of a key cannot be added. The documents stay as
+ * they are; database.ts turns them into blocks.
+ */
+function copyOrigins(database: DatabaseSync): void {
+  const columns = new Set(
+    database
+      .prepare("SELECT name FROM pragma_table_info('origins_before')")
+      .all()
+      .map(({ name }) => name),
+  );
+  const textOf = (column: string): string => (columns.has(column) ? `o.${column}` : "''");
+  database.exec(`
+    INSERT INTO origins (rowid, stream, container_id, container_name, service, pod, tag, tenant, documents)
+      SELECT o.rowid, o.stream, o.container_id, o.container_name, o.service, ${textOf('pod')}, o.tag,
+        ${textOf('tenant')}, coalesce(counted.documents, 0)
+      FROM origins_before o
+      LEFT JOIN (SELECT origin, count(*) AS documents FROM documents GROUP BY origin) counted
+        ON counted.origin = o.rowid;
+    DROP TABLE origins_before;
+    UPDATE counters SET value = (SELECT coalesce(max(rowid), 0) FROM documents) WHERE name = 'row';
+  `);
 }
 
 /** 0: nothing was made yet. */

@@ -4,7 +4,7 @@
 import { openSync, writeSync } from 'node:fs';
 import { systemClock } from '#shared/clock.ts';
 import { Metrics } from '#shared/metrics.ts';
-import { FilesInput } from '#forwarder/collect/files/files-input.ts';
+import { FilesInput } from '#forwarder/collect/files-input.ts';
 import { FileTelemetry } from '#forwarder/collect/files/telemetry.ts';
 import { RecordingIntake, namedRecords } from './file-world.ts';
 

@@ -12,12 +12,12 @@ import { Metrics } from '#shared/metrics.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import { PositionNamer } from '#shared/record/chain.ts';
 import { POSITION_NAME_BYTES } from '#shared/record/identity.ts';
-import { FilesInput } from '#forwarder/collect/files/files-input.ts';
+import { FilesInput } from '#forwarder/collect/files-input.ts';
 import { FileTelemetry } from '#forwarder/collect/files/telemetry.ts';
 import type { Chunk, Intake, Room } from '#forwarder/intake/chunk.ts';
 
 const nothing = (): void => undefined;
-const ROOM: Room = { hasRoom: true, room: () => Promise.resolve() };
+export const ROOM: Room = { hasRoom: true, room: () => Promise.resolve() };
 
 /** What the queue, the indexer and the store would have. */
 export class RecordingIntake implements Intake {
@@ -90,12 +90,15 @@ export class FileWorld implements AsyncDisposable {
   }
 
   /** Collects `*.log` of the folder, or what the rule says. */
-  start(rule: Partial<FileRule> = {}, { dataDir = this.dataDir, room = ROOM, watches = true } = {}): Running {
+  start(
+    rule: Partial<FileRule> = {},
+    { dataDir = this.dataDir, room = ROOM, watches = true, collects = true } = {},
+  ): Running {
     const tell = (event: string, about: object = {}): void => void this.told.push({ event, ...about });
     const log = { debug: nothing, info: tell, warn: tell, error: tell };
     const metrics = new Metrics({ version: '0', command: 'test' }, { ofProcess: false });
     const input = new FilesInput({
-      rules: [{ include: [this.path('*.log')], ...rule }],
+      rules: collects ? [{ include: [this.path('*.log')], ...rule }] : [],
       host: 'node-1',
       watches,
       dataDir,

@@ -9,7 +9,7 @@ import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { chainAfterEntry, chainStart } from '#shared/record/chain.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import { encodingOf } from '#forwarder/decode/files/file-encoding.ts';
-import { LineEntries, PART_BYTES } from '#forwarder/decode/files/line-entries.ts';
+import { fieldsOfFile, LineEntries, PART_BYTES } from '#forwarder/decode/files/line-entries.ts';
 
 interface Read {
   readonly records: Record<string, unknown>[];
@@ -23,7 +23,7 @@ interface Read {
 /** Reads pieces as the collector does: what is left of one comes again with the next. */
 function read(pieces: readonly Buffer[], encoding?: string): Read {
   const bytes = Buffer.concat(pieces);
-  const source = { path: '/a.log', host: 'h', encoding: encodingOf(bytes.subarray(0, 4), encoding) };
+  const source = { fields: fieldsOfFile('/a.log', 'h'), encoding: encodingOf(bytes.subarray(0, 4), encoding) };
   const entries = new LineEntries(source, { offset: 0, chain: chainStart('a', '0'), crc32: 0 });
   const runs: Buffer[] = [];
   let rest = Buffer.alloc(0);

@@ -62,7 +62,7 @@ const idsOf = (database: DocumentDatabase, query: object = {}): string[] => {
   }
 };
 
-for (const version of [1, 2] as const) {
+for (const version of [1, 2, 3] as const) {
   it(`version ${version} is read by one that may not write`, async (t) => {
     const dataDir = await folder(t);
     makeOldStore(dataDir, old, version);
@@ -70,6 +70,8 @@ for (const version of [1, 2] as const) {
     assert.equal((await store.search(all)).length, COUNT);
     assert.equal((await store.search({ ...all, text: 'even' })).length, COUNT / 2);
     assert.equal((await store.search({ ...all, name: 'tag.0', by: 'arrival' })).length, Math.ceil(COUNT / 3));
+    const ofPod = version === 3 ? Math.ceil(COUNT / 3) : 0;
+    assert.equal((await store.search({ ...all, name: 'pod-of-tag.0' })).length, ofPod);
     const newest = await store.search({ order: 'newest', limit: 3 });
     assert.deepEqual(
       newest.map(({ id }) => id),
@@ -81,9 +83,13 @@ for (const version of [1, 2] as const) {
   });
 }
 
-it('at every step of its conversion it has the same documents, in the same order, each once', async (t) => {
+for (const version of [1, 2, 3] as const)
+  it(`version ${version} has the same documents at every step of its conversion, in the same order, each once`, (t) =>
+    convertStepwise(t, version));
+
+async function convertStepwise(t: TestContext, version: 1 | 2 | 3): Promise<void> {
   const dataDir = await folder(t);
-  makeOldStore(dataDir, old);
+  makeOldStore(dataDir, old, version);
   const fresh = Array.from({ length: 40 }, (_, i) => testId(2, i));
   let database = open(dataDir);
   assert.deepEqual(new Set(write(database, [...fresh, testId(1, 0), testId(1, COUNT - 1)])), new Set([201, 409]));
@@ -113,7 +119,7 @@ it('at every step of its conversion it has the same documents, in the same order
   const file = new DatabaseSync(join(dataDir, 'store', 'documents.sqlite'));
   assert.deepEqual(file.prepare("SELECT name FROM sqlite_schema WHERE name IN ('documents', 'words')").all(), []);
   file.close();
-});
+}
 
 it('is converted by itself, and erased from whole', async (t) => {
   const dataDir = await folder(t);

@@ -30,16 +30,30 @@ const TABLES = `
   );
 `;
 
-/** `version`: 2 has a column of when a document arrived. */
-export function makeOldStore(dataDir: string, documents: readonly OldDocument[], version: 1 | 2 = 1): void {
+/** Version 3: with pods and tenants among the names. */
+const ORIGINS_WITH_PODS = `
+  DROP TABLE origins;
+  CREATE TABLE origins (
+    rowid INTEGER PRIMARY KEY, stream TEXT NOT NULL, container_id TEXT NOT NULL, container_name TEXT NOT NULL,
+    service TEXT NOT NULL, pod TEXT NOT NULL DEFAULT '', tag TEXT NOT NULL,
+    tenant TEXT NOT NULL DEFAULT '',
+    UNIQUE (stream, container_id, container_name, service, pod, tag)
+  ) STRICT;
+`;
+
+/** `version`: 2 has a column of when a document arrived; 3 has pods, here `pod-of-<tag>`. */
+export function makeOldStore(dataDir: string, documents: readonly OldDocument[], version: 1 | 2 | 3 = 1): void {
   mkdirSync(join(dataDir, 'store'), { recursive: true });
   const database = new DatabaseSync(join(dataDir, 'store', 'documents.sqlite'));
   database.exec('PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL');
   database.exec(`BEGIN; ${TABLES} PRAGMA user_version = ${version}`);
-  if (version === 2) database.exec('ALTER TABLE documents ADD COLUMN created INTEGER');
+  if (version >= 2) database.exec('ALTER TABLE documents ADD COLUMN created INTEGER');
+  if (version === 3) database.exec(ORIGINS_WITH_PODS);
+  const pod = version === 3 ? { column: ', pod', value: ", 'pod-of-' || :tag" } : { column: '', value: '' };
   const origin = database.prepare(
-    "INSERT INTO origins VALUES (NULL, 'logs-sluice-default', '', '', '', ?) " +
-      'ON CONFLICT DO UPDATE SET tag = excluded.tag RETURNING rowid',
+    `INSERT INTO origins (stream, container_id, container_name, service, tag${pod.column})
+     VALUES ('logs-sluice-default', '', '', '', :tag${pod.value})
+     ON CONFLICT DO UPDATE SET tag = excluded.tag RETURNING rowid`,
   );
   const insert = database.prepare(
     'INSERT INTO documents (id, origin, time, sequence, ingested, source) VALUES (?, ?, ?, ?, ?, ?)',
@@ -48,7 +62,7 @@ export function makeOldStore(dataDir: string, documents: readonly OldDocument[],
   for (const [i, { id, tag, source }] of documents.entries()) {
     const fields = JSON.parse(source) as { '@timestamp': string; message?: string };
     const ms = Date.parse(fields['@timestamp']);
-    insert.run(id, Number(origin.get(tag)?.['rowid']), BigInt(ms) * 1_000_000n, i, ms, source);
+    insert.run(id, Number(origin.get({ tag })?.['rowid']), BigInt(ms) * 1_000_000n, i, ms, source);
     words.run(i + 1, fields.message ?? '');
   }
   database.exec('COMMIT');

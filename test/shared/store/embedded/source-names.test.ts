@@ -10,7 +10,7 @@ import { it, type TestContext } from 'node:test';
 import { systemClock } from '#shared/clock.ts';
 import { DocumentDatabase } from '#shared/store/embedded/database.ts';
 import type { WriteResult } from '#shared/store/embedded/document-writes.ts';
-import { withNamesAsAttributes } from '#shared/store/embedded/source-names.ts';
+import { withNamesAsAttributes } from '#shared/store/embedded/names-as-attributes.ts';
 import { type EmbeddedStore, openEmbeddedStore } from '#shared/store/embedded/store.ts';
 import { bulkRequest, testId } from '#test/contract/store-bodies.ts';
 import { makeOldStore } from './old-store.ts';
@@ -212,9 +212,14 @@ it('of an earlier version are kept, and counted, and those that nothing is under
   database.exec("INSERT INTO origins SELECT rowid + 1000, stream, 'gone', '', '', tag FROM origins");
   const rows = (): unknown => database.prepare('SELECT count(*) AS n FROM origins').get()?.['n'];
   assert.equal(rows(), 240);
+  {
+    await using reader = await openEmbeddedStore({ dataDir, readOnly: true, retentionMs: DAY_MS, clock: systemClock });
+    assert.equal((await reader.search({ ...all, name: 'tag.7' })).length, 1);
+  }
   await using store = await open(dataDir, 100);
   assert.equal(rows(), 120);
   database.close();
+  assert.equal((await store.search({ ...all, name: 'tag.7' })).length, 1);
   let unnamed = 0;
   store.watchUnnamed((count) => (unnamed += count));
   await store.bulk(tagged(2, 119, 121));
@@ -244,6 +249,11 @@ it('become attributes without loss of anything else', () => {
       '{"attributes":{"fluentd.tag":"mine","__proto__":1},"fluentd":{"tag":"t"}}',
       '{"attributes":{"fluentd.tag":"mine","__proto__":1,"fluentd.tag_":"t"}}',
     ],
+    [
+      '{"kubernetes":{"pod":{"name":"p","uid":"u"},"namespace":"n"}}',
+      '{"kubernetes":{"pod":{"uid":"u"},"namespace":"n"},"attributes":{"kubernetes.pod.name":"p"}}',
+    ],
+    ['{"kubernetes":{"pod":{"name":"p"}}}', '{"attributes":{"kubernetes.pod.name":"p"}}'],
     ['{"service":"odd","container":[1]}', '{"service":"odd","container":[1],"attributes":{}}'],
   ] as const)
     assert.equal(withNamesAsAttributes(before), after);

@@ -57,6 +57,14 @@ test('a name of the schema means the attribute too, and the name of an attribute
   check('took', 'attributes.took', undefined);
   check('level', 'log.level', undefined);
   check('words', 'attributes.words', undefined);
+  check('com.docker.compose.service', 'attributes.com.docker.compose.service', 'service.name');
+  check('k8s.pod.name', 'attributes.k8s.pod.name', 'kubernetes.pod.name');
+  check('service.version', 'service.version', 'attributes.service.version');
+  check('container_id', 'container.id', undefined);
+  check('kubernetes.pod.name', 'kubernetes.pod.name', undefined);
+  check('service', 'service.name', undefined);
+  check('kubernetes.labels.app', 'kubernetes.labels.app', undefined);
+  check('container.labels.a.b/c', 'container.labels.a.b/c', 'container.labels.a_b_c');
 });
 
 test('names', () => {

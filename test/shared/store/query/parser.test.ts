@@ -65,7 +65,10 @@ test('fields', () => {
   check('points:500', 'attributes.points=500');
   check('attributes.level:30', 'attributes.level=30');
   check('http.route:GET', 'attributes.http.route=GET');
-  check('kubernetes.labels.app.kubernetes.io/name:web', 'kubernetes.labels.app.kubernetes.io/name=web');
+  check(
+    'kubernetes.labels.app.kubernetes.io/name:web',
+    '(kubernetes.labels.app.kubernetes.io/name=web | kubernetes.labels.app_kubernetes_io_name=web)',
+  );
   check('attributes:x', 'attributes=x');
   check('größe:x _id:y', '(attributes.größe=x & attributes._id=y)');
   check(String.raw`odd\ key:x a\:b:y`, '(attributes.odd key=x & attributes.a:b=y)');

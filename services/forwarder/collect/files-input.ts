@@ -1,16 +1,17 @@
 // The input of files: collects what `collect.files` asks for, until it is closed. Folders that the system tells of are
 // walked when something has another name; all are walked again and again, for what nobody tells of.
 //
-//   file-walk → file-collector → followed-file, compressed-file → delivery → intake/intake
+//   file-walk → file-collector → followed-file, whole-file → delivery → intake/intake
 //               └ checkpoints (SQLite), folder-watches (inotify), reading-turns
 
 import { join } from 'node:path';
 import type { Clock } from '#shared/clock.ts';
 import type { FileRule } from '#shared/config/settings/file-rules.ts';
-import type { Intake, Room } from '../../intake/chunk.ts';
-import { Checkpoints } from '../checkpoints/checkpoints.ts';
-import { FileCollector } from './file-collector.ts';
-import type { FileFigures, FileTelemetry } from './telemetry.ts';
+import type { Intake, Room } from '../intake/chunk.ts';
+import { Checkpoints } from './checkpoints/checkpoints.ts';
+import { FileImports, type ImportedFile, type ImportRequest, type ImportWatch } from './imports/file-imports.ts';
+import { FileCollector } from './files/file-collector.ts';
+import type { FileFigures, FileTelemetry } from './files/telemetry.ts';
 
 export interface FilesInputOptions {
   readonly rules: readonly FileRule[];
@@ -40,6 +41,7 @@ export class FilesInput {
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
   #collector: FileCollector | null = null;
+  readonly #imports = Promise.withResolvers<FileImports>();
   #wake: (() => void) | null = null;
   #isWalkWanted = false;
   #tickedMs = 0;
@@ -48,8 +50,9 @@ export class FilesInput {
     this.#options = options;
     this.#telemetry = options.newTelemetry(() => this.figures);
     this.#running = this.#run();
-    // Who closes it hears of its failure.
+    // Who closes it hears of its failure, and who imports.
     this.#running.catch(() => undefined);
+    this.#imports.promise.catch(() => undefined);
   }
 
   /** Why nothing is collected; null while all is well. */
@@ -57,6 +60,12 @@ export class FilesInput {
 
   get figures(): FileFigures {
     return this.#collector?.followed.figures() ?? NO_FIGURES;
+  }
+
+  /** Reads files once, beside those that are collected. Rejects where nothing can be read; each file tells its own. */
+  async import(request: ImportRequest, watching: ImportWatch): Promise<readonly ImportedFile[]> {
+    const imports = await this.#imports.promise;
+    return imports.run(request, watching);
   }
 
   /** Ends with the runs that intake was given: what it then does not hold is read again by the next process. */
@@ -75,6 +84,7 @@ export class FilesInput {
     try {
       checkpoints = await Checkpoints.open({ folder, clock, signal, telemetry });
     } catch (error) {
+      this.#imports.reject(error);
       if (signal.aborted) return;
       this.unreadyReason = `Cannot collect files: ${error instanceof Error ? error.message : String(error)}`;
       throw error;
@@ -82,9 +92,12 @@ export class FilesInput {
     await using _checkpoints = checkpoints;
     const collector = new FileCollector({ ...this.#options, checkpoints, telemetry, signal }, () => this.#walkSoon());
     this.#collector = collector;
+    const imports = new FileImports({ ...this.#options, collector, checkpoints, signal });
+    this.#imports.resolve(imports);
     try {
       await this.#walks(collector);
     } finally {
+      await imports.close();
       await collector.close();
       this.#collector = null;
     }
@@ -98,7 +111,8 @@ export class FilesInput {
       const beganMs = clock.monotonicMs();
       const isFull = beganMs >= fullMs;
       this.#isWalkWanted = false;
-      await collector.walk(isFull);
+      // Where only imports are wanted, what is known of other files stays as it is.
+      if (this.#options.rules.length > 0) await collector.walk(isFull);
       if (isFull && fullMs === Number.NEGATIVE_INFINITY) this.#telemetry.started(collector.followed.count);
       const tookMs = clock.monotonicMs() - beganMs;
       if (isFull) fullMs = beganMs + Math.max(WALK_EACH_MS, PAUSE_RATIO * tookMs);
@@ -115,7 +129,7 @@ export class FilesInput {
     const nowMs = this.#options.clock.monotonicMs();
     if (nowMs - this.#tickedMs < TICK_MS) return;
     this.#tickedMs = nowMs;
-    collector.tick();
+    collector.followed.tick();
   }
 
   async #pause(ms: number): Promise<void> {

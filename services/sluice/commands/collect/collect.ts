@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { fileRuleMistakes, type FileRule } from '#shared/config/settings/file-rules.ts';
 import { SluiceError } from '#shared/errors.ts';
-import type { Command, CommandContext } from '../process/command.ts';
+import type { Command, CommandContext } from '../../process/command.ts';
 
 export const help = `Usage: sluice collect GLOB… [--exclude GLOB]… [--tag TAG] [--from beginning|end] [--config FILE]
 
@@ -40,7 +40,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   if (mistake !== undefined) throw wrong(mistake);
   const { config } = context;
   const collected = { ...config, 'collect.files': [rule, ...(config['collect.files'] ?? [])] };
-  const service: Command = config['queue'] === 'kafka' ? await import('./forwarder.ts') : await import('./run.ts');
+  const service: Command = config['queue'] === 'kafka' ? await import('../forwarder.ts') : await import('../run.ts');
   return service.run([], { ...context, config: collected });
 }
 

@@ -1,8 +1,8 @@
-// Reads what a compressed file holds of a generation that was not read: once, from its beginning, for there is no other
-// way into it. What was read before is unpacked and passed over.
+// Reads what a file that is complete holds of a generation that was not read: once, from its beginning, for there is no
+// other way into a compressed one. What was read before is unpacked and passed over.
 
 import { BOM_BYTES_MAX, encodingOf } from '../../decode/files/file-encoding.ts';
-import { LineEntries } from '../../decode/files/line-entries.ts';
+import { fieldsOfFile, LineEntries } from '../../decode/files/line-entries.ts';
 import type { Compression } from '../../decode/files/source-path.ts';
 import { unpackedBytes } from './file-content.ts';
 import { CHECK_BYTES, tailOf } from './file-bytes.ts';
@@ -10,12 +10,16 @@ import type { FollowOptions } from './followed-file.ts';
 import type { Generation } from '../checkpoints/generations.ts';
 import { type Reader, type Slot, SLOT_BYTES } from './reading-turns.ts';
 
-type Options = Pick<FollowOptions, 'tag' | 'host' | 'encoding' | 'delivery' | 'changed'> & {
+const LINE_FEED = 0x0a;
+
+type Options = Pick<FollowOptions, 'tag' | 'host' | 'encoding' | 'delivery' | 'budget' | 'changed'> & {
+  /** See `unpackedBytes`. */
+  readonly identity?: string;
   /** All is held by the queue; or the rest cannot be read, and why. */
-  readonly ended: (file: CompressedFile, error: unknown) => void;
+  readonly ended: (file: WholeFile, error: unknown) => void;
 };
 
-export class CompressedFile implements Reader {
+export class WholeFile implements Reader {
   readonly path: string;
   readonly generation: Generation;
   readonly #options: Options;
@@ -24,12 +28,23 @@ export class CompressedFile implements Reader {
   /** Unpacked, and not taken yet. */
   #rest: Buffer = Buffer.alloc(0);
   #unpacked = 0;
+  #stream: { readonly bytesRead: number } | null = null;
+  /** Lines that the queue holds by now. */
+  lines = 0;
+  /** Line feeds in what was passed over. */
+  passedLines = 0;
 
-  constructor(path: string, compression: Compression, generation: Generation, options: Options) {
+  constructor(path: string, compression: Compression | null, generation: Generation, options: Options) {
     this.path = path;
     this.generation = generation;
     this.#options = options;
-    this.#pieces = unpackedBytes(path, compression);
+    const { identity } = options;
+    const opened = (stream: { readonly bytesRead: number }): void => void (this.#stream = stream);
+    this.#pieces = unpackedBytes(path, compression, { ...(identity !== undefined && { identity }), opened });
+  }
+
+  waitMs(): number {
+    return this.#options.budget?.waitMs() ?? 0;
   }
 
   async turn(slot: Slot): Promise<boolean> {
@@ -53,6 +68,11 @@ export class CompressedFile implements Reader {
     return false;
   }
 
+  /** Of the file as it lies there. */
+  get bytesRead(): number {
+    return this.#stream?.bytesRead ?? 0;
+  }
+
   async close(): Promise<void> {
     await this.#pieces.return();
   }
@@ -68,6 +88,7 @@ export class CompressedFile implements Reader {
       return false;
     }
     const read = Math.max(0, Math.min(value.length, generation.place.offset - this.#unpacked));
+    this.#passed(value.subarray(0, read));
     this.#unpacked += value.length;
     this.#rest = Buffer.concat([this.#rest, value.subarray(read)]);
     return false;
@@ -76,9 +97,17 @@ export class CompressedFile implements Reader {
   #begin(): void {
     const { host, encoding } = this.#options;
     const { source, place } = this.generation;
-    this.#entries = new LineEntries({ path: source.path, host, encoding: encodingOf(this.#rest, encoding) }, place);
+    this.#entries = new LineEntries(
+      { fields: fieldsOfFile(source.path, host), encoding: encodingOf(this.#rest, encoding) },
+      place,
+    );
     this.#unpacked = this.#rest.length;
+    this.#passed(this.#rest.subarray(0, Math.min(this.#rest.length, place.offset)));
     this.#rest = this.#rest.subarray(Math.min(this.#rest.length, place.offset));
+  }
+
+  #passed(bytes: Buffer): void {
+    for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) this.passedLines += 1;
   }
 
   /** Whether lines were taken. */
@@ -89,6 +118,7 @@ export class CompressedFile implements Reader {
     const start = entries.offset;
     slot.writer.reset();
     const { at, count } = entries.take(slot.writer, this.#rest, 0, this.#rest.length);
+    this.#options.budget?.spend(at);
     if (count > 0) await this.#give({ entries: slot.writer.take(), count, chain });
     if (entries.line !== line) this.#commit(entries, start);
     if (at === 0 && this.#rest.length >= SLOT_BYTES) return this.#passNuls(entries);
@@ -131,7 +161,8 @@ export class CompressedFile implements Reader {
     this.#options.changed(generation);
   }
 
-  #give(run: { entries: Uint8Array; count: number; chain: Uint8Array }): Promise<void> {
-    return this.#options.delivery.give({ tag: this.#options.tag, ...run });
+  async #give(run: { entries: Uint8Array; count: number; chain: Uint8Array }): Promise<void> {
+    await this.#options.delivery.give({ tag: this.#options.tag, ...run });
+    this.lines += run.count;
   }
 }
