@@ -158,7 +158,8 @@ export class PageReader {
 
   #plan(query: StoreQuery): SearchPlan {
     const { name, container } = query;
-    const named = name === undefined ? null : this.#originsOf(originsSql(name, versionOf(this.#database) >= PODS_VERSION));
+    const named =
+      name === undefined ? null : this.#originsOf(originsSql(name, versionOf(this.#database) >= PODS_VERSION));
     const contained = container === undefined ? null : this.#originsOf(containersSql(container));
     return planOf(query, named === null || contained === null ? (named ?? contained) : named.intersection(contained));
   }
