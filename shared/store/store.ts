@@ -46,7 +46,12 @@ export interface Store extends AsyncDisposable {
   probe(stream: string, signal?: AbortSignal): Promise<BulkOutcome>;
   /** For a store with tables of names: `unnamed` hears of documents whose names are only among their attributes. */
   watchUnnamed?(unnamed: (documents: number) => void): void;
+  /** For a store that looks after its own files: `failed` hears of work that failed and is tried again. */
+  watchUpkeep?(failed: (work: StoreUpkeep) => void): void;
 }
+
+/** Small blocks become larger ones, old documents are deleted, those of an earlier version are converted. */
+export type StoreUpkeep = 'merge' | 'expire' | 'convert';
 
 export interface BackingIndex {
   readonly name: string;

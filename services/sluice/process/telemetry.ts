@@ -23,12 +23,18 @@ export function watchService(
   watchDeadLetters(metrics, queue);
 }
 
-export function watchStore(metrics: Metrics, store: Pick<Store, 'watchUnnamed'>): void {
+export function watchStore(metrics: Metrics, store: Pick<Store, 'watchUnnamed' | 'watchUpkeep'>): void {
   const unnamed = metrics.counter(
     'unnamed_documents_total',
     'Documents whose container, service, pod and tag are only among their attributes, for the tenant has as many names as it may (embedded store).',
   );
   store.watchUnnamed?.((documents) => unnamed.add(documents));
+  const failures = metrics.counter(
+    'store_upkeep_failures_total',
+    'Failed merges of blocks, deletions of old documents, and conversions of earlier ones (embedded store).',
+    ['work'],
+  );
+  store.watchUpkeep?.((work) => failures.add(1, work));
 }
 
 /** Seconds of processor time that one turn of the event loop took (loop-turns.ts). */

@@ -5,20 +5,24 @@ import { isDamaged } from '#shared/sqlite/database.ts';
 import { type Block, type BlockFile, DamagedBlock } from './tables/block-file.ts';
 import type { BlockReader } from './blocks/decode-block.ts';
 
-/** Of the documents of all that are kept; one block may have more. */
-const KEPT_BYTES = 24 * 1024 * 1024;
 const TOLD_MAX = 10_000;
+
+export interface BlockCacheOptions {
+  /** Of the documents of all that are kept, in characters; one block may have more. */
+  readonly keptBytes: number;
+  tell(message: string): void;
+}
 
 export class BlockCache {
   readonly #file: BlockFile;
-  readonly #tell: (message: string) => void;
+  readonly #options: BlockCacheOptions;
   readonly #kept = new Map<number, { readonly reader: BlockReader; readonly bytes: number }>();
   readonly #told = new Set<number>();
   #bytes = 0;
 
-  constructor(file: BlockFile, tell: (message: string) => void) {
+  constructor(file: BlockFile, options: BlockCacheOptions) {
     this.#file = file;
-    this.#tell = tell;
+    this.#options = options;
   }
 
   /** What `work` makes of the block; null where it is damaged. */
@@ -45,7 +49,7 @@ export class BlockCache {
     this.#kept.delete(block.id);
     this.#kept.set(block.id, { reader, bytes: block.bytes });
     for (const [id, { bytes }] of this.#kept) {
-      if (this.#bytes <= KEPT_BYTES || this.#kept.size === 1) break;
+      if (this.#bytes <= this.#options.keptBytes || this.#kept.size === 1) break;
       this.#kept.delete(id);
       this.#bytes -= bytes;
     }
@@ -56,7 +60,7 @@ export class BlockCache {
     if (this.#told.has(block) || this.#told.size >= TOLD_MAX) return;
     this.#told.add(block);
     const reason = error instanceof Error ? error.message : String(error);
-    this.#tell(`Cannot read some documents of the embedded store: ${reason}; all others are there`);
+    this.#options.tell(`Cannot read some documents of the embedded store: ${reason}; all others are there`);
   }
 }
 

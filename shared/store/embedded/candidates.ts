@@ -34,6 +34,8 @@ export interface Candidates {
 /** Of blocks that one page looks at, in characters of their documents; a filter counts for what it takes. */
 const LOOKED_AT_BYTES = 32 * 1024 * 1024;
 const FILTER_BYTES = 16 * 1024;
+/** Of what a block knows of each document: all that is looked at where nothing is asked of their text. */
+const KNOWN_BYTES = 32;
 /** Origins that are looked for in the filters. */
 const ORIGINS_MAX = 32;
 
@@ -79,11 +81,11 @@ export class CandidateSearch {
     return count;
   }
 
-  /** Numbers of the documents of a block that are meant, each asked where need be. */
-  meantIn(plan: SearchPlan, block: Block, reader: BlockReader): number[] {
+  /** Numbers of the documents of a block that are meant, each asked where need be; up to this row. */
+  meantIn(plan: SearchPlan, block: Block, reader: BlockReader, rowMax = Infinity): number[] {
     const meant: number[] = [];
-    for (const { at, isExact } of this.#in(plan, block, reader))
-      if (isExact || plan.isMeant(parsed(reader.text(at)))) meant.push(at);
+    for (const { at, row, isExact } of this.#in(plan, block, reader))
+      if (row <= rowMax && (isExact || plan.isMeant(parsed(reader.text(at))))) meant.push(at);
     return meant;
   }
 
@@ -106,7 +108,7 @@ export class CandidateSearch {
       lookedAt += FILTER_BYTES;
       if (!this.#mayHold(plan, block)) continue;
       lookedAt += block.bytes;
-      if (this.#cache.read(block, (reader) => this.meantIn(plan, block, reader).length > 0) === true)
+      if (this.#cache.read(block, (reader) => this.meantIn(plan, block, reader, rowMax).length > 0) === true)
         return { block, lastId };
     }
     return { block: null, lastId: -1 };
@@ -129,7 +131,7 @@ export class CandidateSearch {
     this.#cache.read(block, (reader) => {
       for (const candidate of this.#in(plan, block, reader)) kept.add(candidate);
     });
-    return FILTER_BYTES + block.bytes;
+    return FILTER_BYTES + (plan.where.kind === 'all' ? block.documents * KNOWN_BYTES : block.bytes);
   }
 
   #mayHold(plan: SearchPlan, block: Block): boolean {

@@ -47,6 +47,9 @@ export interface ErasedRows {
   readonly next: EraseCursor | null;
 }
 
+/** Given back to the disk with each step of a conversion: about what it makes free. */
+const CONVERTED_PAGES = 500;
+
 interface Writing {
   readonly documents: DocumentWrites;
   readonly names: SourceNames;
@@ -74,12 +77,22 @@ export class DocumentDatabase {
 
   /** All of the documents, or none where it throws. */
   write(documents: Documents): WriteResult {
-    const { documents: writes, marks } = this.#writable();
+    const { documents: writes } = this.#writable();
     const prepared = writes.prepare(documents);
     const result = this.#transaction(() => writes.write(prepared));
     this.#requirePresence();
-    this.#merge(marks.newest(), false);
     return result;
+  }
+
+  /** One merge of small blocks, if one is due. Returns whether it was: there may be more. */
+  merge(): boolean {
+    return this.#merge(this.#writable().marks.newest(), false);
+  }
+
+  /** The same before `expire`, which may set a mark: what is small by then is not merged any more. */
+  mergeAll(now: Moment): boolean {
+    const { documents, time, marks } = this.#writable();
+    return marks.isDue(documents.lastRow(), time.at(now)) && this.#merge(marks.newest(), true);
   }
 
   /** The first of what the query finds: at most its `limit`, and `bytesMax` of more than one. */
@@ -99,7 +112,6 @@ export class DocumentDatabase {
     const passedMs = time.at(now);
     const last = documents.lastRow();
     const isDue = marks.isDue(last, passedMs);
-    if (isDue) while (this.#merge(marks.newest(), true));
     // What ends by age was not erased: nothing has to be overwritten.
     this.#database.exec('PRAGMA secure_delete = OFF');
     try {
@@ -125,7 +137,9 @@ export class DocumentDatabase {
     const { documents, marks } = this.#writable();
     if (!documents.hasOldRows) return false;
     this.#requirePresence();
-    return this.#transaction(() => documents.convert((row) => marks.at(row)));
+    const isMore = this.#transaction(() => documents.convert((row) => marks.at(row)));
+    guarded(() => this.#database.exec(`PRAGMA incremental_vacuum(${CONVERTED_PAGES})`));
+    return isMore;
   }
 
   /**
@@ -140,7 +154,9 @@ export class DocumentDatabase {
     const { block, lastId } = guarded(() => this.#reader.nextHolding(query, cursor.block, cursor.row));
     const next = { ...cursor, block: lastId };
     if (block === null) return { erased: 0, next: lastId < 0 ? null : next };
-    const erased = this.#transaction(() => documents.erase(block, () => this.#reader.meantIn(query, block)));
+    const erased = this.#transaction(() =>
+      documents.erase(block, () => this.#reader.meantIn(query, block, cursor.row)),
+    );
     return { erased, next };
   }
 
@@ -163,17 +179,13 @@ export class DocumentDatabase {
     };
   }
 
-  /** One merge, if there is one to be done. What it fails at is tried again: nothing depends on it. */
   #merge(afterRow: number, all: boolean): boolean {
     const { documents } = this.#writable();
-    try {
-      const blocks = documents.toMerge(afterRow, all);
-      if (blocks === null) return false;
-      this.#transaction(() => documents.merge(blocks));
-      return true;
-    } catch {
-      return false;
-    }
+    const blocks = guarded(() => documents.toMerge(afterRow, all));
+    if (blocks === null) return false;
+    this.#requirePresence();
+    this.#transaction(() => documents.merge(blocks));
+    return true;
   }
 
   /** What was written to a file that has no name any more is gone when this process ends: the queue must keep it. */

@@ -10,7 +10,7 @@ import { nameOf, type NameRun, runsOf } from './blocks/document-ids.ts';
 import type { BlockDocument } from './blocks/encode-block.ts';
 import { DocumentNames } from './tables/document-names.ts';
 import { indexedFields, type IndexedFields } from './indexed-fields.ts';
-import { OldRows, withoutNewline } from './old-rows.ts';
+import { OldRows, onOneLine } from './old-rows.ts';
 import { withNamesAsAttributes } from './names-as-attributes.ts';
 import type { SourceNames } from './source-names.ts';
 
@@ -67,7 +67,7 @@ export class DocumentWrites {
     this.#sourceNames = sourceNames;
     this.#names = new DocumentNames(database);
     this.#blocks = new BlockFile(database);
-    this.#cache = new BlockCache(this.#blocks, tell);
+    this.#cache = new BlockCache(this.#blocks, { keptBytes: 0, tell });
     this.#oldRows = new OldRows(database);
     this.#lastRow = database.prepare("SELECT value FROM counters WHERE name = 'row'");
     this.#addRows = database.prepare("UPDATE counters SET value = value + ? WHERE name = 'row' RETURNING value");
@@ -90,12 +90,12 @@ export class DocumentWrites {
     const refused: { item: number; reason: string }[] = [];
     const taken: Prepared[] = [];
     for (const [item, id] of ids.entries()) {
-      const text = withoutNewline(body.toString('utf8', bounds[item * 2], bounds[item * 2 + 1]));
+      const text = body.toString('utf8', bounds[item * 2], bounds[item * 2 + 1]);
       const fields = indexedFields(text);
       if (typeof fields === 'string') {
         statuses[item] = 400;
         refused.push({ item, reason: fields });
-      } else taken.push({ item, id, stream: streamNames[streams[item] ?? 0] ?? '', text, fields });
+      } else taken.push({ item, id, stream: streamNames[streams[item] ?? 0] ?? '', text: onOneLine(text), fields });
     }
     return { taken, statuses, refused };
   }
@@ -175,10 +175,7 @@ export class DocumentWrites {
   /** The next rows of an older store become a block. Returns whether there are more. */
   convert(markAt: (row: number) => number | null): boolean {
     const first = this.#oldRows.firstRow();
-    if (first === null) {
-      this.#oldRows.dropTables();
-      return false;
-    }
+    if (first === null) return this.#oldRows.dropTables();
     const limit = { documents: BLOCK_DOCUMENTS, bytes: BLOCK_BYTES, row: markAt(first) ?? Number.MAX_SAFE_INTEGER };
     const documents = this.#oldRows.oldest(limit);
     for (const run of runsOf(documents.map(({ id }) => nameOf(id)))) this.#names.take(run);

@@ -31,14 +31,11 @@ export class EmbeddedEraser implements StoreEraser {
   }
 
   async *erase(query: EraseQuery, signal?: AbortSignal): AsyncGenerator<EraseStep, void, void> {
-    // What comes meanwhile is not followed for ever.
-    let left = await this.count(query);
-    for (let after: EraseCursor | null = null; left > 0;) {
+    for (let after: EraseCursor | null = null; ;) {
       signal?.throwIfAborted();
       const { erased, next } = await this.#store.erase({ query: whole(query), after });
       if (next === null) break;
       after = next;
-      left -= erased;
       if (erased > 0) yield { erased, refused: NONE };
     }
     await this.#store.checkpoint();

@@ -21,6 +21,13 @@ export interface Row {
 const ROW = `SELECT d.rowid AS rowid, d.id AS id, o.stream AS stream, CAST(d.time AS TEXT) AS time,
   d.sequence AS sequence, d.source AS source FROM documents d JOIN origins o ON o.rowid = d.origin WHERE d.rowid = ?`;
 
+/** What the full-text index is made of, and how many rows of it go at once: about 2 MiB. */
+const INDEX_TABLES = [
+  { table: 'words_data', key: 'id', rows: 500 },
+  { table: 'words_idx', key: 'segid, term', rows: 20_000 },
+  { table: 'words_docsize', key: 'id', rows: 20_000 },
+] as const;
+
 export class OldRows {
   readonly #database: DatabaseSync;
   /** They never come again. */
@@ -111,7 +118,7 @@ export class OldRows {
         sequence: Number(found['sequence']),
         ingestedMs: Number(found['ingested']),
         created: found['created'] === null ? null : (found['created'] as bigint),
-        text: withoutNewline(source),
+        text: onOneLine(source),
       });
     }
     return documents;
@@ -123,10 +130,26 @@ export class OldRows {
     for (const { row } of documents) remove.run(row);
   }
 
-  /** When none is left: the tables too. In the transaction of whoever calls. */
-  dropTables(): void {
+  /**
+   * When none is left: the tables too. The index is as large as the documents were, so it goes bit by bit. Returns
+   * whether there is more of it. In the transaction of whoever calls.
+   */
+  dropTables(): boolean {
     this.#has = null;
+    // SQLite takes no change to tables of an index; this one is never read again.
+    this.#database.enableDefensive(false);
+    try {
+      for (const { table, key, rows } of INDEX_TABLES) {
+        if (!hasTable(this.#database, table)) continue;
+        const some = `SELECT ${key} FROM ${table} LIMIT ${rows}`;
+        const { changes } = this.#database.prepare(`DELETE FROM ${table} WHERE (${key}) IN (${some})`).run();
+        if (changes > 0) return true;
+      }
+    } finally {
+      this.#database.enableDefensive(true);
+    }
     this.#database.exec('DROP TABLE documents; DROP TABLE IF EXISTS words');
+    return false;
   }
 
   #prepared(sql: string): StatementSync {
@@ -150,9 +173,10 @@ export class OldRows {
   }
 }
 
-/** As blocks take it; what it says is the same. */
-export function withoutNewline(json: string): string {
-  return json.includes('\n') ? JSON.stringify(parseExactJson(json)) : json;
+/** As blocks take it, on one line from its first brace to its last; what it says is the same. `json` is an object. */
+export function onOneLine(json: string): string {
+  const text = json.startsWith('{') && json.endsWith('}') ? json : json.trim();
+  return text.includes('\n') ? JSON.stringify(parseExactJson(text)) : text;
 }
 
 const whereOf = (conditions: readonly string[]): string => `WHERE ${conditions.join(' AND ')}`;

@@ -27,7 +27,9 @@ export interface RowPage {
 
 /** Documents that a page may ask, of those that may be meant. */
 const KEPT_MIN = 500;
-const KEPT_MAX = 1_000_000;
+const KEPT_MAX = 20_000;
+/** Of blocks that are kept decoded, which takes some times as much. */
+const CACHED_BYTES = 8 * 1024 * 1024;
 /** Of a page, what is asked: whoever writes in the same thread waits, and nobody can interrupt it. */
 const SCANNED_BYTES_MAX = 32 * 1024 * 1024;
 const NOTHING: Candidates = { kept: [], seenTo: null, isCut: false };
@@ -90,10 +92,12 @@ export class PageReader {
     });
   }
 
-  /** Numbers of the documents of the block that the query means; in a transaction. */
-  meantIn(query: StoreQuery, block: Block): number[] {
+  /** Numbers of the documents of the block that the query means, up to this row; in a transaction. */
+  meantIn(query: StoreQuery, block: Block, rowMax: number): number[] {
     const reading = this.#reader();
-    return reading?.cache.read(block, (reader) => reading.search.meantIn(this.#plan(query), block, reader)) ?? [];
+    return (
+      reading?.cache.read(block, (reader) => reading.search.meantIn(this.#plan(query), block, reader, rowMax)) ?? []
+    );
   }
 
   #read(plan: SearchPlan, { kept, seenTo, isCut }: Candidates, limit: number, bytesMax: number): RowPage {
@@ -150,7 +154,7 @@ export class PageReader {
   #reader(): Reading | null {
     if (this.#reading === null && versionOf(this.#database) >= BLOCKS_VERSION) {
       const file = new BlockFile(this.#database);
-      const cache = new BlockCache(file, this.#tell);
+      const cache = new BlockCache(file, { keptBytes: CACHED_BYTES, tell: this.#tell });
       this.#reading = { cache, search: new CandidateSearch(this.#database, file, cache) };
     }
     return this.#reading;

@@ -14,6 +14,8 @@ export interface StoreThread {
   count(query: StoreQuery): number;
   erase(start: EraseStart): ErasedRows;
   convert(argument: null): boolean;
+  merge(argument: null): boolean;
+  mergeAll(now: Moment): boolean;
   checkpoint(argument: null): void;
   ping(argument: null): null;
 }
@@ -28,6 +30,8 @@ serveWorker<DatabaseOptions, StoreThread>((options, notify) => {
       count: (query) => database.count(query),
       erase: (start) => database.erase(start),
       convert: () => database.convert(),
+      merge: () => database.merge(),
+      mergeAll: (now) => database.mergeAll(now),
       checkpoint: () => database.checkpoint(),
       ping: () => null,
     },

@@ -1,4 +1,4 @@
-// The store without other software: SQLite and its full-text index FTS5, in a worker thread, under `<data.dir>/store`.
+// The store without other software: compressed blocks in SQLite, in a worker thread, under `<data.dir>/store`.
 //
 // Guarantees: as database.ts says (what `bulk` resolved is on the disk); a document is found as soon as `bulk`
 // resolves; documents that were written longer ago than the retention are deleted in small steps between the writes,
@@ -19,6 +19,7 @@ import type {
   StoredDocument,
   StoredPage,
   StoreQuery,
+  StoreUpkeep,
 } from '../store.ts';
 import type { DatabaseOptions, ErasedRows, EraseStart } from './database.ts';
 import type { Documents, WriteResult } from './document-writes.ts';
@@ -41,6 +42,12 @@ const EXPIRE_EVERY_MS = 30_000;
 const EXPIRE_STEP = 1000;
 
 const NAMES_MAX = 10_000;
+
+const UPKEEP: Readonly<Record<StoreUpkeep, string>> = {
+  merge: 'merge blocks',
+  expire: 'delete old documents',
+  convert: 'convert documents of an earlier version',
+};
 
 const CREATED: BulkOutcome = Object.freeze({ status: 201 });
 const CONFLICT: BulkOutcome = Object.freeze({
@@ -68,8 +75,12 @@ export class EmbeddedStore implements Store {
   readonly #options: EmbeddedStoreOptions;
   #nextExpiry: Disposable | null = null;
   #expiring: Promise<unknown> = Promise.resolve();
+  #merging: Promise<unknown> | null = null;
   #closed = false;
   #unnamed: (documents: number) => void = () => undefined;
+  #failed: (work: StoreUpkeep) => void = () => undefined;
+  /** What failed the last time. */
+  readonly #failing = new Set<StoreUpkeep>();
 
   constructor(worker: WorkerThread<StoreThread>, options: EmbeddedStoreOptions) {
     this.#worker = worker;
@@ -96,11 +107,16 @@ export class EmbeddedStore implements Store {
     const documents = documentsOf(request);
     const result = await this.#ask(this.#worker.call('write', documents, [documents.body.buffer]));
     if (result.unnamed > 0) this.#unnamed(result.unnamed);
+    this.#merging ??= this.#merge();
     return outcomesOf(result);
   }
 
   watchUnnamed(unnamed: (documents: number) => void): void {
     this.#unnamed = unnamed;
+  }
+
+  watchUpkeep(failed: (work: StoreUpkeep) => void): void {
+    this.#failed = failed;
   }
 
   pages(query: StoreQuery, signal?: AbortSignal): AsyncGenerator<StoredPage, void, void> {
@@ -154,6 +170,7 @@ export class EmbeddedStore implements Store {
     this.#closed = true;
     this.#nextExpiry?.[Symbol.dispose]();
     await this.#expiring;
+    await this.#merging;
     await this.#worker[Symbol.asyncDispose]();
   }
 
@@ -169,22 +186,37 @@ export class EmbeddedStore implements Store {
 
   #planExpiry(ms: number): void {
     this.#nextExpiry = this.#options.clock.timer(ms, () => {
-      // A step that fails (a full disk) is tried again with the next.
-      this.#expiring = this.#expire()
-        .catch(() => undefined)
-        .then(() => this.#closed || this.#planExpiry(EXPIRE_EVERY_MS));
+      this.#expiring = this.#tidy().then(() => this.#closed || this.#planExpiry(EXPIRE_EVERY_MS));
     });
   }
 
-  async #expire(): Promise<void> {
+  async #tidy(): Promise<void> {
     const { clock } = this.#options;
-    for (;;) {
-      const now = { epochMs: clock.epochMs(), monotonicMs: clock.monotonicMs() };
-      const deleted = await this.#worker.call('expire', { now, limit: EXPIRE_STEP });
-      if (this.#closed || deleted === 0) break;
+    const now = () => ({ epochMs: clock.epochMs(), monotonicMs: clock.monotonicMs() });
+    await this.#keepUp('merge', () => this.#worker.call('mergeAll', now()));
+    await this.#keepUp('expire', async () => {
+      return (await this.#worker.call('expire', { now: now(), limit: EXPIRE_STEP })) > 0;
+    });
+    await this.#keepUp('convert', () => this.#worker.call('convert', null));
+  }
+
+  async #merge(): Promise<void> {
+    await this.#keepUp('merge', () => this.#worker.call('merge', null));
+    this.#merging = null;
+  }
+
+  /** Work that nobody waits for, a step at a time, so that bulk requests come between. What fails is tried again. */
+  async #keepUp(work: StoreUpkeep, step: () => Promise<boolean>): Promise<void> {
+    try {
+      while (!this.#closed && (await step()));
+      this.#failing.delete(work);
+    } catch (error) {
+      if (this.#closed) return;
+      this.#failed(work);
+      if (this.#failing.has(work)) return;
+      this.#failing.add(work);
+      this.#options.warn?.(`Cannot ${UPKEEP[work]} of the embedded store: ${reasonOf(error)}; it is tried again`);
     }
-    // A step at a time, so that bulk requests come between.
-    while (!this.#closed && (await this.#worker.call('convert', null)));
   }
 }
 

@@ -160,11 +160,33 @@ function aroundOf(
     const message = owner && messages.get(owner);
     if (message === undefined || message.charCodeAt(0) !== 0x22) return null;
     const text = inside(message);
-    const at = token.lastIndexOf(text);
+    const at = placeIn(token, text);
     if (at < 0) return null;
     around.push(token.slice(0, at), token.slice(at + text.length));
   }
   return { form: { form: 'around' }, bytes: Buffer.from(around.join('\n')) };
+}
+
+/** Longer ones are not looked for. */
+const AROUND_MAX = 64 * 1024;
+const ANCHOR = 32;
+const PLACES_MAX = 8;
+
+/**
+ * Where the text is in the token; -1 where it is not, or is not soon found. The engine's own search would take the
+ * product of both lengths for what senders choose to be alike.
+ */
+function placeIn(token: string, text: string): number {
+  if (token.length > AROUND_MAX) return -1;
+  // Most end with it.
+  const last = token.length - 1 - text.length;
+  if (last >= 0 && token.startsWith(text, last)) return last;
+  const anchor = text.slice(0, ANCHOR);
+  for (let tries = 0, at = token.indexOf(anchor); tries < PLACES_MAX && at >= 0; tries++) {
+    if (token.startsWith(text, at)) return at;
+    at = token.indexOf(anchor, at + 1);
+  }
+  return -1;
 }
 
 /** A JSON string without its quotes. */

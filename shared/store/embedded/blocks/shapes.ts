@@ -7,7 +7,7 @@
 //   paths    @timestamp       log.level          attributes.n
 //   values   "2026…"          "info"             [1,2]
 //
-// A list is one value. What cannot be taken apart (a path twice, a key of ours with a dot in it, objects that are too
+// A list is one value. What cannot be taken apart (a key twice, a key of ours with a dot in it, objects that are too
 // deep) is one value as a whole, which has no path.
 
 export interface Shape {
@@ -31,6 +31,7 @@ export function shapeOf(text: string): Shape {
   const pieces: string[] = [];
   const paths: string[] = [];
   const prefixes: string[] = [];
+  const seen = new Set<string>();
   let prefix = '';
   let at = spaceEnd(text, 0) + 1;
   let taken = 0;
@@ -50,6 +51,8 @@ export function shapeOf(text: string): Shape {
       const key = keyOf(text.slice(at, keyEnd));
       if (key.includes('.') && !FREE_KEYS.test(prefix)) return WHOLE;
       const path = prefix + key;
+      // Of a key that is there twice, the last one counts.
+      if (seen.size === seen.add(path).size) return WHOLE;
       at = spaceEnd(text, spaceEnd(text, keyEnd) + 1);
       if (text[at] === '{') {
         if (prefixes.length >= DEPTH_MAX) return WHOLE;
@@ -66,7 +69,7 @@ export function shapeOf(text: string): Shape {
     }
   }
   pieces.push(text.slice(taken));
-  return new Set(paths).size === paths.length ? { pieces, paths } : WHOLE;
+  return { pieces, paths };
 }
 
 /** The values of a text of this shape, or null where it has another. `text` is JSON, without a newline. */

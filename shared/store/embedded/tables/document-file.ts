@@ -2,8 +2,8 @@
 //
 //   blocks, parts     documents, some thousand in a block (block-file.ts)
 //   names             which names are taken (document-names.ts)
-//   origins           the combinations of data stream, container, service, pod and tag that documents come from, and how
-//                     many there are of each (source-names.ts)
+//   origins           the combinations of data stream, container, service, pod and tag that documents come from, and
+//                     how many there are of each (source-names.ts)
 //   counters          `row`: the number that was given to the last document
 //   documents, words  before version 4: a row and a full-text posting for each document (old-rows.ts)
 
@@ -90,8 +90,8 @@ function makeTables(database: DatabaseSync): void {
 }
 
 /**
- * Into the new table, with the row numbers that documents have: a column of a key cannot be added. The documents stay as
- * they are; database.ts turns them into blocks.
+ * Into the new table, with the row numbers that documents have: a column of a key cannot be added. The documents stay
+ * as they are; database.ts turns them into blocks.
  */
 function copyOrigins(database: DatabaseSync): void {
   const columns = new Set(

@@ -190,3 +190,24 @@ it('has the words of every text in its filter, and few others', () => {
   for (let i = 0; i < 10_000; i++) if (mayHold(filter, hashOfWord(`other${i}`))) wrong += 1;
   assert(wrong < 300, `${wrong} of 10,000`);
 });
+
+it('takes time that is linear in lines which repeat themselves, wherever their message is', () => {
+  const run = 'a'.repeat(2_000_000);
+  const message = `${run}b`;
+  for (const original of [
+    `{"message":"${message}","x":"${run}${run}"}`,
+    `${run}${run}${message}`,
+    run,
+    `${message}${run}`,
+  ]) {
+    const text = JSON.stringify({ event: { original }, message });
+    const known = { time: 1n, sequence: 0, ingestedMs: 0, created: null, id: 'x', row: 1, origin: 1 };
+    const { head, beside } = encodeBlock([{ ...known, text }]);
+    assert.equal(new BlockReader(head, (n) => beside.get(n) ?? new Uint8Array()).text(0), text);
+  }
+});
+
+it('takes no text apart that has a key twice', () => {
+  for (const text of ['{"a":{"b":1},"a":{"c":2}}', '{"a":{"b":1},"a":2}', '{"a":2,"a":{"b":1}}', '{"a":1,"a":1}'])
+    assert.deepEqual(shapeOf(text).paths, [null], text);
+});
