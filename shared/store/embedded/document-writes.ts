@@ -8,6 +8,7 @@ import { type Block, BLOCK_COLUMNS, BlockFile, blockOf } from './tables/block-fi
 import { BLOCK_BYTES, BLOCK_DOCUMENTS, blocksToMerge } from './tables/block-merge.ts';
 import { nameOf, type NameRun, runsOf } from './blocks/document-ids.ts';
 import type { BlockDocument } from './blocks/encode-block.ts';
+import { timeGroups } from './blocks/time-groups.ts';
 import { DocumentNames } from './tables/document-names.ts';
 import { indexedFields, type IndexedFields } from './indexed-fields.ts';
 import { OldRows, onOneLine } from './old-rows.ts';
@@ -35,6 +36,9 @@ export interface WriteResult {
 
 /** What one step deletes at most, and one block more: no write is done meanwhile. */
 const STEP_BYTES = 16 * 1024 * 1024;
+
+/** Blocks that one bulk request makes because of its times. */
+const TIME_GROUPS_MAX = 8;
 
 interface Prepared {
   readonly item: number;
@@ -114,7 +118,7 @@ export class DocumentWrites {
       return { id, row, origin: nowhere, time, sequence, ingestedMs, created, text: withNamesAsAttributes(text) };
     });
     this.#sourceNames.count(changes(documents, 1));
-    for (const piece of piecesOf(documents)) this.#blocks.insert(piece);
+    this.#insert(documents);
     return { statuses, refused, unnamed };
   }
 
@@ -179,9 +183,14 @@ export class DocumentWrites {
     const limit = { documents: BLOCK_DOCUMENTS, bytes: BLOCK_BYTES, row: markAt(first) ?? Number.MAX_SAFE_INTEGER };
     const documents = this.#oldRows.oldest(limit);
     for (const run of runsOf(documents.map(({ id }) => nameOf(id)))) this.#names.take(run);
-    for (const piece of piecesOf(documents)) this.#blocks.insert(piece);
+    this.#insert(documents);
     this.#oldRows.remove(documents);
     return true;
+  }
+
+  #insert(documents: readonly BlockDocument[]): void {
+    const groups = timeGroups(documents, ({ time }) => ({ min: time, max: time }), TIME_GROUPS_MAX);
+    for (const group of groups) for (const piece of piecesOf(group)) this.#blocks.insert(piece);
   }
 
   /** Those that are not there yet; the others are answered. Their names are taken. */

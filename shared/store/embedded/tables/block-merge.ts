@@ -4,10 +4,12 @@
 //   up to 31 documents    64 of them become one
 //   up to 511             16 of them become one, or as soon as they have 2,048 documents
 //
-// Blocks on either side of an age mark (age-marks.ts) are never merged: they end by age at different times. When a mark
-// is made, what is small before it is merged, however little it is.
+// Only what is near in time is merged (time-groups.ts), unless there is too much of it. Blocks on either side of an age
+// mark (age-marks.ts) are never merged: they end by age at different times. Before a mark is made, what is small is
+// merged, however little it is.
 
 import type { DatabaseSync } from 'node:sqlite';
+import { timeGroups } from '../blocks/time-groups.ts';
 import { type Block, BLOCK_COLUMNS, blockOf, DamagedBlock } from './block-file.ts';
 
 /** What a block has at most: one document may have more bytes. */
@@ -18,6 +20,8 @@ const SMALL = 'b.documents < 512 AND b.bytes < 2097152';
 const TINY_DOCUMENTS = 32;
 const TINY_COUNT = 64;
 const SMALL_COUNT = 16;
+/** Small blocks that may stay for being far from each other in time. */
+const APART_MAX = 512;
 
 export const SMALL_BLOCKS_INDEX = `
   CREATE INDEX IF NOT EXISTS blocks_small ON blocks (row_max) WHERE ${SMALL.replaceAll('b.', '')};
@@ -42,6 +46,15 @@ export function blocksToMerge(
       if (!(error instanceof DamagedBlock)) throw error;
     }
   }
+  const groups = timeGroups(small, ({ time }) => time);
+  for (const group of groups) {
+    const due = dueOf(group, all);
+    if (due !== null) return due;
+  }
+  return small.length > APART_MAX ? atOnce(groups.flat()) : null;
+}
+
+function dueOf(small: readonly Block[], all: boolean): readonly Block[] | null {
   if (all) return atOnce(small);
   const tiny = small.filter(({ documents }) => documents < TINY_DOCUMENTS);
   if (tiny.length >= TINY_COUNT) return atOnce(tiny);

@@ -73,3 +73,31 @@ it('erases what was there when it began, though more comes, and old and new are 
   assert.equal((await store.search({ ...ALL, text: 'old' })).length, 0);
   assert.equal((await store.search({ ...ALL, text: 'new' })).length, 1180);
 });
+
+it('keeps documents of far times in blocks of their own, also when they are merged', async (t) => {
+  const { store, file } = await opened(t);
+  const start = Date.UTC(2026, 0, 1);
+  for (let batch = 0; batch < 70; batch++) {
+    const timeOf = (i: number): string =>
+      i === 7
+        ? '2099-01-01T00:00:00Z'
+        : i === 8
+          ? '1970-01-01T00:00:01Z'
+          : new Date(start + batch * 1000).toISOString();
+    await store.bulk(
+      bulkRequest(
+        Array.from({ length: 60 }, (_, i) => ({
+          id: testId(batch, i),
+          index: 'logs-sluice-default',
+          document: { '@timestamp': timeOf(i), message: 'line' },
+        })),
+      ),
+    );
+  }
+  const [{ wide, all } = {}] = file
+    .prepare('SELECT coalesce(sum(time_max - time_min > 3600000000000), 0) AS wide, count(*) AS "all" FROM blocks')
+    .all();
+  assert.equal(wide, 0);
+  assert(Number(all) < 60, `${all} blocks`);
+  assert.equal((await store.search(ALL)).length, 70 * 60);
+});
