@@ -6,14 +6,16 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { BlockCache } from './block-cache.ts';
 import { type Block, BLOCK_COLUMNS, BlockFile, blockOf } from './tables/block-file.ts';
 import { BLOCK_BYTES, BLOCK_DOCUMENTS, blocksToMerge } from './tables/block-merge.ts';
-import { nameOf, type NameRun, runsOf } from './blocks/document-ids.ts';
+import { namesOf, type NameRun, runsOf } from './blocks/document-ids.ts';
 import type { BlockDocument } from './blocks/encode-block.ts';
+import { ShapeCache, type TakenApart } from './blocks/shape-cache.ts';
 import { timeGroups } from './blocks/time-groups.ts';
 import { DocumentNames } from './tables/document-names.ts';
 import { indexedFields, type IndexedFields } from './indexed-fields.ts';
 import { OldRows, onOneLine } from './old-rows.ts';
 import { withNamesAsAttributes } from './names-as-attributes.ts';
 import type { SourceNames } from './source-names.ts';
+import { TokenFields } from './token-fields.ts';
 
 export interface Documents {
   /** JSON of all documents, one after another, with anything between. */
@@ -45,6 +47,7 @@ interface Prepared {
   readonly id: string;
   readonly stream: string;
   readonly text: string;
+  readonly apart: TakenApart | undefined;
   readonly fields: IndexedFields;
 }
 
@@ -61,6 +64,8 @@ export class DocumentWrites {
   readonly #blocks: BlockFile;
   readonly #cache: BlockCache;
   readonly #oldRows: OldRows;
+  readonly #shapes = new ShapeCache();
+  readonly #fields = new TokenFields();
   readonly #lastRow: StatementSync;
   readonly #addRows: StatementSync;
   /** Blocks that cannot be read: they are not merged. */
@@ -94,12 +99,17 @@ export class DocumentWrites {
     const refused: { item: number; reason: string }[] = [];
     const taken: Prepared[] = [];
     for (const [item, id] of ids.entries()) {
-      const text = body.toString('utf8', bounds[item * 2], bounds[item * 2 + 1]);
-      const fields = indexedFields(text);
+      const given = body.toString('utf8', bounds[item * 2], bounds[item * 2 + 1]);
+      const isPlain = given.startsWith('{') && given.endsWith('}') && !given.includes('\n');
+      const apart = isPlain ? this.#shapes.take(given) : null;
+      const fields = (apart && this.#fields.of(apart)) ?? indexedFields(given);
       if (typeof fields === 'string') {
         statuses[item] = 400;
         refused.push({ item, reason: fields });
-      } else taken.push({ item, id, stream: streamNames[streams[item] ?? 0] ?? '', text: onOneLine(text), fields });
+        continue;
+      }
+      const text = isPlain ? given : onOneLine(given);
+      taken.push({ item, id, stream: streamNames[streams[item] ?? 0] ?? '', text, apart: apart ?? undefined, fields });
     }
     return { taken, statuses, refused };
   }
@@ -108,11 +118,11 @@ export class DocumentWrites {
     const fresh = this.#fresh(taken, statuses);
     let unnamed = 0;
     let row = Number(this.#addRows.get(fresh.length)?.['value'] ?? 0) - fresh.length;
-    const documents = fresh.map(({ id, stream, text, fields }): BlockDocument => {
+    const documents = fresh.map(({ id, stream, text, apart, fields }): BlockDocument => {
       const origin = this.#sourceNames.find(stream, fields) ?? this.#sourceNames.make(stream, fields);
       const { time, sequence, ingestedMs, created } = fields;
       row += 1;
-      if (origin !== null) return { id, row, origin, time, sequence, ingestedMs, created, text };
+      if (origin !== null) return { id, row, origin, time, sequence, ingestedMs, created, text, apart };
       unnamed += 1;
       const nowhere = this.#sourceNames.rowWithoutNames(stream);
       return { id, row, origin: nowhere, time, sequence, ingestedMs, created, text: withNamesAsAttributes(text) };
@@ -171,7 +181,7 @@ export class DocumentWrites {
     const erased = documents.filter((_, i) => numbers.has(i));
     this.#blocks.remove(block);
     if (erased.length < documents.length) this.#blocks.insert(documents.filter((_, i) => !numbers.has(i)));
-    this.#release(runsOf(erased.map(({ id }) => nameOf(id))));
+    this.#release(runsOf(namesOf(erased.map(({ id }) => id))));
     this.#sourceNames.count(changes(erased, -1));
     return erased.length;
   }
@@ -182,7 +192,7 @@ export class DocumentWrites {
     if (first === null) return this.#oldRows.dropTables();
     const limit = { documents: BLOCK_DOCUMENTS, bytes: BLOCK_BYTES, row: markAt(first) ?? Number.MAX_SAFE_INTEGER };
     const documents = this.#oldRows.oldest(limit);
-    for (const run of runsOf(documents.map(({ id }) => nameOf(id)))) this.#names.take(run);
+    for (const run of runsOf(namesOf(documents.map(({ id }) => id)))) this.#names.take(run);
     this.#insert(documents);
     this.#oldRows.remove(documents);
     return true;
@@ -201,7 +211,7 @@ export class DocumentWrites {
     });
     const fresh: Prepared[] = [];
     let at = 0;
-    for (const run of runsOf(unknown.map(({ id }) => nameOf(id)))) {
+    for (const run of runsOf(namesOf(unknown.map(({ id }) => id)))) {
       const free = this.#names.take(run);
       for (let index = run.first; index <= run.last; index++) {
         const document = unknown[at++];

@@ -97,9 +97,14 @@ function derivedForm(path: string | null, tokens: readonly string[], owners: rea
   const [first = ''] = tokens;
   if (from === undefined) return null;
   const digits = Math.max(0, first.length - INSTANT_LENGTH - 1);
+  let before: Known | undefined;
   const isSo = tokens.every((token, i) => {
     const known = owners[i];
-    return known !== undefined && token === derivedToken(from, digits, known);
+    if (known === undefined) return false;
+    // All of a batch were written at once.
+    if (from === 'ingested' && known.ingestedMs === before?.ingestedMs && token === tokens[i - 1]) return true;
+    before = known;
+    return token === derivedToken(from, digits, known);
   });
   return isSo ? { form: 'derived', from, digits } : null;
 }
@@ -118,24 +123,25 @@ function derivedToken(from: Derived, digits: number, known: Known): string | nul
 }
 
 const NS_PER_SECOND = 1_000_000_000n;
-let lastSecond = -1n;
-let lastText = '';
+const SCALES = Array.from({ length: 10 }, (_, digits) => 10 ** (9 - digits));
+/** The second of the one before, as nanoseconds, and as text. */
+let second = -NS_PER_SECOND;
+let secondEnd = 0n;
+let secondText: string | null = null;
 
 /** Null where it needs more digits. */
 function instantToken(ns: bigint, digits: number): string | null {
   if (ns < 0n || digits > 9) return null;
-  const second = ns / NS_PER_SECOND;
-  // Most are of the second of the one before.
-  if (second !== lastSecond) {
-    const text = textOfSecond(ns);
-    if (text === null) return null;
-    lastText = text;
-    lastSecond = second;
+  if (ns < second || ns >= secondEnd) {
+    second = ns - (ns % NS_PER_SECOND);
+    secondEnd = second + NS_PER_SECOND;
+    secondText = textOfSecond(ns);
   }
-  if (digits === 0) return ns === second * NS_PER_SECOND ? `"${lastText}Z"` : null;
-  const fraction = String(Number(ns - second * NS_PER_SECOND)).padStart(9, '0');
-  for (let i = digits; i < 9; i++) if (fraction.charCodeAt(i) !== 0x30) return null;
-  return `"${lastText}.${fraction.slice(0, digits)}Z"`;
+  if (secondText === null) return null;
+  const fraction = Number(ns - second);
+  if (digits === 0) return fraction === 0 ? `"${secondText}Z"` : null;
+  const scaled = fraction / (SCALES[digits] ?? 1);
+  return Number.isInteger(scaled) ? `"${secondText}.${String(scaled).padStart(digits, '0')}Z"` : null;
 }
 
 /** Null where it has more than four digits for the year, or is no time of JavaScript's. */
@@ -180,10 +186,10 @@ function placeIn(token: string, text: string): number {
   if (token.length > AROUND_MAX) return -1;
   // Most end with it.
   const last = token.length - 1 - text.length;
-  if (last >= 0 && token.startsWith(text, last)) return last;
+  if (last >= 0 && token.slice(last, -1) === text) return last;
   const anchor = text.slice(0, ANCHOR);
   for (let tries = 0, at = token.indexOf(anchor); tries < PLACES_MAX && at >= 0; tries++) {
-    if (token.startsWith(text, at)) return at;
+    if (token.slice(at, at + text.length) === text) return at;
     at = token.indexOf(anchor, at + 1);
   }
   return -1;
@@ -195,7 +201,13 @@ const inside = (token: string): string => token.slice(1, -1);
 function dictionaryOf(tokens: readonly string[]): { readonly form: ColumnForm; readonly bytes: Uint8Array } | null {
   const entries = new Map<string, number>();
   const indexes = new Uint8Array(tokens.length);
-  for (const [i, token] of tokens.entries()) {
+  for (let i = 0; i < tokens.length; i++) {
+    const token = tokens[i] ?? '';
+    // Nearly always as the one before; the map has to hash it.
+    if (i > 0 && token === tokens[i - 1]) {
+      indexes[i] = indexes[i - 1] ?? 0;
+      continue;
+    }
     let index = entries.get(token);
     if (index === undefined) {
       index = entries.size;

@@ -6,6 +6,8 @@ import { decodeColumn, type Known, MESSAGE, type Tokens, tokenAt } from './colum
 import { decodeRuns, idOf, type NameRun } from './document-ids.ts';
 import { type BlockDocument, type Directory, KNOWN, NOT_CREATED } from './encode-block.ts';
 import { decodeIntegers } from './integers.ts';
+import type { TakenApart } from './shape-cache.ts';
+import type { Shape } from './shapes.ts';
 
 const NS_PER_SECOND = 1_000_000_000n;
 type KnownColumns = Readonly<Record<(typeof KNOWN)[number], Float64Array>>;
@@ -24,6 +26,7 @@ export class BlockReader {
   readonly #small: Buffer;
   readonly #beside: (number: number) => Uint8Array;
   readonly #columns = new Map<number, ColumnOf>();
+  readonly #shapes: Shape[] = [];
   #messageColumn: number | null = null;
   #runs: NameRun[] | null = null;
   #runEnds: Int32Array | null = null;
@@ -61,11 +64,13 @@ export class BlockReader {
   }
 
   document(row: number): BlockDocument {
+    const apart = this.#apart(row);
     return {
       id: this.id(row),
       row: this.known.row[row] ?? 0,
       origin: this.known.origin[row] ?? 0,
-      text: this.text(row),
+      text: textOf(apart),
+      apart,
       ...this.#knownOf(row),
     };
   }
@@ -91,14 +96,7 @@ export class BlockReader {
   }
 
   text(row: number): string {
-    const shape = this.#directory.shapes[this.known.shape[row] ?? 0];
-    if (shape === undefined) throw new Error(`a block has no document ${row}`);
-    let text = shape.pieces[0] ?? '';
-    for (const [i, number] of shape.columns.entries()) {
-      const { tokens } = this.column(number);
-      text += tokenAt(tokens, this.#ordinalsOf(number)[row] ?? 0) + (shape.pieces[i + 1] ?? '');
-    }
-    return text;
+    return textOf(this.#apart(row));
   }
 
   timeOf(row: number): bigint {
@@ -109,6 +107,22 @@ export class BlockReader {
     const seconds = this.known.createdSeconds[row] ?? NOT_CREATED;
     if (seconds === NOT_CREATED) return null;
     return BigInt(seconds) * NS_PER_SECOND + BigInt(this.known.createdNanos[row] ?? 0);
+  }
+
+  #apart(row: number): TakenApart {
+    const number = this.known.shape[row] ?? 0;
+    const listed = this.#directory.shapes[number];
+    if (listed === undefined) throw new Error(`a block has no document ${row}`);
+    const shape = (this.#shapes[number] ??= {
+      pieces: listed.pieces,
+      paths: listed.columns.map((each) => this.#path(each)),
+    });
+    const values = listed.columns.map((each) => tokenAt(this.column(each).tokens, this.#ordinalsOf(each)[row] ?? 0));
+    return { shape, values };
+  }
+
+  #path(column: number): string | null {
+    return this.#directory.columns[column]?.path ?? null;
   }
 
   #message(row: number): string {
@@ -174,4 +188,10 @@ export class BlockReader {
     for (const [before, elsewhere] of this.#directory.parts.slice(0, part)) if (elsewhere === null) at += before;
     return this.#small.subarray(at, at + bytes);
   }
+}
+
+function textOf({ shape, values }: TakenApart): string {
+  let text = shape.pieces[0] ?? '';
+  for (let i = 0; i < values.length; i++) text += (values[i] ?? '') + (shape.pieces[i + 1] ?? '');
+  return text;
 }

@@ -31,6 +31,48 @@ const HEX = /^([0-9a-f]{32})-(0|[1-9]\d{0,9})$/;
 const LETTERS_OF_INDEXED = 27;
 const LETTERS_BY_POSITION = 30;
 
+/** Names in their order. Those of a batch share its key. */
+export function namesOf(ids: readonly string[]): DocumentName[] {
+  const names: DocumentName[] = [];
+  let before: { readonly id: string; readonly name: DocumentName } | null = null;
+  for (const id of ids) {
+    const name: DocumentName = (before && sameBatch(id, before.id, before.name)) ?? nameOf(id);
+    before = { id, name };
+    names.push(name);
+  }
+  return names;
+}
+
+/** Letters before the first one that has bits of the index. */
+const KEY_LETTERS = 21;
+const SIX_BITS = new Map(
+  [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'].map((letter, value) => [
+    letter.charCodeAt(0),
+    value,
+  ]),
+);
+const BITS = Int8Array.from({ length: 0x80 }, (_, code) => SIX_BITS.get(code) ?? -1);
+
+/** The name of `id`, which differs from another one only by its index; null where that cannot be told at once. */
+function sameBatch(id: string, other: string, { key }: DocumentName): DocumentName | null {
+  if (id.length !== LETTERS_OF_INDEXED || other.length !== LETTERS_OF_INDEXED || key.length !== IDENTITY_BYTES)
+    return null;
+  if (typeof key === 'string' || id.slice(0, KEY_LETTERS) !== other.slice(0, KEY_LETTERS)) return null;
+  const first = bitsAt(id, KEY_LETTERS);
+  const last = bitsAt(id, LETTERS_OF_INDEXED - 1);
+  // Two bits of the key before, and two behind the index that are not used.
+  if (first < 0 || first >> 4 !== bitsAt(other, KEY_LETTERS) >> 4 || last < 0 || (last & 3) !== 0) return null;
+  let index = first & 0x0f;
+  for (let i = KEY_LETTERS + 1; i < LETTERS_OF_INDEXED - 1; i++) {
+    const bits = bitsAt(id, i);
+    if (bits < 0) return null;
+    index = index * 64 + bits;
+  }
+  return { key, index: index * 16 + (last >> 2) };
+}
+
+const bitsAt = (id: string, at: number): number => BITS[id.charCodeAt(at)] ?? -1;
+
 export function nameOf(id: string): DocumentName {
   if (id.length === LETTERS_OF_INDEXED || id.length === LETTERS_BY_POSITION) {
     const bytes = Buffer.from(id, 'base64url');
@@ -59,7 +101,8 @@ export function idOf({ key, index }: DocumentName): string {
 }
 
 function isSameKey(a: BatchKey, b: BatchKey): boolean {
-  if (typeof a === 'string' || typeof b === 'string') return a === b;
+  if (a === b) return true;
+  if (typeof a === 'string' || typeof b === 'string') return false;
   return a.length === b.length && Buffer.compare(a, b) === 0;
 }
 

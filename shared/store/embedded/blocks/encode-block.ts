@@ -10,9 +10,10 @@
 
 import { zstdCompressSync, constants } from 'node:zlib';
 import { type ColumnForm, encodeColumn, type Known, MESSAGE, WORDLESS } from './column.ts';
-import { encodeRuns, nameOf, runsOf } from './document-ids.ts';
+import { encodeRuns, namesOf, runsOf } from './document-ids.ts';
 import { encodeIntegers } from './integers.ts';
-import { type Shape, shapeOf, valuesOfShape, WHOLE } from './shapes.ts';
+import { ShapeCache, type TakenApart, textOfShape } from './shape-cache.ts';
+import { type Shape, WHOLE } from './shapes.ts';
 import { visitLeaves } from './tokens.ts';
 import { addWords, HashSet, hashOfOrigin, makeFilter } from './word-filter.ts';
 
@@ -24,6 +25,8 @@ export interface BlockDocument extends Known {
   readonly origin: number;
   /** A JSON object without a newline. */
   readonly text: string;
+  /** The same, where it was done already. */
+  readonly apart?: TakenApart | undefined;
 }
 
 export interface Directory {
@@ -61,8 +64,6 @@ const LARGE_BYTES = 8192;
 const FILTERED_MIN = 64;
 const SHAPES_MAX = 128;
 const COLUMNS_MAX = 400;
-/** Shapes that are tried before a document is taken apart anew. */
-const TRIED = 4;
 const NS_PER_SECOND = 1_000_000_000n;
 export const NOT_CREATED = -1;
 
@@ -76,7 +77,10 @@ export function encodeBlock(documents: readonly BlockDocument[]): EncodedBlock {
   const book = new ShapeBook();
   const shapes = documents.map((document) => book.add(document));
   const hashes = documents.length < FILTERED_MIN ? null : new HashSet();
-  const parts: Uint8Array[] = [knownPart(documents, shapes), encodeRuns(runsOf(documents.map(({ id }) => nameOf(id))))];
+  const parts: Uint8Array[] = [
+    knownPart(documents, shapes),
+    encodeRuns(runsOf(namesOf(documents.map(({ id }) => id)))),
+  ];
   const columns: Directory['columns'][number][] = [];
   for (const column of book.columns) {
     const { path, tokens } = column;
@@ -140,22 +144,26 @@ function knownPart(documents: readonly BlockDocument[], shapes: readonly number[
 class ShapeBook {
   readonly shapes: { readonly pieces: readonly string[]; readonly columns: readonly number[] }[] = [];
   readonly columns: Column[] = [];
-  readonly #known: { readonly shape: Shape; readonly columns: readonly Column[]; readonly number: number }[] = [];
+  readonly #columnsOf: (readonly Column[])[] = [];
+  readonly #numbers = new Map<Shape, number>();
   readonly #byText = new Map<string, number>();
   readonly #byPath = new Map<string | null, number>();
-  /** Numbers of those that came last. */
-  #recent: number[] = [];
+  readonly #cache = new ShapeCache();
 
   /** Number of the shape. */
   add(document: BlockDocument): number {
-    const { number, values } = this.#taken(document.text);
-    const columns = this.#known[number]?.columns ?? [];
-    for (const [i, column] of columns.entries()) {
-      column.tokens.push(values[i] ?? '');
-      column.owners.push(document);
+    const { shape, values } = document.apart ?? this.#cache.take(document.text) ?? wholeOf(document);
+    const number = this.#numberOf(shape);
+    if (number === undefined) return this.#add(document, this.#numberOf(WHOLE) ?? this.#make(WHOLE), [document.text]);
+    return this.#add(document, number, values);
+  }
+
+  #add(document: BlockDocument, number: number, values: readonly string[]): number {
+    const columns = this.#columnsOf[number] ?? [];
+    for (let i = 0; i < columns.length; i++) {
+      columns[i]?.tokens.push(values[i] ?? '');
+      columns[i]?.owners.push(document);
     }
-    if (this.#recent[0] !== number)
-      this.#recent = [number, ...this.#recent.filter((other) => other !== number)].slice(0, TRIED);
     return number;
   }
 
@@ -165,24 +173,13 @@ class ShapeBook {
     return new Map(column?.owners.map((owner, i) => [owner, column.tokens[i] ?? '']));
   }
 
-  #taken(text: string): { readonly number: number; readonly values: readonly string[] } {
-    for (const number of this.#recent) {
-      const shape = this.#known[number]?.shape;
-      const values = shape === undefined || shape.paths[0] === null ? null : valuesOfShape(text, shape);
-      if (values !== null) return { number, values };
-    }
-    const shape = shapeOf(text);
-    const number = this.#numberOf(shape) ?? this.#numberOf(WHOLE) ?? this.#make(WHOLE);
-    const values = valuesOfShape(text, this.#known[number]?.shape ?? WHOLE);
-    // A text that its own shape does not fit would be lost.
-    if (values === null) throw new Error('a document has its own shape');
-    return { number, values };
-  }
-
   /** Undefined where there may be no more. The whole document is a shape that is always taken. */
   #numberOf(shape: Shape): number | undefined {
-    const known = this.#byText.get(textOf(shape));
-    if (known !== undefined) return known;
+    const number = this.#numbers.get(shape) ?? this.#byText.get(textOfShape(shape));
+    if (number !== undefined) {
+      this.#numbers.set(shape, number);
+      return number;
+    }
     const unknown = shape.paths.filter((path) => !this.#byPath.has(path)).length;
     if (this.shapes.length >= SHAPES_MAX || this.columns.length + unknown > COLUMNS_MAX) return undefined;
     return this.#make(shape);
@@ -192,8 +189,9 @@ class ShapeBook {
     const number = this.shapes.length;
     const columns = shape.paths.map((path) => this.#column(path));
     this.shapes.push({ pieces: shape.pieces, columns });
-    this.#known.push({ shape, columns: columns.flatMap((column) => this.columns[column] ?? []), number });
-    this.#byText.set(textOf(shape), number);
+    this.#columnsOf.push(columns.flatMap((column) => this.columns[column] ?? []));
+    this.#numbers.set(shape, number);
+    this.#byText.set(textOfShape(shape), number);
     return number;
   }
 
@@ -205,5 +203,4 @@ class ShapeBook {
   }
 }
 
-/** No piece has a newline. */
-const textOf = ({ pieces }: Shape): string => pieces.join('\n');
+const wholeOf = ({ text }: BlockDocument): TakenApart => ({ shape: WHOLE, values: [text] });

@@ -23,7 +23,7 @@ const DEPTH_MAX = 20;
 const PATHS_MAX = 300;
 /** Where senders choose keys. Elsewhere one with a dot would look like two, which mean another field. */
 const FREE_KEYS = /^(?:attributes|kubernetes\.(?:labels|annotations))\./;
-const LITERAL = /[^,\]}\s]+/y;
+const LITERAL = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null/y;
 const SPACE = /\s*/y;
 
 /** `text` is a JSON object, without a newline. */
@@ -72,39 +72,55 @@ export function shapeOf(text: string): Shape {
   return { pieces, paths };
 }
 
-/** The values of a text of this shape, or null where it has another. `text` is JSON, without a newline. */
+/**
+ * The values of a text of this shape, or null where it has another. Where the strings of the text are right, and it has no
+ * newline, each is a value of JSON.
+ */
 export function valuesOfShape(text: string, { pieces, paths }: Shape): string[] | null {
   if (paths[0] === null) return [text];
   const values: string[] = [];
   let at = 0;
-  for (const [i, piece] of pieces.entries()) {
-    if (!text.startsWith(piece, at)) return null;
+  for (let i = 0; i < pieces.length; i++) {
+    const piece = pieces[i] ?? '';
+    // Not `startsWith`: that compares letter by letter.
+    if (text.slice(at, at + piece.length) !== piece) return null;
     at += piece.length;
     if (i === pieces.length - 1) break;
     const end = valueEnd(text, at);
     if (end < 0) return null;
-    values.push(text.slice(at, end));
+    const value = text.slice(at, end);
+    if (value.charCodeAt(0) === 0x5b && !isJson(value)) return null;
+    values.push(value);
     at = end;
   }
   return at === text.length ? values : null;
 }
 
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Where the value that begins here ends; -1 where it is an object. */
 function valueEnd(text: string, at: number): number {
-  const first = text[at];
-  if (first === '"') return stringEnd(text, at);
-  if (first === '[') return listEnd(text, at);
-  if (first === '{') return -1;
+  const first = text.charCodeAt(at);
+  if (first === 0x22) return stringEnd(text, at);
+  if (first === 0x5b) return listEnd(text, at);
+  if (first === 0x7b) return -1;
   LITERAL.lastIndex = at;
   return LITERAL.test(text) ? LITERAL.lastIndex : -1;
 }
 
 /** Behind the quote that closes the string; -1 where there is none. */
 function stringEnd(text: string, at: number): number {
-  if (text[at] !== '"') return -1;
+  if (text.charCodeAt(at) !== 0x22) return -1;
   for (let quote = text.indexOf('"', at + 1); quote >= 0; quote = text.indexOf('"', quote + 1)) {
     let slash = quote - 1;
-    while (text[slash] === '\\') slash--;
+    while (text.charCodeAt(slash) === 0x5c) slash--;
     if ((quote - slash) % 2 === 1) return quote + 1;
   }
   return -1;

@@ -49,9 +49,9 @@ export class HashSet {
     if (++this.#count * 2 > this.#table.length) this.#grow();
   }
 
-  *[Symbol.iterator](): Generator<number, void, void> {
-    if (this.#hasZero) yield 0;
-    for (const hash of this.#table) if (hash !== 0) yield hash;
+  each(visit: (hash: number) => void): void {
+    if (this.#hasZero) visit(0);
+    for (const hash of this.#table) if (hash !== 0) visit(hash);
   }
 
   #grow(): void {
@@ -86,24 +86,24 @@ export function addWords(text: string, hashes: HashSet): void {
 
 export function makeFilter(hashes: HashSet): Uint8Array {
   const bits = new Uint8Array(Math.max(8, Math.ceil((hashes.size * BITS_PER_WORD) / 8)));
-  for (const hash of hashes) {
-    for (let probe = 0; probe < PROBES; probe++) {
-      const bit = bitOf(hash, probe, bits.length);
+  const count = bits.length * 8;
+  hashes.each((hash) => {
+    const step = stepOf(hash, count);
+    for (let probe = 0, bit = hash % count; probe < PROBES; probe++, bit = (bit + step) % count)
       bits[bit >>> 3] = (bits[bit >>> 3] ?? 0) | (1 << (bit & 7));
-    }
-  }
+  });
   return bits;
 }
 
 export function mayHold(filter: Uint8Array, hash: number): boolean {
-  for (let probe = 0; probe < PROBES; probe++) {
-    const bit = bitOf(hash, probe, filter.length);
+  const count = filter.length * 8;
+  const step = stepOf(hash, count);
+  for (let probe = 0, bit = hash % count; probe < PROBES; probe++, bit = (bit + step) % count)
     if (((filter[bit >>> 3] ?? 0) & (1 << (bit & 7))) === 0) return false;
-  }
   return true;
 }
 
-function bitOf(hash: number, probe: number, bytes: number): number {
-  const step = (Math.imul(hash ^ (hash >>> 15), 0x85ebca6b) | 1) >>> 0;
-  return (hash + probe * step) % (bytes * 8);
+/** How far the bits of a hash are from each other. */
+function stepOf(hash: number, bits: number): number {
+  return ((Math.imul(hash ^ (hash >>> 15), 0x85ebca6b) | 1) >>> 0) % bits;
 }

@@ -143,6 +143,15 @@ export function blockOf(row: Record<string, unknown>): Block {
 }
 
 function spansOf(documents: readonly BlockDocument[]): Span[] {
+  const numbersOf = (value: (document: BlockDocument) => number): Span => {
+    let [min, max] = [Infinity, -Infinity];
+    for (const document of documents) {
+      const one = value(document);
+      if (one < min) min = one;
+      if (one > max) max = one;
+    }
+    return { min: BigInt(min), max: BigInt(max) };
+  };
   const spanOf = (value: (document: BlockDocument) => bigint): Span => {
     let [min, max] = [2n ** 63n - 1n, -(2n ** 63n)];
     for (const document of documents) {
@@ -153,11 +162,11 @@ function spansOf(documents: readonly BlockDocument[]): Span[] {
     return { min, max };
   };
   return [
-    spanOf(({ row }) => BigInt(row)),
+    numbersOf(({ row }) => row),
     spanOf(({ time }) => time),
-    spanOf(({ sequence }) => BigInt(sequence)),
+    numbersOf(({ sequence }) => sequence),
     spanOf(({ created, time }) => created ?? time),
-    spanOf(({ ingestedMs }) => BigInt(ingestedMs)),
+    numbersOf(({ ingestedMs }) => ingestedMs),
   ];
 }
 

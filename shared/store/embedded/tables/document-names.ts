@@ -20,7 +20,7 @@ interface Range {
 }
 
 export class DocumentNames {
-  readonly #statements: Readonly<Record<'before' | 'insert' | 'extend' | 'remove', StatementSync>>;
+  readonly #statements: Readonly<Record<'before' | 'insert' | 'insertFirst' | 'extend' | 'remove', StatementSync>>;
 
   constructor(database: DatabaseSync) {
     this.#statements = {
@@ -28,6 +28,7 @@ export class DocumentNames {
         'SELECT first, last FROM names WHERE batch = ? AND first <= ? ORDER BY first DESC LIMIT 1',
       ),
       insert: database.prepare('INSERT INTO names VALUES (?, ?, ?)'),
+      insertFirst: database.prepare('INSERT INTO names VALUES (?, ?, ?) ON CONFLICT DO NOTHING'),
       extend: database.prepare('UPDATE names SET last = ? WHERE batch = ? AND first = ?'),
       remove: database.prepare('DELETE FROM names WHERE batch = ? AND first = ?'),
     };
@@ -35,6 +36,8 @@ export class DocumentNames {
 
   /** Takes those of the run that are free, and returns them. */
   take({ key, first, last }: NameRun): Range[] {
+    // A range that has the first index begins there.
+    if (last === 0) return this.#statements.insertFirst.run(key, 0, 0).changes === 0 ? [] : [{ first, last }];
     const free: Range[] = [];
     for (let end = last; end >= first;) {
       const before = this.#before(key, end);
