@@ -7,13 +7,13 @@
 
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { SluiceError } from '#shared/errors.ts';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { AgeMarks } from '#shared/sqlite/age-marks.ts';
-import { type Presence, watchDatabase } from '#shared/sqlite/database.ts';
+import { isDamaged, type Presence, watchDatabase } from '#shared/sqlite/database.ts';
 import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
 import { FILE, guarded, openFile } from './tables/document-file.ts';
-import { type Documents, DocumentWrites, type WriteResult } from './document-writes.ts';
+import { type Documents, DocumentWrites, type EndedBlock, type WriteResult } from './document-writes.ts';
 import { PageReader, type RowPage } from './page-reader.ts';
 import { SourceNames, type SourceNamesOptions } from './source-names.ts';
 
@@ -49,6 +49,10 @@ export interface ErasedRows {
 
 /** Given back to the disk with each step of a conversion: about what it makes free. */
 const CONVERTED_PAGES = 500;
+const EXPIRED_PAGES = 2000;
+
+/** Of the file, what may be free without being given back: one in so many pages. */
+const FREE_SHARE = 4;
 
 interface Writing {
   readonly documents: DocumentWrites;
@@ -65,6 +69,7 @@ export class DocumentDatabase {
   readonly #presence: () => Presence;
   readonly #file: string;
   readonly #tell: (message: string) => void;
+  #toldOfSpace = false;
 
   constructor(options: DatabaseOptions) {
     this.#database = openFile(options);
@@ -115,16 +120,51 @@ export class DocumentDatabase {
     // What ends by age was not erased: nothing has to be overwritten.
     this.#database.exec('PRAGMA secure_delete = OFF');
     try {
-      const deleted = this.#transaction(() => {
+      const rows = this.#transaction(() => {
         if (isDue) marks.note(last, passedMs);
         if (time.isToBeKept) time.keep();
-        return documents.expire(marks.expired(passedMs), limit);
+        return documents.expireOldRows(marks.expired(passedMs), limit);
       });
-      if (deleted > 0) guarded(() => this.#database.exec('PRAGMA incremental_vacuum(2000)'));
+      const deleted = rows + this.#remove(guarded(() => documents.ended(marks.expired(passedMs), limit - rows)));
+      if (deleted > 0 || this.#hasMuchFree()) this.#giveBack(EXPIRED_PAGES);
       return deleted;
     } finally {
       this.#database.exec('PRAGMA secure_delete = ON');
     }
+  }
+
+  /** Returns how many documents they had. What cannot be deleted for a damaged page costs itself only. */
+  #remove(ended: readonly EndedBlock[]): number {
+    const { documents } = this.#writable();
+    if (ended.length === 0) return 0;
+    try {
+      this.#transaction(() => {
+        for (const block of ended) documents.remove(block, { keepParts: false });
+      });
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      const [only] = ended;
+      if (ended.length > 1 || only === undefined) return ended.reduce((sum, block) => sum + this.#remove([block]), 0);
+      this.#transaction(() => documents.remove(only, { keepParts: true }));
+      this.#tell(`Cannot give back the space of block ${only.id} of the embedded store: ${reasonOf(error)}`);
+    }
+    return ended.reduce((sum, block) => sum + block.documents, 0);
+  }
+
+  /** A damaged page cannot be moved: what is free is used again all the same. */
+  #giveBack(pages: number): void {
+    try {
+      guarded(() => this.#database.exec(`PRAGMA incremental_vacuum(${pages})`));
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      if (!this.#toldOfSpace) this.#tell(`Cannot give back space of the embedded store: ${reasonOf(error)}`);
+      this.#toldOfSpace = true;
+    }
+  }
+
+  #hasMuchFree(): boolean {
+    const numberOf = (pragma: string): number => Number(this.#database.prepare(`PRAGMA ${pragma}`).get()?.[pragma]);
+    return numberOf('freelist_count') * FREE_SHARE > numberOf('page_count');
   }
 
   /** How many documents there are of the query. */
@@ -138,7 +178,7 @@ export class DocumentDatabase {
     if (!documents.hasOldRows) return false;
     this.#requirePresence();
     const isMore = this.#transaction(() => documents.convert((row) => marks.at(row)));
-    guarded(() => this.#database.exec(`PRAGMA incremental_vacuum(${CONVERTED_PAGES})`));
+    this.#giveBack(CONVERTED_PAGES);
     return isMore;
   }
 
@@ -154,10 +194,8 @@ export class DocumentDatabase {
     const { block, lastId } = guarded(() => this.#reader.nextHolding(query, cursor.block, cursor.row));
     const next = { ...cursor, block: lastId };
     if (block === null) return { erased: 0, next: lastId < 0 ? null : next };
-    const erased = this.#transaction(() =>
-      documents.erase(block, () => this.#reader.meantIn(query, block, cursor.row)),
-    );
-    return { erased, next };
+    const erasure = documents.readToErase(block, this.#reader.meantIn(query, block, cursor.row));
+    return { erased: erasure === null ? 0 : this.#transaction(() => documents.erase(erasure)), next };
   }
 
   /** Works the log of changes into the file: what was erased is in neither. Another reader may be in the way. */
@@ -184,7 +222,16 @@ export class DocumentDatabase {
     const blocks = guarded(() => documents.toMerge(afterRow, all));
     if (blocks === null) return false;
     this.#requirePresence();
-    this.#transaction(() => documents.merge(blocks));
+    const merge = guarded(() => documents.readToMerge(blocks));
+    // Those that are damaged are not asked for again.
+    if (merge === null) return true;
+    try {
+      this.#transaction(() => documents.merge(merge));
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      documents.spare(blocks);
+      this.#tell(`Cannot merge some blocks of the embedded store: ${reasonOf(error)}; they stay as they are`);
+    }
     return true;
   }
 

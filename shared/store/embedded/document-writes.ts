@@ -10,6 +10,7 @@ import { namesOf, type NameRun, runsOf } from './blocks/document-ids.ts';
 import type { BlockDocument } from './blocks/encode-block.ts';
 import { ShapeCache, type TakenApart } from './blocks/shape-cache.ts';
 import { timeGroups } from './blocks/time-groups.ts';
+import { changes, countsOf, piecesOf } from './document-pieces.ts';
 import { DocumentNames } from './tables/document-names.ts';
 import { indexedFields, type IndexedFields } from './indexed-fields.ts';
 import { OldRows, onOneLine } from './old-rows.ts';
@@ -51,6 +52,24 @@ interface Prepared {
   readonly fields: IndexedFields;
 }
 
+interface Merge {
+  readonly blocks: readonly Block[];
+  readonly documents: readonly BlockDocument[];
+}
+
+export interface EndedBlock {
+  readonly id: number;
+  readonly documents: number;
+  readonly runs: readonly NameRun[];
+  readonly counts: ReadonlyMap<number, number>;
+}
+
+interface Erasure {
+  readonly block: Block;
+  readonly erased: readonly BlockDocument[];
+  readonly left: readonly BlockDocument[];
+}
+
 interface PreparedDocuments {
   readonly taken: readonly Prepared[];
   readonly statuses: Uint16Array;
@@ -77,7 +96,7 @@ export class DocumentWrites {
     this.#names = new DocumentNames(database);
     this.#blocks = new BlockFile(database);
     this.#cache = new BlockCache(this.#blocks, { keptBytes: 0, tell });
-    this.#oldRows = new OldRows(database);
+    this.#oldRows = new OldRows(database, tell);
     this.#lastRow = database.prepare("SELECT value FROM counters WHERE name = 'row'");
     this.#addRows = database.prepare("UPDATE counters SET value = value + ? WHERE name = 'row' RETURNING value");
   }
@@ -136,51 +155,84 @@ export class DocumentWrites {
     return blocksToMerge(this.#database, { afterRow, all, spared: this.#spared });
   }
 
-  merge(blocks: readonly Block[]): void {
-    const documents: BlockDocument[] = [];
+  /** Before the transaction, which a damaged page of the file would spoil. Null: there is nothing to merge. */
+  readToMerge(blocks: readonly Block[]): Merge | null {
     const merged: Block[] = [];
+    const documents: BlockDocument[] = [];
     for (const block of blocks) {
-      // Another process may have been first.
-      if (!this.#isThere(block)) continue;
       const read = this.#documentsOf(block);
       if (read === null) continue;
       documents.push(...read);
       merged.push(block);
     }
-    if (merged.length < 2) return;
-    for (const block of merged) this.#blocks.remove(block);
-    this.#blocks.insert(documents.toSorted((a, b) => a.row - b.row));
+    return merged.length < 2 ? null : { blocks: merged, documents: documents.toSorted((a, b) => a.row - b.row) };
   }
 
-  /** Documents of blocks, and of rows, up to this number: about `limit`, and so many bytes. Returns how many. */
-  expire(rowMax: number, limit: number): number {
-    if (rowMax < 0) return 0;
-    let deleted = this.#expireOldRows(rowMax, limit);
-    let bytes = 0;
+  merge({ blocks, documents }: Merge): void {
+    // Another process may have been first. What is in a block never changes.
+    if (!blocks.every((block) => this.#isThere(block))) return;
+    for (const block of blocks) this.#blocks.remove(block);
+    this.#blocks.insert(documents);
+  }
+
+  /** They are not merged any more. */
+  spare(blocks: readonly Block[]): void {
+    for (const { id } of blocks) this.#spared.add(id);
+  }
+
+  /** Rows of an older store up to this number: at most `limit`, and so many bytes. Returns how many. */
+  expireOldRows(rowMax: number, limit: number): number {
+    if (rowMax < 0 || !this.#oldRows.areThere) return 0;
+    const documents = this.#oldRows.oldest({ documents: limit, bytes: STEP_BYTES, row: rowMax });
+    this.#oldRows.remove(documents);
+    this.#sourceNames.count(changes(documents, -1));
+    return documents.length;
+  }
+
+  /** Blocks whose documents are all up to this number: about `limit` of them, and so many bytes. */
+  ended(rowMax: number, limit: number): readonly EndedBlock[] {
+    const ended: EndedBlock[] = [];
+    let [documents, bytes] = [0, 0];
     const statement = this.#database.prepare(
       `SELECT ${BLOCK_COLUMNS} FROM blocks b WHERE b.row_max <= ? ORDER BY b.row_max LIMIT ?`,
     );
     statement.setReadBigInts(true);
-    for (const row of statement.all(rowMax, limit)) {
-      if (deleted >= limit || bytes > STEP_BYTES) break;
-      deleted += Number(row['documents']);
+    for (const row of statement.all(rowMax, Math.max(limit, 0))) {
+      if (documents >= limit || bytes > STEP_BYTES) break;
+      documents += Number(row['documents']);
       bytes += Number(row['bytes']);
-      const block = this.#cache.confined(Number(row['id']), () => blockOf(row));
-      if (block !== null) this.#forget(block);
-      this.#blocks.remove({ id: Number(row['id']) });
+      const id = Number(row['id']);
+      const block = this.#cache.confined(id, () => blockOf(row));
+      // Of a damaged block, its names and the counts of its origins stay.
+      const read = block && this.#cache.read(block, (reader) => ({ runs: reader.runs(), counts: countsOf(reader) }));
+      ended.push({ id, documents: Number(row['documents']), ...(read ?? { runs: [], counts: new Map() }) });
     }
-    return deleted;
+    return ended;
   }
 
-  /** `doomed`: numbers of its documents. Returns how many were erased. */
-  erase(block: Block, doomed: () => readonly number[]): number {
+  remove({ id, runs, counts }: EndedBlock, options: { readonly keepParts: boolean }): void {
+    this.#sourceNames.count(counts);
+    this.#release(runs);
+    this.#blocks.remove({ id }, options);
+  }
+
+  /** Before the transaction. `doomed`: numbers of its documents. Null where there is nothing to erase. */
+  readToErase(block: Block, doomed: readonly number[]): Erasure | null {
+    const documents = doomed.length === 0 ? null : this.#documentsOf(block);
+    if (documents === null) return null;
+    const numbers = new Set(doomed);
+    return {
+      block,
+      erased: documents.filter((_, i) => numbers.has(i)),
+      left: documents.filter((_, i) => !numbers.has(i)),
+    };
+  }
+
+  /** Returns how many were erased. */
+  erase({ block, erased, left }: Erasure): number {
     if (!this.#isThere(block)) return 0;
-    const numbers = new Set(doomed());
-    const documents = numbers.size === 0 ? null : this.#documentsOf(block);
-    if (documents === null) return 0;
-    const erased = documents.filter((_, i) => numbers.has(i));
     this.#blocks.remove(block);
-    if (erased.length < documents.length) this.#blocks.insert(documents.filter((_, i) => !numbers.has(i)));
+    if (left.length > 0) this.#blocks.insert(left);
     this.#release(runsOf(namesOf(erased.map(({ id }) => id))));
     this.#sourceNames.count(changes(erased, -1));
     return erased.length;
@@ -224,25 +276,6 @@ export class DocumentWrites {
     return fresh;
   }
 
-  #expireOldRows(rowMax: number, limit: number): number {
-    if (!this.#oldRows.areThere) return 0;
-    const documents = this.#oldRows.oldest({ documents: limit, bytes: STEP_BYTES, row: rowMax });
-    this.#oldRows.remove(documents);
-    this.#sourceNames.count(changes(documents, -1));
-    return documents.length;
-  }
-
-  /** The names and the origins of all of its documents. Of a damaged block, what can be read of them. */
-  #forget(block: Block): void {
-    this.#cache.read(block, (reader) => {
-      const counts = new Map<number, number>();
-      for (const origin of reader.known.origin) counts.set(origin, (counts.get(origin) ?? 0) - 1);
-      const runs = reader.runs();
-      this.#sourceNames.count(counts);
-      this.#release(runs);
-    });
-  }
-
   #release(runs: readonly NameRun[]): void {
     for (const run of runs) this.#names.release(run);
   }
@@ -259,26 +292,4 @@ export class DocumentWrites {
   #isThere({ id }: Block): boolean {
     return this.#database.prepare('SELECT 1 FROM blocks WHERE id = ?').get(id) !== undefined;
   }
-}
-
-/** Of as many documents, and bytes, as a block takes. */
-function* piecesOf(documents: readonly BlockDocument[]): Generator<BlockDocument[], void, void> {
-  let piece: BlockDocument[] = [];
-  let bytes = 0;
-  for (const document of documents) {
-    if (piece.length > 0 && (piece.length >= BLOCK_DOCUMENTS || bytes + document.text.length > BLOCK_BYTES)) {
-      yield piece;
-      piece = [];
-      bytes = 0;
-    }
-    piece.push(document);
-    bytes += document.text.length;
-  }
-  if (piece.length > 0) yield piece;
-}
-
-function changes(documents: readonly BlockDocument[], each: 1 | -1): Map<number, number> {
-  const counts = new Map<number, number>();
-  for (const { origin } of documents) counts.set(origin, (counts.get(origin) ?? 0) + each);
-  return counts;
 }

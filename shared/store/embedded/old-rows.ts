@@ -4,6 +4,7 @@
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { parseExactJson } from '../exact-json.ts';
+import { clampInstant, formatInstant } from '../instant.ts';
 import type { Document } from '../query/document-values.ts';
 import type { BlockDocument } from './blocks/encode-block.ts';
 import type { Candidate } from './candidates.ts';
@@ -32,10 +33,13 @@ export class OldRows {
   readonly #database: DatabaseSync;
   /** They never come again. */
   #areGone = false;
+  readonly #tell: (message: string) => void;
   #has: StatementSync | null = null;
 
-  constructor(database: DatabaseSync) {
+  /** `tell`: that a document is damaged; for whoever converts them. */
+  constructor(database: DatabaseSync, tell: (message: string) => void = () => undefined) {
     this.#database = database;
+    this.#tell = tell;
   }
 
   get areThere(): boolean {
@@ -118,7 +122,7 @@ export class OldRows {
         sequence: Number(found['sequence']),
         ingestedMs: Number(found['ingested']),
         created: found['created'] === null ? null : (found['created'] as bigint),
-        text: onOneLine(source),
+        text: this.#checked(String(found['id']), source, found['time'] as bigint),
       });
     }
     return documents;
@@ -150,6 +154,18 @@ export class OldRows {
     }
     this.#database.exec('DROP TABLE documents; DROP TABLE IF EXISTS words');
     return false;
+  }
+
+  /** What is no document any more becomes the message of one. */
+  #checked(id: string, source: string, time: bigint): string {
+    try {
+      const document = parseExactJson(source);
+      if (typeof document === 'object' && document !== null && !Array.isArray(document)) return onOneLine(source);
+    } catch {
+      // Below.
+    }
+    this.#tell(`The document ${id} of the embedded store is damaged; what is left of it is kept as its message`);
+    return JSON.stringify({ '@timestamp': formatInstant(clampInstant(time)), message: source });
   }
 
   #prepared(sql: string): StatementSync {

@@ -4,6 +4,7 @@
 // Guarantees: all is of the same moment of the database, also where another process writes to it.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { isDamaged } from '#shared/sqlite/database.ts';
 import { parseExactJson } from '../exact-json.ts';
 import type { Document } from '../query/document-values.ts';
 import type { StoreQuery } from '../store.ts';
@@ -146,7 +147,16 @@ export class PageReader {
     try {
       return work();
     } finally {
-      if (this.#database.isTransaction) this.#database.exec('COMMIT');
+      this.#end();
+    }
+  }
+
+  /** There is nothing to commit, and after a damaged page SQLite would not. */
+  #end(): void {
+    try {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
     }
   }
 

@@ -96,11 +96,11 @@ export class BlockFile {
     for (const [n, data] of beside) write(HEAD + n, data);
   }
 
-  /** In the transaction of whoever calls. */
-  remove({ id }: Pick<Block, 'id'>): void {
+  /** In the transaction of whoever calls. `keepParts`: where they cannot be deleted. Nobody looks for them any more. */
+  remove({ id }: Pick<Block, 'id'>, { keepParts = false } = {}): void {
     const { removeBlock, removeParts } = (this.#writing ??= writing(this.#database));
     removeBlock.run(id);
-    removeParts.run(id * PARTS_MAX, (id + 1) * PARTS_MAX);
+    if (!keepParts) removeParts.run(id * PARTS_MAX, (id + 1) * PARTS_MAX);
   }
 
   /** Throws DamagedBlock, also later when a part is read. */
