@@ -22,7 +22,7 @@ export interface Guards {
 
 export function guardsOf(edge: Edge): Guards {
   const { config, clock, telemetry, intake } = edge;
-  const all = new ConnectionTotal(connectionsWithin(openFilesMax()));
+  const all = new ConnectionTotal(connectionsWithin(openFilesMax(), (config['collect.files'] ?? []).length > 0));
   const heldMax = Math.min(REFUSED_HELD_MAX, Math.ceil(all.max * REFUSED_HELD_SHARE));
   const pace = new RefusalPace({ clock, heldMax, unreadyReason: () => intake.unreadyReason });
   const rates = connectionRates(config, { clock, throttled: (address) => telemetry.addressThrottled(address) });

@@ -20,7 +20,7 @@ import { ReadingGate } from './accept/gate/reading-gate.ts';
 import { FairSlots } from './accept/turns/fair-slots.ts';
 import { forwardTurn } from './accept/forward/frame-turns.ts';
 import { type Admission, type Admit, loadAdmission } from './admit/admission.ts';
-import { frameFilesWithin, openFilesMax } from './admit/connection-limit.ts';
+import { collectedFilesWithin, frameFilesWithin, openFilesMax } from './admit/connection-limit.ts';
 import { INPUT_LISTENERS, admittedExposures } from './admit/exposure.ts';
 import { type TlsContext, tlsContext } from './admit/tls.ts';
 import { openTokenFile } from './admit/token-file.ts';
@@ -193,6 +193,7 @@ function collectFiles(
     importsFailed: (error) => log.warn('imports_unavailable', { reason: reasonOf(error) }),
     host: config['collect.host'] ?? hostname(),
     watches: config['collect.watch'],
+    openFilesMax: collectedFilesWithin(openFilesMax()),
     dataDir: config['data.dir'],
     intake,
     room: intake.roomFor('files'),

@@ -6,10 +6,10 @@ import { systemClock } from '#shared/clock.ts';
 import { boundBufferGarbageFromNowOn } from '#shared/memory/buffer-garbage.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
+import { messageLine } from './output/message-line.ts';
 import type { Command } from './process/command.ts';
 import { extractStartedBy } from './process/parent-processes.ts';
 import { withInheritedSockets } from './process/socket-activation.ts';
-import { harmless } from '#shared/harmless.ts';
 import { stopSignal } from './process/stop-signal.ts';
 import { VERSION } from './process/version.ts';
 import type { WorkerChannel } from './process/worker-channel.ts';
@@ -106,7 +106,7 @@ export async function runCommandLine(argv: string[]): Promise<number> {
     if (isBrokenPipe(error)) return 0;
     const known = error instanceof SluiceError ? error : usageError(error);
     const lines = known ? known.message.split('\n') : [unexpected(error)];
-    for (const line of lines) process.stderr.write(`sluice: ${harmless(line)}\n`);
+    for (const line of lines) process.stderr.write(messageLine(line));
     return known ? known.kind.exit : 1;
   }
 }

@@ -65,12 +65,20 @@ export class NetworkSet {
   }
 }
 
-/** A list that holds more of the addresses of a family than this share does not tell anybody from anybody. */
-const NEARLY_ALL = 1 / 16;
+/** A list that holds more than one in so many of the addresses of a family does not tell anybody from anybody. */
+const NEARLY_ALL = 16n;
+const ALL: Readonly<Record<Network['family'], Range>> = {
+  ipv4: { start: 0n, end: 1n << 32n },
+  ipv6: { start: 0n, end: 1n << 128n },
+};
+/** 2000::/4, from which nearly every public address of IPv6 was ever given out. */
+const GLOBAL_UNICAST: Range = { start: 0x2n << 124n, end: 0x3n << 124n };
 
 /** Whether the networks together hold so many addresses, of IPv4 or of IPv6, that they keep nobody out. */
 export function holdsNearlyAll(networks: readonly Network[]): boolean {
-  return (['ipv4', 'ipv6'] as const).some((family) => shareHeld(networks, family) > NEARLY_ALL);
+  const holds = (family: Network['family'], all: Range): boolean =>
+    heldWithin(networks, family, all) * NEARLY_ALL > all.end - all.start;
+  return holds('ipv4', ALL.ipv4) || holds('ipv6', ALL.ipv6) || holds('ipv6', GLOBAL_UNICAST);
 }
 
 interface Range {
@@ -82,22 +90,21 @@ interface Range {
 /** Of the IPv6 network in which IPv4 addresses are mapped, ::ffff:0:0/96: whoever names it names them. */
 const MAPPED: Range = { start: 0xffff_0000_0000n, end: 0x1_0000_0000_0000n };
 
-/** Share of the family's addresses that the networks hold, each address counted once. */
-function shareHeld(networks: readonly Network[], family: Network['family']): number {
-  const bits = family === 'ipv4' ? 32 : 128;
+/** How many of the family's addresses within `all` the networks hold, each address counted once. */
+function heldWithin(networks: readonly Network[], family: Network['family'], all: Range): bigint {
   const ranges = networks
     .map((network) => rangeIn(network, family))
     .filter((range) => range !== null)
     .sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
   let held = 0n;
-  let next = 0n;
+  let next = all.start;
   for (const { start, end } of ranges) {
     const from = start > next ? start : next;
-    if (end > from) held += end - from;
-    if (end > next) next = end;
+    const to = end < all.end ? end : all.end;
+    if (to > from) held += to - from;
+    if (to > next) next = to;
   }
-  // A share in thousandths is exact enough, and a number.
-  return Number((held * 1000n) >> BigInt(bits)) / 1000;
+  return held;
 }
 
 /** The addresses of a family that the network holds; null where it holds none. */

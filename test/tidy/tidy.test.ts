@@ -33,6 +33,13 @@ test('sizes, circles and folders are within their limits, or on the list', (t) =
   none(compare(measure(tree), readExceptions()));
 });
 
+test('messages for standard error are made harmless at one place', () => {
+  const writes = /[`']sluice: (?!Cannot start)/;
+  const writers = [...tree.values()].filter(({ lines }) => lines.some((line) => writes.test(line)));
+  const paths = writers.map(({ path }) => path).filter((path) => path.startsWith('services/'));
+  assert.deepEqual(paths, ['services/sluice/output/message-line.ts']);
+});
+
 test('every test file asserts something', () => none(testsWithoutAssertion(tree)));
 
 test('every file is needed', () => {

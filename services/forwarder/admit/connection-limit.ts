@@ -14,6 +14,9 @@ const RESERVED_SHARE = 0.25;
 const RESERVED_MIN = 128;
 /** Less than a third of what is reserved, however few may be open. */
 const FRAME_FILES_SHARE = 1 / 16;
+/** Of all, where files are collected: they come out of what connections have. */
+const COLLECTED_FILES_SHARE = 0.25;
+const COLLECTED_FILES_MAX = 10_000;
 /** Where the system does not tell. */
 const OPEN_FILES_BELIEVED = 1024;
 const OPEN_FILES_LINE = /^Max open files\s+(\d+|unlimited)/m;
@@ -91,8 +94,14 @@ export class ConnectionLimit {
 }
 
 /** Connections that a process with so many open files may take. */
-export function connectionsWithin(openFilesMax: number): number {
-  return Math.max(1, openFilesMax - Math.max(RESERVED_MIN, Math.ceil(openFilesMax * RESERVED_SHARE)));
+export function connectionsWithin(openFilesMax: number, collects: boolean): number {
+  const reserved = Math.max(RESERVED_MIN, Math.ceil(openFilesMax * RESERVED_SHARE));
+  return Math.max(1, openFilesMax - reserved - (collects ? collectedFilesWithin(openFilesMax) : 0));
+}
+
+/** Files that are collected and may be open at once, beside those connections. */
+export function collectedFilesWithin(openFilesMax: number): number {
+  return Math.max(1, Math.min(COLLECTED_FILES_MAX, Math.floor(openFilesMax * COLLECTED_FILES_SHARE)));
 }
 
 /** Frames that may be in files at once, out of what the process keeps for itself. */

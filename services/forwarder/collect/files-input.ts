@@ -22,6 +22,8 @@ export interface FilesInputOptions {
   readonly dataDir: string;
   readonly intake: Intake;
   readonly room: Room;
+  /** Of this process, for files that are followed. */
+  readonly openFilesMax: number;
   readonly clock: Clock;
   readonly newTelemetry: (figures: () => FileFigures) => FileTelemetry;
 }
@@ -29,11 +31,13 @@ export interface FilesInputOptions {
 const TICK_MS = 1000;
 /** So that a folder that is full of new names is walked once for many of them. */
 const SOON_MS = 50;
+/** Walks that something asks for take no more than one part in so many: whoever renames a file asks for one. */
+const SOON_RATIO = 4;
 /** Walks over all files take no more than one part in so many of the time. */
 const PAUSE_RATIO = 20;
 const WALK_EACH_MS = 1000;
 
-const NO_FIGURES: FileFigures = { open: 0, unreadBytes: 0, unreadBytesMax: 0, unreadSeconds: 0 };
+const NO_FIGURES: FileFigures = { open: 0, waiting: 0, unreadBytes: 0, unreadBytesMax: 0, unreadSeconds: 0 };
 
 export class FilesInput {
   readonly #options: FilesInputOptions;
@@ -116,7 +120,7 @@ export class FilesInput {
       if (isFull && fullMs === Number.NEGATIVE_INFINITY) this.#telemetry.started(collector.followed.count);
       const tookMs = clock.monotonicMs() - beganMs;
       if (isFull) fullMs = beganMs + Math.max(WALK_EACH_MS, PAUSE_RATIO * tookMs);
-      await this.#pause(Math.max(SOON_MS, tookMs));
+      await this.#pause(Math.max(SOON_MS, SOON_RATIO * tookMs));
       this.#tick(collector);
       while (!signal.aborted && !this.#isWalkWanted && clock.monotonicMs() < fullMs) {
         await this.#pause(Math.min(TICK_MS, fullMs - clock.monotonicMs()));

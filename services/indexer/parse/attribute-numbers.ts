@@ -6,8 +6,9 @@
 // A text that looks like a number of JSON counts as one: many senders know nothing but texts. Reads the JSON that was
 // just written, so it need not know where its values come from. Linear in that and in what it writes.
 //
-// Guarantees: an event is never refused for this list. Where it would become too large, the rest of the numbers are
-// left out: they can be found, not compared.
+// Guarantees: an event is never refused for this list, and the list is in proportion to the attributes: each number
+// repeats its whole key, so a few kilobytes of long keys over many numbers would else become a megabyte. Beyond that,
+// the rest of the numbers are left out: they can be found, not compared.
 
 import { NUMBER_LENGTH_MAX, numberIn } from '#shared/store/query/number-order.ts';
 import { fragment, type JsonBuffer } from '../json/json-buffer.ts';
@@ -16,6 +17,10 @@ const START = fragment('"attribute_numbers":[');
 const NUL = fragment('\\u0000');
 /** Of the list. */
 const BYTES_MAX = 1024 * 1024;
+/** Of the list, for each byte of the attributes: an array of small integers under a short key takes 6. */
+const BYTES_PER_BYTE_MAX = 8;
+/** Of the list, however few the attributes are. */
+const BYTES_FREE = 4096;
 /** For what comes behind it in the document. */
 const REST_BYTES = 16 * 1024;
 /** Objects and arrays in each other: the transcoder writes no more than 20. */
@@ -39,7 +44,7 @@ export class AttributeNumbers {
   #keys = 0;
   /** Of each open object and array: how many keys lead to it; negative for an array, by one more. */
   readonly #levels = new Int32Array(LEVELS_MAX);
-  #writtenFrom = 0;
+  #limit = 0;
 
   constructor(json: JsonBuffer) {
     this.#json = json;
@@ -50,7 +55,10 @@ export class AttributeNumbers {
     const json = this.#json;
     const end = json.at;
     if (end === start) return;
-    this.#writtenFrom = end;
+    this.#limit = Math.min(
+      end + Math.min(BYTES_MAX, BYTES_FREE + BYTES_PER_BYTE_MAX * (end - start)),
+      json.fullAt - REST_BYTES,
+    );
     this.#keys = 0;
     json.raw(START);
     const empty = json.at;
@@ -120,8 +128,7 @@ export class AttributeNumbers {
     if (code === null) return true;
     let bytes = code.length + 16;
     for (let i = 0; i < this.#keys; i += 1) bytes += this.#keyEnds[i]! - this.#keyStarts[i]! + 1;
-    const isFull = json.at + bytes - this.#writtenFrom > BYTES_MAX || json.at + bytes + REST_BYTES > json.fullAt;
-    if (isFull) return false;
+    if (json.at + bytes > this.#limit) return false;
     json.reserve(bytes);
     json.byte(QUOTE);
     for (let i = 0; i < this.#keys; i += 1) {

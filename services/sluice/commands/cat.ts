@@ -10,6 +10,7 @@ import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { DeadLetterFragment, FetchedRecord } from '#shared/queue/queue.ts';
 import { namedAlone } from '#shared/record/chain.ts';
 import type { Batch } from '#shared/record/record.ts';
+import { messageLine } from '../output/message-line.ts';
 import type { CommandContext } from '../process/command.ts';
 import { EntryJson, eventNames } from '../output/event-json.ts';
 import { harmless } from '#shared/harmless.ts';
@@ -45,7 +46,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   await using queue = await openQueue(config, {
     clock,
     readOnly: true,
-    observer: observeInWords((line) => stderr.write(`sluice: ${harmless(line)}\n`)),
+    observer: observeInWords((line) => stderr.write(messageLine(line))),
   });
   const print = new EventPrinter();
   const output = new Output({ stdout, stderr });
@@ -61,7 +62,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   async function printRecord(record: FetchedRecord): Promise<void> {
     const unpacked = await unpack(record, { bytesMax: VALUE_BYTES_MAX });
     if (unpacked.kind === 'unreadable') {
-      stderr.write(`sluice: ${harmless(unpacked.error)} (partition ${record.partition}, offset ${record.offset})\n`);
+      stderr.write(messageLine(`${unpacked.error} (partition ${record.partition}, offset ${record.offset})`));
       return;
     }
     let entry = 0;

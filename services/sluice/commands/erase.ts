@@ -8,6 +8,7 @@ import { openLagSource } from '#shared/open/open-lag.ts';
 import type { EraseQuery, StoreEraser } from '#shared/store/erase.ts';
 import { parseQueryText } from '#shared/store/query-text.ts';
 import { parseQuery } from '#shared/store/query/parser.ts';
+import { messageLine } from '../output/message-line.ts';
 import { timeArgument } from '../dead-letters/time-argument.ts';
 import { findDeadLetters } from '../erase/dead-letters.ts';
 import { eraseFindings } from '../erase/passes.ts';
@@ -66,13 +67,13 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   if (json) await output.write(eraseJson(findings, result, yes));
   else if (result !== null) await output.write(resultText(result));
   else if (isFound) await output.write('Nothing was erased; add --yes to erase it\n');
-  if (!json) for (const line of unreachedLines(findings)) await output.write(`sluice: ${line}\n`, stderr);
+  if (!json) for (const line of unreachedLines(findings)) await output.write(messageLine(line), stderr);
   return yes && !isDone(findings, result) ? 1 : 0;
 }
 
 async function find(eraser: StoreEraser, query: EraseQuery, context: CommandContext): Promise<EraseFindings> {
   const { config, clock, signal, stderr } = context;
-  const warn = (line: string): void => void stderr.write(`sluice: ${line}\n`);
+  const warn = (line: string): void => void stderr.write(messageLine(line));
   const queueKind = config.queue ?? (config['kafka.brokers'] === undefined ? 'embedded' : 'kafka');
   return {
     documents: await eraser.count(query, signal),

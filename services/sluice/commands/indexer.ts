@@ -7,6 +7,7 @@ import { startIndexer } from '#indexer/shells/main.ts';
 import { whenAborted } from '#shared/abort.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { openStore } from '#shared/open/open-store.ts';
+import { messageLine } from '../output/message-line.ts';
 import type { CommandContext } from '../process/command.ts';
 import { answerOperators, runService } from '../process/service.ts';
 import { watchStore } from '../process/telemetry.ts';
@@ -50,7 +51,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     if (values.drain) {
       const { drained, left, counts } = await drainIndexer({ ...options, signal: context.signal, maxSeconds });
       context.stdout.write(`${JSON.stringify({ drained, ...counts })}\n`);
-      if (left !== null) context.stderr.write(`sluice: ${left}\n`);
+      if (left !== null) context.stderr.write(messageLine(left));
       return drained ? 0 : 1;
     }
     const indexer = service.lifetime.use(await startIndexer(options));

@@ -6,6 +6,7 @@ import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
 import type { LagFailure, LagSource } from '#shared/queue/group-lag.ts';
 import { openLagSource } from '#shared/open/open-lag.ts';
+import { messageLine } from '../output/message-line.ts';
 import { startAdminPage } from '../admin/page.ts';
 import type { CommandContext } from '../process/command.ts';
 import { type LagTotals, totalsOf } from '../lag/drain.ts';
@@ -81,14 +82,14 @@ export async function once(
   const output = new Output({ stdout, stderr });
   await output.write(samples.map(({ lag, drainSeconds }) => write(lag, drainSeconds)).join(''));
   const overs = samples.map(({ lag }) => overLimit(totalsOf(lag), limits)).filter((over) => over !== null);
-  if (overs[0] !== undefined) await output.write(`sluice: ${overs[0]}\n`, stderr);
+  if (overs[0] !== undefined) await output.write(messageLine(overs[0]), stderr);
   await tell(failures, output, stderr);
   return overs.length === 0 && failures.length === 0 ? 0 : 1;
 }
 
 /** Of what is not known; the lags that are were written. */
 async function tell(failures: readonly LagFailure[], output: Output, stderr: CommandContext['stderr']): Promise<void> {
-  for (const { error } of failures) await output.write(`sluice: ${reasonOf(error)}\n`, stderr);
+  for (const { error } of failures) await output.write(messageLine(reasonOf(error)), stderr);
 }
 
 async function watch(

@@ -2,10 +2,10 @@
 
 import { parseArgs } from 'node:util';
 import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
-import { harmless } from '#shared/harmless.ts';
 import { openStore } from '#shared/open/open-store.ts';
 import { fieldsOf, type Where } from '#shared/store/where.ts';
 import type { Store, StoredDocument } from '#shared/store/store.ts';
+import { messageLine } from '../output/message-line.ts';
 import type { CommandContext } from '../process/command.ts';
 import { LogPrinter } from '../output/log-printer.ts';
 import { Output } from '../output/output.ts';
@@ -79,13 +79,13 @@ export async function run(args: string[], context: CommandContext): Promise<numb
       }
       if (!found && (await isNowhere(store, wanted.query, context.signal))) {
         const what = `Cannot show logs of "${wanted.query.name}": the store has no container, service, pod or tag of that name`;
-        await output.write(`sluice: ${harmless(what)}; look at the spelling, or wait for it with -f\n`, output.stderr);
+        await output.write(messageLine(`${what}; look at the spelling, or wait for it with -f`), output.stderr);
         return 1;
       }
       const { where, ...range } = wanted.query;
       const missing =
         found || where === undefined ? [] : await missingFields(store, fieldsOf(where), range, context.signal);
-      for (const line of missing) await output.write(`sluice: ${harmless(line)}\n`, output.stderr);
+      for (const line of missing) await output.write(messageLine(line), output.stderr);
     }
     return 0;
   } catch (error) {
@@ -183,7 +183,7 @@ async function follow(store: Store, wanted: Wanted, { context, output, printer }
   const [newest] = await store.search({ ...query, order: 'newest', limit: 1 }, signal);
   await follower.start(newest, signal);
   if (newest === undefined && (await isNowhere(store, query, signal))) {
-    await output.write(`sluice: Nothing of "${query.name}" is in the store yet; waiting for it\n`, output.stderr);
+    await output.write(messageLine(`Nothing of "${query.name}" is in the store yet; waiting for it`), output.stderr);
   }
   for await (const page of existing(store, wanted, { signal, output })) {
     for (const document of page) follower.see(document);
@@ -201,7 +201,7 @@ async function follow(store: Store, wanted: Wanted, { context, output, printer }
     } catch (error) {
       if (signal.aborted || !isRetryable(error)) throw error;
       const reason = reasonOf(error);
-      if (reason !== reported) await output.write(`sluice: ${harmless(reason)}; still trying\n`, output.stderr);
+      if (reason !== reported) await output.write(messageLine(`${reason}; still trying`), output.stderr);
       reported = reason;
     }
     if (follower.aheadMs > AHEAD_MS && !isAheadReported) {
@@ -218,7 +218,9 @@ const AHEAD_MS = 60_000;
 
 function aheadText(aheadMs: number): string {
   const by = `${Math.round(aheadMs / 60_000)} minutes ahead of this machine's clock`;
-  return `sluice: event.ingested in the store is ${by}, so lines may come late; set the clocks of the indexers, or this one\n`;
+  return messageLine(
+    `event.ingested in the store is ${by}, so lines may come late; set the clocks of the indexers, or this one`,
+  );
 }
 
 /** How long after `--until` documents of before may still turn up. */

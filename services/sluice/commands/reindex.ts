@@ -9,6 +9,7 @@ import { openRewindSource } from '#shared/open/open-rewind.ts';
 import { openStore } from '#shared/open/open-store.ts';
 import type { RewindSource } from '#shared/queue/rewind-source.ts';
 import { streamNameFault } from '#shared/store/elasticsearch/stream-name.ts';
+import { messageLine } from '../output/message-line.ts';
 import type { CommandContext } from '../process/command.ts';
 import { timeArgument } from '../dead-letters/time-argument.ts';
 import { errorsOnly } from '../output/errors-only.ts';
@@ -68,11 +69,11 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   }
   const output = new Output({ stdout, stderr });
   const others = notRead(config['kafka.sources']);
-  if (others.length > 0) await output.write(`sluice: ${notReadText(others)}\n`, stderr);
+  if (others.length > 0) await output.write(messageLine(notReadText(others)), stderr);
   await using source = await openRewindSource(config);
   const plan = await planReindex(source, range);
   await output.write(planText(plan), values['dry-run'] ? stdout : stderr);
-  for (const line of goneLines(plan)) await output.write(`sluice: ${line}\n`, stderr);
+  for (const line of goneLines(plan)) await output.write(messageLine(line), stderr);
   if (values['dry-run']) return 0;
   if (isRelative(values)) await output.write(againText(plan, into), stderr);
   const { reindex, stopped } = await work(context, { source, plan, into });
@@ -80,7 +81,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     ? reportJson(plan, reindex, { stopped, notRead: others })
     : summaryText(plan, reindex, stopped);
   await output.write(text);
-  if (values.json && stopped !== null) await output.write(`sluice: ${stopped}\n`, stderr);
+  if (values.json && stopped !== null) await output.write(messageLine(stopped), stderr);
   return stopped !== null || reindex.counts.dead_lettered > 0 || reindex.lost + plan.lost > 0 ? 1 : 0;
 }
 
@@ -133,5 +134,5 @@ function isRelative({ from = '', to }: Given): boolean {
 function againText({ fromMs, toMs }: ReindexPlan, into: string | undefined): string {
   const times = [fromMs, toMs].map((ms) => new Date(ms).toISOString());
   const stream = into === undefined ? '' : ` --into ${into}`;
-  return `sluice: If it is interrupted, go on with: sluice reindex --from ${times[0]} --to ${times[1]}${stream}\n`;
+  return messageLine(`If it is interrupted, go on with: sluice reindex --from ${times[0]} --to ${times[1]}${stream}`);
 }

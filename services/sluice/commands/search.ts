@@ -7,6 +7,7 @@ import { openStore } from '#shared/open/open-store.ts';
 import { stageFields } from '#shared/store/query/stages.ts';
 import { fieldsOf } from '#shared/store/where.ts';
 import type { StoredDocument, StoreQuery } from '#shared/store/store.ts';
+import { messageLine } from '../output/message-line.ts';
 import type { CommandContext } from '../process/command.ts';
 import { messageText, originName, timestampText } from '../output/document-text.ts';
 import { harmless } from '#shared/harmless.ts';
@@ -96,7 +97,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
       isAll && !output.closed
         ? await missingFields(store, [...fieldsOf(where), ...stageFields(stages)], range, signal)
         : [];
-    for (const line of missing) await output.write(`sluice: ${harmless(line)}\n`, output.stderr);
+    for (const line of missing) await output.write(messageLine(line), output.stderr);
     return 0;
   } catch (error) {
     if (signal.aborted) return 1;

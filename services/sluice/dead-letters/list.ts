@@ -5,6 +5,7 @@ import { SluiceError } from '#shared/errors.ts';
 import { readDeadLetters, surveyDeadLetters } from '#shared/queue/dead-letter-reader.ts';
 import { openQueue } from '#shared/open/open-queue.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';
+import { messageLine } from '../output/message-line.ts';
 import type { CommandContext } from '../process/command.ts';
 import { harmless, oneLine } from '#shared/harmless.ts';
 import { Output } from '../output/output.ts';
@@ -23,7 +24,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   });
   const tail = tailOf(values.tail);
   const selection = selectionOf(values, clock.epochMs());
-  const warn = (line: string): void => void stderr.write(`sluice: ${harmless(line)}\n`);
+  const warn = (line: string): void => void stderr.write(messageLine(line));
   await using queue = await openQueue(config, { clock, readOnly: true, observer: observeInWords(warn) });
   const output = new Output({ stdout, stderr });
   const print = (facts: DeadLetterFacts): Promise<void> => output.write(line(facts));

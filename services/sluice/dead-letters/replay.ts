@@ -4,12 +4,12 @@
 import { parseArgs } from 'node:util';
 import { Replay } from '#indexer/shells/replay.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
-import { harmless } from '#shared/harmless.ts';
 import { readDeadLetters, surveyDeadLetters, type DeadLetterSelection } from '#shared/queue/dead-letter-reader.ts';
 import { openQueue } from '#shared/open/open-queue.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import { openStore } from '#shared/open/open-store.ts';
+import { messageLine } from '../output/message-line.ts';
 import type { CommandContext } from '../process/command.ts';
 import { errorsOnly } from '../output/errors-only.ts';
 import { askToReplay } from './replay-request.ts';
@@ -26,7 +26,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   });
   const selection = selectionOf(values, clock.epochMs());
   const { again } = values;
-  const warn = (line: string): void => void stderr.write(`sluice: ${harmless(line)}\n`);
+  const warn = (line: string): void => void stderr.write(messageLine(line));
   if (values['dry-run']) {
     await using queue = await openQueue(config, { clock, readOnly: true, observer: observeInWords(warn) });
     stdout.write(await plan(queue, selection, { again, signal }));

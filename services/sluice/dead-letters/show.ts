@@ -7,6 +7,7 @@ import { readDeadLetters, surveyDeadLetters, type DeadLetterSurvey } from '#shar
 import { openQueue } from '#shared/open/open-queue.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
+import { messageLine } from '../output/message-line.ts';
 import type { CommandContext } from '../process/command.ts';
 import { EntryJson } from '../output/event-json.ts';
 import { Output } from '../output/output.ts';
@@ -23,7 +24,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   if (!/^\d+\/\d+$/.test(id) || more.length > 0) {
     throw new SluiceError('usage_wrong', 'Cannot show a letter: give its ID, such as 0/123, as `list` prints it');
   }
-  const warn = (line: string): void => void stderr.write(`sluice: ${harmless(line)}\n`);
+  const warn = (line: string): void => void stderr.write(messageLine(line));
   await using queue = await openQueue(config, { clock, readOnly: true, observer: observeInWords(warn) });
   // The process exits after this; what a slow reader has not read by then would be lost.
   const output = new Output({ stdout, stderr });

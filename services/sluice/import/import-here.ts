@@ -79,6 +79,7 @@ async function readFiles(
     rules: [],
     host: config['collect.host'] ?? hostname(),
     watches: false,
+    openFilesMax: 1,
     dataDir: config['data.dir'],
     intake,
     room: intake.roomFor('files'),

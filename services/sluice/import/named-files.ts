@@ -23,7 +23,12 @@ async function matching(pattern: string): Promise<string[]> {
   const rule = { include: [pattern] };
   const [mistake] = fileRuleMistakes([rule]);
   if (mistake !== undefined) throw new SluiceError('usage_wrong', `Cannot import: ${mistake}; see --help`);
-  const { paths } = await new FileWalker([rule]).walk();
+  const { paths, overfull } = await new FileWalker([rule]).walk();
+  if (overfull.size > 0)
+    throw new SluiceError(
+      'usage_wrong',
+      `Cannot import: ${pattern} matches too many files or folders; import fewer at once`,
+    );
   const asked = [...paths.values()].filter(({ isAsked }) => isAsked).map(({ path }) => path);
   if (asked.length > 0) return asked.toSorted();
   throw new SluiceError('usage_wrong', `Cannot import: no file matches ${pattern}; name files that are there`);

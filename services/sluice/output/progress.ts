@@ -2,6 +2,7 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { harmless } from '#shared/harmless.ts';
+import { messageLine } from './message-line.ts';
 import type { OutputStream } from './output.ts';
 
 const TERMINAL_MS = 500;
@@ -31,7 +32,7 @@ export class Progress implements Disposable {
 
   /** Something else to say in between. */
   warn(line: string): void {
-    this.#stream.write(`${this.#isTerminal ? CLEAR_LINE : ''}sluice: ${harmless(line)}\n`);
+    this.#stream.write(`${this.#isTerminal ? CLEAR_LINE : ''}${messageLine(line)}`);
   }
 
   /** Leaves the last state of the line away: what comes next says it all. */

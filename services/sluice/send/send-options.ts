@@ -5,6 +5,7 @@ import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { parseListenAddress } from '#shared/net/listen-address.ts';
+import { messageLine } from '../output/message-line.ts';
 import type { Output } from '../output/output.ts';
 import { ForwardSender } from './forward-sender.ts';
 
@@ -70,6 +71,9 @@ export async function finishSend(
   if (unacked === 0) return true;
   const why = trouble ?? 'it did not answer in time';
   const lines = unacked === 1 ? '1 line is' : `${unacked} lines are`;
-  await output.write(`sluice: Cannot say that all lines are held: ${lines} not acknowledged (${why})\n`, output.stderr);
+  await output.write(
+    messageLine(`Cannot say that all lines are held: ${lines} not acknowledged (${why})`),
+    output.stderr,
+  );
   return false;
 }

@@ -30,6 +30,11 @@ function listOf(record: unknown): unknown {
   return list;
 }
 
+test('all numbers of a long array under a short key', () => {
+  const values = Array.from({ length: 20_000 }, (_, n) => n % 10);
+  assert.equal((listOf({ n: values }) as string[]).length, values.length);
+});
+
 test('numbers and where they are', () => {
   const check = (record: unknown, expected: string[] | undefined) => assert.deepEqual(listOf(record), expected);
   check({ log: 'x' }, undefined);

@@ -48,6 +48,23 @@ test('what is nested is read as often as what is not', () => {
   assert(nested(`81 ${long}`, '', 20) < 3 * flat);
 });
 
+test('the list of numbers is in proportion to the event', () => {
+  const body = new BulkBody();
+  const writer = new DocumentWriter(body, { listsNumbers: true });
+  writer.startBatch(batch, batch.receivedMs);
+  const numbers = Array.from({ length: 500 }, (_, n) => n);
+  const written = (levels: number, keyLength: number): number => {
+    let value: unknown = numbers;
+    for (let level = 0; level < levels; level += 1) value = { ['k'.repeat(keyLength)]: value };
+    const bytes = entryOf({ v: value });
+    const before = body.length;
+    assert.equal(writer.write(bytes, 0, bytes.length, 0), 'ok');
+    return (body.length - before - 8192) / bytes.length;
+  };
+  assert(written(5, 390) < 12);
+  assert(written(18, 130) < 12);
+});
+
 test('of equal keys the last one stays, at every depth', () => {
   const body = new BulkBody();
   const writer = new DocumentWriter(body);

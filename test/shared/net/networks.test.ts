@@ -48,6 +48,11 @@ for (const [text, expected] of [
   [Array.from({ length: 32 }, (_, i) => `${i * 8}.0.0.0/8`).join(), true],
   ['::/0', true],
   ['2000::/3', true],
+  ['2000::/4', true],
+  ['2000::/5,2800::/5', true],
+  ['2001::/16,2400::/6,2600::/6,2800::/7,2a00::/7,2c00::/7', true],
+  ['2a00::/12', false],
+  ['2001:db8::/32,2a02:1234::/32', false],
   // IPv4 addresses by their mapped form.
   ['2001:db8::/32,::ffff:0:0/96', true],
   ['::/80', true],

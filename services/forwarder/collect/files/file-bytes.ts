@@ -1,8 +1,9 @@
 // Bytes of a file at a place, and whether they are those that were there before.
 
 import { hash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import type { Generation } from '../checkpoints/generations.ts';
+import { openRegular } from './file-identity.ts';
 
 /** So many bytes before the place tell whether the file is still the same. */
 export const CHECK_BYTES = 256;
@@ -61,7 +62,7 @@ const PIECE_BYTES = 64 * 1024;
 
 /** Whether the file has nothing but NULs from `start` to `end`: one that was made longer before it is written. */
 export async function areNuls(path: string, start: number, end: number): Promise<boolean> {
-  await using handle = await open(path);
+  await using handle = await openRegular(path);
   const buffer = Buffer.alloc(PIECE_BYTES);
   for (let at = start; at < end;) {
     const read = await readAt(handle, buffer, at, end - at);

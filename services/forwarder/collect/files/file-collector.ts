@@ -34,6 +34,8 @@ export interface FileCollectorOptions {
   /** Name of this machine: part of the names of lines. */
   readonly host: string;
   readonly watches: boolean;
+  /** As many are followed at once. */
+  readonly openFilesMax: number;
   readonly intake: Intake;
   readonly room: Room;
   readonly clock: Clock;
@@ -89,6 +91,7 @@ export class FileCollector {
     });
     this.followed = new FollowedFiles({
       clock: options.clock,
+      openMax: options.openFilesMax,
       turns: this.#turns,
       isWatched: (folder) => this.#watches.isWatched(folder),
     });
@@ -120,6 +123,7 @@ export class FileCollector {
     if (isFull) this.#rotated.beginWalk();
     const walk = await this.#walker.walk();
     if (this.#options.signal.aborted) return;
+    for (const folder of walk.overfull) this.#options.telemetry.overfull(folder);
     const added = this.#watches.watch(this.#options.watches ? walk.folders : new Set());
     const lookedAt = new Set(this.#renamed);
     this.#renamed.clear();
@@ -131,12 +135,13 @@ export class FileCollector {
     const unknown: FoundFile[] = [];
     for (const file of found) if (!(await this.#knownAgain(file))) unknown.push(file);
     if (isFull) this.#detachGone(new Set(found.map(({ identity }) => identity)));
-    const later = this.#undecided(unknown);
+    const later = this.#rotated.undecided(unknown, this.#isFirstWalk);
     for (const file of inOrder(unknown)) {
       if (later.has(file.base)) continue;
       if (this.#generations.ofIdentity(file.identity) !== null && (await this.#knownAgain(file))) continue;
       if (file.base === file.path && compressionOf(file.path) === null) await this.#followNew(file);
-      else await this.#rotated.examine(file, this.#isFirstWalk);
+      else if (this.#rotated.hasRoom) await this.#rotated.examine(file, this.#isFirstWalk);
+      else later.add(file.base);
     }
     await this.#start();
     if (isFull) {
@@ -150,18 +155,6 @@ export class FileCollector {
     this.#watches[Symbol.dispose]();
     await this.#turns.ended();
     await Promise.all([this.followed.close(), this.#rotated.close(), ...this.#starting.map((file) => file.close())]);
-  }
-
-  /**
-   * Sources that nothing is known of, and of which a rotated file may still be written: their generations begin when
-   * all of it is there, so that whoever reads it later numbers them in the same way.
-   */
-  #undecided(unknown: readonly FoundFile[]): Set<string> {
-    const sources = unknown
-      .filter(({ rule, isAsked }) => rule.from !== 'end' && (isAsked || !this.#isFirstWalk))
-      .filter(({ base, path }) => base !== path && (this.#generations.sourceOf(base)?.nextGeneration ?? 0) === 0)
-      .filter((file) => !this.#rotated.isSettled(file, this.#isFirstWalk));
-    return new Set(sources.map(({ base }) => base));
   }
 
   async #knownAgain(found: FoundFile): Promise<boolean> {
@@ -180,9 +173,8 @@ export class FileCollector {
     }
     const generation = this.#generations.ofIdentity(identity);
     if (generation === null || compressionOf(path) !== null) return false;
-    const isRotated = found.base !== path;
     const isRead = unreadBytesOf(generation) === 0 && size === generation.size && size > 0;
-    if (isRotated && isRead) this.followed.remember(path);
+    if (isRead && (found.base !== path || this.followed.parks(found, generation))) this.followed.remember(path);
     else await this.#follow(found, generation);
     return true;
   }
@@ -190,7 +182,8 @@ export class FileCollector {
   #isLive(identity: string): boolean {
     const file =
       this.followed.of(identity) ?? this.#starting.find(({ generation }) => generation.identity === identity);
-    return file?.path === file?.generation.source.path && file !== undefined;
+    if (file === undefined) return this.followed.isParked(identity);
+    return file.path === file.generation.source.path;
   }
 
   async #followNew(found: FoundFile): Promise<void> {
@@ -210,13 +203,16 @@ export class FileCollector {
 
   async #follow(found: FoundFile, generation: Generation): Promise<void> {
     const { path, identity } = found;
+    // The next walk tries again.
+    if (!this.followed.makeRoom(found, this.#starting.length)) return;
     try {
-      let file = await FollowedFile.open(path, generation, this.#factsOf(found));
-      if (file === null) {
+      let file = await FollowedFile.open(found, generation, this.#factsOf(found));
+      if (file === 'lost') {
         this.#rotated.lost(generation);
-        file = await FollowedFile.open(path, this.#newGeneration(found), this.#factsOf(found));
+        file = await FollowedFile.open(found, this.#newGeneration(found), this.#factsOf(found));
       }
-      if (file === null) return;
+      // The next walk finds both.
+      if (typeof file === 'string') return this.#walkSoon();
       if (file.generation.identity !== identity) this.#generations.attach(file.generation, identity);
       this.#starting.push(file);
       const { number, place } = file.generation;
@@ -293,6 +289,8 @@ export class FileCollector {
         this.#rotated.lost(generation);
       }
     }
+    const waiting = this.followed.walked(present);
+    if (waiting > 0) this.#options.telemetry.filesWait(waiting);
     this.#generations.keepExamined(present);
     this.#rotated.keep(present);
   }

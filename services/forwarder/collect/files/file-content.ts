@@ -1,13 +1,13 @@
 // Reads all of a file that rotation has left, unpacked, to learn which generation it is a copy of: by CRC-32 of all
 // bytes up to where that one is read, and, of gzip, by the CRC-32 at its end without reading the rest.
 
-import { constants, createReadStream, type ReadStream } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { ReadStream } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { crc32, createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Compression } from '../../decode/files/source-path.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { Generation } from '../checkpoints/generations.ts';
-import { identityOf } from './file-identity.ts';
+import { identityOf, isFileError, openRegular } from './file-identity.ts';
 import { SLOT_BYTES } from './reading-turns.ts';
 
 /** Read at a time; small, for many may be read at once. */
@@ -39,7 +39,7 @@ export async function* unpackedBytes(
   { identity, signal, opened }: UnpackOptions,
 ): AsyncGenerator<Buffer, void> {
   const options = { highWaterMark: PIECE_BYTES, ...(signal && { signal }) };
-  const file = identity === undefined ? createReadStream(path, options) : await streamOf(path, identity, options);
+  const file = await streamOf(path, identity, options);
   opened?.(file);
   const stream = compression === null ? file : compression === 'gzip' ? createGunzip() : createZstdDecompress();
   if (stream !== file) {
@@ -54,11 +54,14 @@ export async function* unpackedBytes(
   }
 }
 
-async function streamOf(path: string, identity: string, options: { highWaterMark: number }): Promise<ReadStream> {
-  // A FIFO that has taken its place would be waited for.
-  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+async function streamOf(
+  path: string,
+  identity: string | undefined,
+  options: { highWaterMark: number },
+): Promise<ReadStream> {
+  const handle = await openRegular(path);
   try {
-    if ((await identityOf(handle)) === identity) return handle.createReadStream(options);
+    if (identity === undefined || (await identityOf(handle)) === identity) return handle.createReadStream(options);
   } catch (error) {
     await handle.close();
     throw error;
@@ -105,7 +108,7 @@ export async function contentOf(
       size += piece.length;
     }
   } catch (error) {
-    if (isSystemError(error)) throw error;
+    if (isFileError(error)) throw error;
     isWhole = false;
   }
   return { size, isWhole, head, beginsWith };
@@ -113,7 +116,7 @@ export async function contentOf(
 
 /** The generation that a gzip file holds, and no more, by its end alone; null where that does not say. */
 export async function generationOfGzip(path: string, generations: readonly Generation[]): Promise<Generation | null> {
-  const file = await open(path);
+  const file = await openRegular(path);
   try {
     const trailer = await lastBytes(file, GZIP_TRAILER_BYTES);
     if (trailer === null) return null;
@@ -133,8 +136,4 @@ async function lastBytes(file: FileHandle, length: number): Promise<Buffer | nul
   const bytes = Buffer.alloc(length);
   const { bytesRead } = await file.read(bytes, 0, length, size - length);
   return bytesRead === length ? bytes : null;
-}
-
-function isSystemError(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error;
 }

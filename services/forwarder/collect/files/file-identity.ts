@@ -1,7 +1,9 @@
-// What tells a file from every other, whatever its name is and was.
+// What tells a file from every other, whatever its name is and was; and opening the one that was found. Between the
+// two anybody who may write to the folder may put something else there, so it is asked again of the descriptor: a FIFO
+// would be waited for in one of the few threads that read files, and a device would be read without end.
 
-import type { BigIntStats } from 'node:fs';
-import { type FileHandle, stat } from 'node:fs/promises';
+import { type BigIntStats, constants } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 
 export interface FileStat {
   /** Of the file, not of its name or content: no other has it, before or after. */
@@ -36,6 +38,23 @@ export function birthOf(identity: string): bigint {
 /** Of the file that is open, whatever lies at its path by now. */
 export async function identityOf(file: FileHandle): Promise<string> {
   return identityIn(await file.stat({ bigint: true }));
+}
+
+/** Every file that is collected is opened here. Rejects, as where it cannot be read, where no regular file is there. */
+export async function openRegular(path: string): Promise<FileHandle> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const isRegular = await handle.stat().then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  if (isRegular) return handle;
+  await handle.close();
+  throw Object.assign(new Error(`it is no regular file: open '${path}'`), { code: 'EINVAL', syscall: 'open' });
+}
+
+/** Of the system: the file cannot be read, which says nothing of what it holds. */
+export function isFileError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
 }
 
 function identityIn({ ino, dev, birthtimeNs }: BigIntStats): string {

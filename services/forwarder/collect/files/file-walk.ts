@@ -1,12 +1,23 @@
 // Finds the files that the rules ask for, and what rotation may have made of them: other files of the same folders,
 // whose names show it. Folders are listed once a walk, however many patterns lead there.
+//
+// Guarantees: whoever may write to a folder can fill it with names; so they are read and gone through in steps, between
+// which others have a turn, and only so many of a folder, and files of all folders, are looked at.
 
 import type { Dirent } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { opendir, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { FileRule } from '#shared/config/settings/file-rules.ts';
 import { ANY_FOLDERS, matchesName, matchesPath, type Segment, segmentsOf } from '../../decode/files/path-pattern.ts';
 import { pathsBeforeRotation } from '../../decode/files/source-path.ts';
+
+/** Of a folder. */
+const NAMES_MAX = 100_000;
+/** Of a walk. */
+const FILES_MAX = 100_000;
+const FOLDERS_MAX = 20_000;
+const NAMES_AT_ONCE = 1024;
 
 export interface FoundPath {
   readonly path: string;
@@ -21,6 +32,8 @@ export interface Walk {
   readonly paths: ReadonlyMap<string, FoundPath>;
   /** Folders whose files matter. */
   readonly folders: ReadonlySet<string>;
+  /** Folders of which not all names were looked at. */
+  readonly overfull: ReadonlySet<string>;
 }
 
 export class FileWalker {
@@ -40,12 +53,12 @@ export class FileWalker {
   async walk(): Promise<Walk> {
     const paths = new Map<string, FoundPath>();
     const folders = new Set<string>();
+    const overfull = new Set<string>();
     const listings = new Map<string, Promise<Dirent[]>>();
     const list = (folder: string): Promise<Dirent[]> => {
       let listing = listings.get(folder);
       if (listing === undefined) {
-        // A folder that is gone, or may not be read, has nothing now.
-        listing = readdir(folder, { withFileTypes: true }).catch(() => []);
+        listing = namesIn(folder, overfull);
         listings.set(folder, listing);
       }
       return listing;
@@ -56,12 +69,13 @@ export class FileWalker {
           patterns,
           paths,
           folders,
+          overfull,
           list,
           last: this.#last,
         });
     }
     this.#last = paths;
-    return { paths, folders };
+    return { paths, folders, overfull };
   }
 }
 
@@ -92,6 +106,7 @@ interface Visit {
   readonly patterns: Patterns;
   readonly paths: Map<string, FoundPath>;
   readonly folders: Set<string>;
+  readonly overfull: Set<string>;
   readonly list: (folder: string) => Promise<Dirent[]>;
   readonly last: ReadonlyMap<string, FoundPath>;
 }
@@ -99,7 +114,8 @@ interface Visit {
 async function visit(folder: string, segments: readonly Segment[], at: number, visiting: Visit): Promise<void> {
   const segment = segments[at];
   if (segment === undefined) return;
-  if (at === segments.length - 1) return files(folder, segment, visiting);
+  if (at === segments.length - 1 && visiting.folders.size < FOLDERS_MAX) return files(folder, segment, visiting);
+  if (visiting.folders.size >= FOLDERS_MAX) return void visiting.overfull.add(folder);
   if (segment === ANY_FOLDERS) {
     await visit(folder, segments, at + 1, visiting);
     visiting.folders.add(folder);
@@ -122,25 +138,47 @@ async function visit(folder: string, segments: readonly Segment[], at: number, v
   }
 }
 
-async function files(folder: string, segment: Segment, { patterns, paths, folders, list, last }: Visit): Promise<void> {
+async function files(folder: string, segment: Segment, visiting: Visit): Promise<void> {
+  const { folders, overfull, paths, list } = visiting;
   folders.add(folder);
-  const { rule } = patterns;
-  for (const entry of await list(folder || '/')) {
+  for (const [n, entry] of (await list(folder || '/')).entries()) {
+    if (n % NAMES_AT_ONCE === NAMES_AT_ONCE - 1) await turn();
     if (entry.isDirectory()) continue;
+    if (paths.size >= FILES_MAX) return void overfull.add(folder);
     const path = `${folder}/${entry.name}`;
-    const known = last.get(path);
-    if (known?.isAsked === true && known.rule === rule && !paths.has(path)) {
-      paths.set(path, known);
-      continue;
-    }
-    if (paths.get(path)?.isAsked === true || patterns.excludes(path)) continue;
-    const before = pathsBeforeRotation(path);
-    if (matchesName(segment, entry.name)) paths.set(path, { path, rule, isAsked: true, before });
-    else if (!paths.has(path)) {
-      const asked = before.filter((one) => matchesName(segment, basename(one)) && !patterns.excludes(one));
-      if (asked.length > 0) paths.set(path, { path, rule, isAsked: false, before: asked });
-    }
+    const found = foundPath(path, segment, visiting);
+    if (found !== null) paths.set(path, found);
   }
+}
+
+/** Null: the rule does not want it, or an earlier one has it. */
+function foundPath(path: string, segment: Segment, { patterns, paths, last }: Visit): FoundPath | null {
+  const { rule } = patterns;
+  const known = last.get(path);
+  if (known?.isAsked === true && known.rule === rule && !paths.has(path)) return known;
+  if (paths.get(path)?.isAsked === true || patterns.excludes(path)) return null;
+  const before = pathsBeforeRotation(path);
+  if (matchesName(segment, basename(path))) return { path, rule, isAsked: true, before };
+  if (paths.has(path)) return null;
+  const asked = before.filter((one) => matchesName(segment, basename(one)) && !patterns.excludes(one));
+  return asked.length > 0 ? { path, rule, isAsked: false, before: asked } : null;
+}
+
+/** A folder that is gone, or may not be read, has nothing now. */
+async function namesIn(folder: string, overfull: Set<string>): Promise<Dirent[]> {
+  const names: Dirent[] = [];
+  try {
+    for await (const entry of await opendir(folder, { bufferSize: NAMES_AT_ONCE })) {
+      if (names.length === NAMES_MAX) {
+        overfull.add(folder);
+        break;
+      }
+      names.push(entry);
+    }
+  } catch {
+    return [];
+  }
+  return names;
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -5,12 +5,13 @@
 // bytes just before it are compared with what was there: where they differ, or the file is shorter, it is another one.
 // What follows the last line feed stays unread, so nothing is kept in memory of a file that waits.
 
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { encodingOf } from '../../decode/files/file-encoding.ts';
 import { fieldsOfFile, LineEntries } from '../../decode/files/line-entries.ts';
 import { CHECK_BYTES, checkOf, headOf, readAt, tailOf } from './file-bytes.ts';
 import type { Delivery } from './delivery.ts';
+import { identityOf, isFileError, openRegular } from './file-identity.ts';
+import type { FoundFile } from './found-files.ts';
 import { type Generation, unreadBytesOf } from '../checkpoints/generations.ts';
 import type { Reader, Slot } from './reading-turns.ts';
 import type { SourceBudget } from './source-budgets.ts';
@@ -19,6 +20,7 @@ import type { SourceBudget } from './source-budgets.ts';
 const HEAD_BYTES = 4;
 /** No write is under way so long without a byte more. */
 const SUSPECT_MS = 500;
+const NULS = Buffer.alloc(64 * 1024);
 
 interface FileFacts {
   readonly tag: string;
@@ -29,7 +31,7 @@ interface FileFacts {
 
 export interface FollowOptions extends FileFacts {
   readonly delivery: Delivery;
-  /** Null: it is read as fast as it can be. */
+  /** Null: somebody waits for it (an import). */
   readonly budget: SourceBudget | null;
   /** A place has moved, or what else is saved. */
   readonly changed: (generation: Generation) => void;
@@ -78,18 +80,22 @@ export class FollowedFile implements Reader {
     this.#check = check;
   }
 
-  /** Null where the file is not the one that the generation was read from. Rejects where it cannot be read. */
-  static async open(path: string, generation: Generation, options: FollowOptions): Promise<FollowedFile | null> {
-    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  /** `lost`: not what the generation was read from; `replaced`: another file. Rejects where it cannot be read. */
+  static async open(
+    { path, identity }: Pick<FoundFile, 'path' | 'identity'>,
+    generation: Generation,
+    options: FollowOptions,
+  ): Promise<FollowedFile | 'lost' | 'replaced'> {
+    const handle = await openRegular(path);
+    const closed = (why: 'lost' | 'replaced') => handle.close().then(() => why);
     try {
+      if ((await identityOf(handle)) !== identity) return await closed('replaced');
       const check = await checkOf(handle, generation, options.hasTrueTimes);
-      if (check !== null) return new FollowedFile(path, handle, generation, options, check);
+      return check === null ? await closed('lost') : new FollowedFile(path, handle, generation, options, check);
     } catch (error) {
       await handle.close();
       throw error;
     }
-    await handle.close();
-    return null;
   }
 
   /** The same descriptor, for what the file has now. */
@@ -144,7 +150,7 @@ export class FollowedFile implements Reader {
     this.#check = Buffer.from(slot.buffer.subarray(Math.max(0, at - CHECK_BYTES), at));
     // All of the first run, until a place is known: then the bytes before that tell as much.
     if (start === 0 && count > 0) generation.head = headOf(slot.buffer.subarray(0, at));
-    if (!isUnwanted) this.options.budget?.spend(at - from);
+    if (!isUnwanted) this.options.budget?.spend(at - from, count);
     if (count > 0 && !isUnwanted) await this.#give({ entries: slot.writer.take(), count, chain });
     if (this.#entries.line !== line) this.#commit(slot.buffer, start);
     if (isUnwanted && at === from) this.#wantAll();
@@ -291,10 +297,4 @@ export class FollowedFile implements Reader {
     this.isOver = true;
     await this.handle.close();
   }
-}
-
-const NULS = Buffer.alloc(64 * 1024);
-
-function isFileError(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error;
 }

@@ -1,9 +1,15 @@
 // The files that are followed: by identity, and by the paths that lead to them. Wakes those that nobody tells of, and
 // closes those that are read to their end and gone.
+//
+// Only so many are open at once. Where there are more, those that are read to their end and were quiet for longest are
+// parked: closed, and opened again when they have something more. What is written to a parked file just before it is
+// removed is lost, as it is for a file that was never seen.
 
 import type { Clock } from '#shared/clock.ts';
 import { folderOf } from './file-walk.ts';
+import type { FoundFile } from './found-files.ts';
 import type { FollowedFile } from './followed-file.ts';
+import type { Generation } from '../checkpoints/generations.ts';
 import type { ReadingTurns } from './reading-turns.ts';
 import type { FileFigures } from './telemetry.ts';
 
@@ -11,11 +17,16 @@ import type { FileFigures } from './telemetry.ts';
 const GRACE_MS = 5000;
 /** No program takes so long from the beginning of a line to its end. */
 const UNFINISHED_MS = 5000;
+/** Nothing was written for so long to a file that is parked. */
+const QUIET_MS = 1000;
+/** Times of the same write differ by that, as they were asked for. */
+const TIME_ROUNDING_MS = 0.001;
 /** A file that could not be read is tried again. */
 const RETRY_MS = 5000;
 
 export interface FollowedFilesOptions {
   readonly clock: Clock;
+  readonly openMax: number;
   readonly turns: ReadingTurns;
   readonly isWatched: (folder: string) => boolean;
 }
@@ -29,6 +40,13 @@ export class FollowedFiles {
   readonly #failedMs = new Map<FollowedFile, number>();
   /** Since when no path leads to them. */
   readonly #goneMs = new Map<FollowedFile, number>();
+  /** Identities of those that are closed, or were never open, though a path leads to them. */
+  readonly #parked = new Set<string>();
+  /** How often no room could be made since the last walk over all files, and by then. */
+  #waiting = 0;
+  #waitingLast = 0;
+  /** What may be parked, the quietest last; and when that was found out. */
+  #quiet: { readonly files: FollowedFile[]; readonly atMs: number } = { files: [], atMs: Number.NEGATIVE_INFINITY };
 
   constructor(options: FollowedFilesOptions) {
     this.#options = options;
@@ -54,7 +72,47 @@ export class FollowedFiles {
     for (const path of this.#byPath.keys()) if (folderOf(path) === folder) yield path;
   }
 
+  isParked(identity: string): boolean {
+    return this.#parked.has(identity);
+  }
+
+  /** A walk over all files has ended, which found these identities. Returns how many wait to be opened. */
+  walked(present: ReadonlySet<string>): number {
+    this.#waitingLast = this.#waiting;
+    this.#waiting = 0;
+    for (const identity of this.#parked) if (!present.has(identity)) this.#parked.delete(identity);
+    return this.#waitingLast;
+  }
+
+  /** Whether the file, of which all is read, is left closed: as many are open as may be. */
+  parks({ identity, writtenMs }: FoundFile, generation: Generation): boolean {
+    const isSame = Math.abs(generation.writtenMs - writtenMs) < TIME_ROUNDING_MS;
+    if (this.count < this.#options.openMax || !isSame) return false;
+    this.#parked.add(identity);
+    return true;
+  }
+
+  /** Whether the file may be opened, beside so many that are not among these yet; parks one for it, or itself. */
+  makeRoom({ identity, base, path }: FoundFile, others: number): boolean {
+    if (this.count + others < this.#options.openMax) return true;
+    const nowMs = this.#options.clock.monotonicMs();
+    if (this.#quiet.files.length === 0 && nowMs - this.#quiet.atMs >= QUIET_MS) {
+      const files = [...this.#byIdentity.values()].filter((file) => this.#isQuiet(file, nowMs));
+      this.#quiet = { files: files.sort((a, b) => b.grownMs - a.grownMs), atMs: nowMs };
+    }
+    for (let file = this.#quiet.files.pop(); file !== undefined; file = this.#quiet.files.pop()) {
+      if (file.isOver || !this.#isQuiet(file, nowMs)) continue;
+      this.#parked.add(file.generation.identity);
+      this.#close(file);
+      return true;
+    }
+    this.#waiting += 1;
+    if (base === path) this.#parked.add(identity);
+    return false;
+  }
+
   add(file: FollowedFile): void {
+    this.#parked.delete(file.generation.identity);
     file.grownMs = this.#options.clock.monotonicMs();
     this.#byIdentity.set(file.generation.identity, file);
     this.#pathsOf.set(file, new Set());
@@ -126,11 +184,24 @@ export class FollowedFiles {
       unreadBytesMax = Math.max(unreadBytesMax, file.unreadBytes);
       sinceMs = Math.min(sinceMs, file.behindSinceMs);
     }
-    return { open: this.#byIdentity.size, unreadBytes, unreadBytesMax, unreadSeconds: (nowMs - sinceMs) / 1000 };
+    return {
+      open: this.#byIdentity.size,
+      waiting: this.#waitingLast,
+      unreadBytes,
+      unreadBytesMax,
+      unreadSeconds: (nowMs - sinceMs) / 1000,
+    };
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#byIdentity.values()].map((file) => file.close()));
+  }
+
+  #isQuiet(file: FollowedFile, nowMs: number): boolean {
+    if (file.behindSinceMs !== null || file.hasUnfinished || file.isSuspect || file.unreadBytes > 0) return false;
+    return (
+      file.path === file.generation.source.path && nowMs - file.grownMs >= QUIET_MS && !this.#options.turns.isBusy(file)
+    );
   }
 
   #isDone(file: FollowedFile, isGone: boolean, nowMs: number): boolean {

@@ -22,6 +22,8 @@ import type { FileTelemetry } from './telemetry.ts';
 
 /** Whoever makes a copy writes to it in shorter intervals. */
 const SETTLE_MS = 1000;
+/** Compressed files that are read at once. */
+const COMPRESSED_MAX = 32;
 /** No copy takes so long: the file has such a name, and is written. */
 const ENDLESS_MS = 60_000;
 
@@ -98,6 +100,21 @@ export class RotatedFiles {
     }
   }
 
+  /**
+   * Sources that nothing is known of, and of which a rotated file may still be written: their generations begin when
+   * all of it is there, so that whoever reads it later numbers them in the same way.
+   */
+  undecided(unknown: readonly FoundFile[], isFirstWalk: boolean): Set<string> {
+    const sources = unknown
+      .filter(({ rule, isAsked }) => rule.from !== 'end' && (isAsked || !isFirstWalk))
+      .filter(
+        ({ base, path }) =>
+          base !== path && (this.#options.checkpoints.generations.sourceOf(base)?.nextGeneration ?? 0) === 0,
+      )
+      .filter((file) => !this.#isSettled(file, isFirstWalk));
+    return new Set(sources.map(({ base }) => base));
+  }
+
   /** Decides at once what needs no reading; the rest is decided later, one after another. */
   async examine(found: FoundFile, isFirstWalk: boolean): Promise<void> {
     const { identity, base, size } = found;
@@ -105,7 +122,7 @@ export class RotatedFiles {
     const { checkpoints, addGeneration } = this.#options;
     const source = checkpoints.generations.sourceOf(base);
     if (this.#copies.get(identity) === (source?.losses ?? 0)) return;
-    if (!this.isSettled(found, isFirstWalk)) return;
+    if (!this.#isSettled(found, isFirstWalk)) return;
     const own = checkpoints.generations.ofIdentity(identity);
     if (own !== null) return this.#read(found, own);
     const isUnwanted = isFirstWalk && source === null && (found.rule.from === 'end' || !found.isAsked);
@@ -214,13 +231,18 @@ export class RotatedFiles {
     return !isAsked && writtenMs < (source?.firstMs ?? 0);
   }
 
+  /** Each that is read has a descriptor. */
+  get hasRoom(): boolean {
+    return this.#compressed.size < COMPRESSED_MAX;
+  }
+
   /** Whether its content is being read. */
   isReading(identity: string): boolean {
     return this.#compressed.has(identity) || this.#examining.has(identity);
   }
 
   /** Whether nobody writes to it any more, or it is one that is written for ever. */
-  isSettled({ identity, size, writtenMs, base }: FoundFile, isFirstWalk: boolean): boolean {
+  #isSettled({ identity, size, writtenMs, base }: FoundFile, isFirstWalk: boolean): boolean {
     if (this.#settled.has(identity)) return true;
     const nowMs = this.#options.clock.monotonicMs();
     const before = this.#unsettled.get(identity);

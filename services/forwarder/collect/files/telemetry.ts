@@ -6,6 +6,8 @@ import type { Metrics } from '#shared/metrics.ts';
 export interface FileFigures {
   /** Files whose descriptors are open. */
   readonly open: number;
+  /** Files that were not opened at the last walk over all, for too many are open. */
+  readonly waiting: number;
   /** Bytes that were seen and are not held by the queue: of all files, and of the one that has most. */
   readonly unreadBytes: number;
   readonly unreadBytesMax: number;
@@ -27,6 +29,7 @@ export class FileTelemetry {
   readonly #heldBack;
   /** Sources that were told to be held back, and when last. */
   readonly #heldToldMs = new Map<string, number>();
+  #waitToldMs = Number.NEGATIVE_INFINITY;
   readonly #told = new Set<string>();
 
   constructor(metrics: Metrics, log: Log, figures: () => FileFigures) {
@@ -53,9 +56,15 @@ export class FileTelemetry {
     );
     this.#heldBack = metrics.counter(
       'collect_held_back_seconds_total',
-      'Seconds that sources waited for their `max_bytes_per_second`, all together.',
+      'Seconds that sources waited for their `max_bytes_per_second` or for too many lines of a few bytes, in all.',
     );
     metrics.gauge('collect_open_files', 'Files that are read as they grow.', [], () => [[figures().open]]);
+    metrics.gauge(
+      'collect_waiting_files',
+      'Files with something to read that are not opened: a quarter of `ulimit -n` is open already.',
+      [],
+      () => [[figures().waiting]],
+    );
     metrics.gauge('collect_unread_bytes', 'Bytes of files that were seen and are not held by the queue.', [], () => [
       [figures().unreadBytes],
     ]);
@@ -102,14 +111,30 @@ export class FileTelemetry {
     this.#log.warn('file_unreadable', { path, reason });
   }
 
-  /** It has more than its rule lets it read. Told of a source once in some minutes. */
-  heldBack(path: string, waitMs: number, bytesPerSecond: number): void {
+  /** Told at most once in some minutes. */
+  filesWait(count: number): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#waitToldMs < HELD_TOLD_MS) return;
+    this.#waitToldMs = nowMs;
+    this.#log.warn('collect_files_wait', {
+      files: count,
+      effect: 'they are read when others are quiet; raise `ulimit -n`',
+    });
+  }
+
+  /** Not all of its names are looked at. */
+  overfull(folder: string): void {
+    this.readFailed(folder, 'the walk has more names, files or folders than it looks at');
+  }
+
+  /** It has more than its rule lets it read, or too many short lines. Told of a source once in some minutes. */
+  heldBack(path: string, waitMs: number, limit: Readonly<Record<string, number>>): void {
     this.#heldBack.add(waitMs / 1000);
     const nowMs = performance.now();
     if (nowMs - (this.#heldToldMs.get(path) ?? Number.NEGATIVE_INFINITY) < HELD_TOLD_MS) return;
     if (this.#heldToldMs.size === PATHS_TOLD_MAX) this.#heldToldMs.clear();
     this.#heldToldMs.set(path, nowMs);
-    this.#log.warn('file_held_back', { path, max_bytes_per_second: bytesPerSecond });
+    this.#log.warn('file_held_back', { path, ...limit });
   }
 
   /** The same name has other content, in the same file. */

@@ -118,7 +118,7 @@ export class WholeFile implements Reader {
     const start = entries.offset;
     slot.writer.reset();
     const { at, count } = entries.take(slot.writer, this.#rest, 0, this.#rest.length);
-    this.#options.budget?.spend(at);
+    this.#options.budget?.spend(at, count);
     if (count > 0) await this.#give({ entries: slot.writer.take(), count, chain });
     if (entries.line !== line) this.#commit(entries, start);
     if (at === 0 && this.#rest.length >= SLOT_BYTES) return this.#passNuls(entries);

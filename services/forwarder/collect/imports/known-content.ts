@@ -1,11 +1,11 @@
 // Which generation a file's content belongs to, where its identity does not say, or not for sure. What is too like to
 // be told apart, and not the same, is no generation's.
 
-import { open } from 'node:fs/promises';
 import { compressionOf } from '../../decode/files/source-path.ts';
 import { type Generation, unreadBytesOf } from '../checkpoints/generations.ts';
 import { checkOf } from '../files/file-bytes.ts';
 import { contentOf } from '../files/file-content.ts';
+import { openRegular } from '../files/file-identity.ts';
 
 /** Whether the file, which has the generation's identity, still has what was read of it. */
 export async function isSameFile(path: string, generation: Generation, signal: AbortSignal): Promise<boolean> {
@@ -17,7 +17,7 @@ export async function isSameFile(path: string, generation: Generation, signal: A
     signal.throwIfAborted();
     return content.beginsWith.length > 0;
   }
-  const handle = await open(path);
+  const handle = await openRegular(path);
   try {
     // Its times say nothing: who only touches a file does not want its lines twice.
     return (await checkOf(handle, generation, false)) !== null;

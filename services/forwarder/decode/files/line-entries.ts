@@ -14,6 +14,7 @@ import { chainNext } from '#shared/record/chain.ts';
 import type { EventTime } from '#shared/record/event-time.ts';
 import { type FileEncoding, lineFeedAt, partEnd, withoutReturn } from './file-encoding.ts';
 import { timeOfLine } from './line-time.ts';
+import { shownPath } from './source-path.ts';
 
 export const PART_BYTES = 64 * 1024;
 /** A run is at its end with so many entries, or bytes: hashes and copies of some milliseconds. */
@@ -34,9 +35,9 @@ export interface LineSource {
   readonly encoding: FileEncoding;
 }
 
-/** `path`: as documents show it, without what rotation adds. */
+/** `path`: without what rotation adds. */
 export function fieldsOfFile(path: string, host: string): LineSource['fields'] {
-  return { 'log.file.path': path, 'host.name': host };
+  return { 'log.file.path': shownPath(path), 'host.name': host };
 }
 
 /** What is written of a line that is not whole yet. */

@@ -11,6 +11,7 @@ const SUFFIX = new RegExp(String.raw`(?:\.\d{1,3}|[.-]${DATE}(?:\.\d{1,3})?|[.-]
 const BEFORE_EXTENSION = new RegExp(String.raw`-(?:${DATE}|\d{10})(?:\.\d{1,3})?(\.[A-Za-z]{1,8})$`);
 
 const TAG_BYTES_MAX = 1024;
+const SHOWN_BYTES_MAX = 1024;
 
 export type Compression = 'gzip' | 'zstd';
 
@@ -32,15 +33,21 @@ export function pathsBeforeRotation(path: string): readonly string[] {
 /** `file.` and the path with dots: /var/log/app.log has the tag file.var.log.app.log. At most 1 KiB of it, its end. */
 export function tagOfPath(path: string): string {
   const dotted = path
-    .toWellFormed()
     .split('/')
     .filter((name) => name !== '')
     .join('.');
-  const bytes = Buffer.from(dotted);
-  const room = TAG_BYTES_MAX - 'file.'.length;
-  if (bytes.length <= room) return `file.${dotted}`;
+  return `file.${endOf(dotted, TAG_BYTES_MAX - 'file.'.length)}`;
+}
+
+/** The path as each of its lines has it: at most 1 KiB of it, its end. */
+export function shownPath(path: string): string {
+  return endOf(path, SHOWN_BYTES_MAX);
+}
+
+function endOf(text: string, bytesMax: number): string {
+  const bytes = Buffer.from(text.toWellFormed());
+  let from = Math.max(0, bytes.length - bytesMax);
   // A character that is cut at its beginning would be no UTF-8.
-  let from = bytes.length - room;
-  while ((bytes[from] ?? 0) >>> 6 === 0b10) from += 1;
-  return `file.${bytes.toString('utf8', from)}`;
+  while (from > 0 && (bytes[from] ?? 0) >>> 6 === 0b10) from += 1;
+  return bytes.toString('utf8', from);
 }

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
+import { messageLine } from '../../output/message-line.ts';
 import { Output, type OutputStream } from '../../output/output.ts';
 import { type ChildProgram, exitCodeOf, startProgram } from '../../process/child-program.ts';
 import type { CommandContext } from '../../process/command.ts';
@@ -37,7 +38,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   }
   const { config, clock, stdout, stderr } = context;
   const output = new Output(context);
-  const tell = (text: string): void => void output.write(`sluice: ${text}\n`, output.stderr);
+  const tell = (text: string): void => void output.write(messageLine(text), output.stderr);
   const plan = planSend(values, { config, clock, verb: 'run a program', tell });
   const { sender } = plan;
   let program: ChildProgram;

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import type { ImportedFile, ImportRequest } from '#forwarder/collect/imports/file-imports.ts';
 import { fileRuleMistakes } from '#shared/config/settings/file-rules.ts';
 import { SluiceError } from '#shared/errors.ts';
+import { messageLine } from '../../output/message-line.ts';
 import { importHere } from '../../import/import-here.ts';
 import { importThere } from '../../import/import-there.ts';
 import { namedFiles } from '../../import/named-files.ts';
@@ -67,9 +68,9 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   await output.write(json ? summaryJson(files) : summary(files));
   for (const { path, refusal } of files) {
     if (refusal === null) continue;
-    await output.write(`sluice: Cannot import ${path}: ${refusal}; run it again when that is mended\n`, stderr);
+    await output.write(messageLine(`Cannot import ${path}: ${refusal}; run it again when that is mended`), stderr);
   }
-  if (isStopped) await output.write('sluice: It was stopped; run it again to go on where it was\n', stderr);
+  if (isStopped) await output.write(messageLine('It was stopped; run it again to go on where it was'), stderr);
   return isStopped || sumsOf(files).refused > 0 ? 1 : 0;
 }
 

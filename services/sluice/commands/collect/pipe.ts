@@ -4,6 +4,7 @@
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { reasonOf } from '#shared/errors.ts';
+import { messageLine } from '../../output/message-line.ts';
 import { Output } from '../../output/output.ts';
 import type { CommandContext } from '../../process/command.ts';
 import { finishSend, planSend, sendHelp, sendOptions } from '../../send/send-options.ts';
@@ -24,7 +25,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   const { values } = parseArgs({ args, options: sendOptions });
   const { config, clock, signal } = context;
   const output = new Output(context);
-  const tell = (text: string): void => void output.write(`sluice: ${text}\n`, output.stderr);
+  const tell = (text: string): void => void output.write(messageLine(text), output.stderr);
   const plan = planSend(values, { config, clock, verb: 'pipe', tell });
   const { sender } = plan;
   const lines = new StreamLines({ fields: { 'host.name': hostname() }, clock, give: (run) => sender.push(run) });

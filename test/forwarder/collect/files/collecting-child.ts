@@ -27,6 +27,7 @@ const input = new FilesInput({
   rules: [{ include }],
   host: 'node-1',
   watches: true,
+  openFilesMax: 1000,
   dataDir,
   intake,
   room: intake,

@@ -16,7 +16,6 @@ import { FilesInput } from '#forwarder/collect/files-input.ts';
 import { FileTelemetry } from '#forwarder/collect/files/telemetry.ts';
 import type { Chunk, Intake, Room } from '#forwarder/intake/chunk.ts';
 
-const nothing = (): void => undefined;
 export const ROOM: Room = { hasRoom: true, room: () => Promise.resolve() };
 
 /** What the queue, the indexer and the store would have. */
@@ -83,6 +82,8 @@ export class FileWorld implements AsyncDisposable {
   readonly dataDir = mkdtempSync(join(tmpdir(), 'sluice-data-'));
   readonly intake = new RecordingIntake();
   readonly told: { event: string; [key: string]: unknown }[] = [];
+  /** Of the level `debug`. */
+  readonly details: { event: string; [key: string]: unknown }[] = [];
   readonly #running = new Set<FilesInput>();
 
   path(name: string): string {
@@ -92,15 +93,17 @@ export class FileWorld implements AsyncDisposable {
   /** Collects `*.log` of the folder, or what the rule says. */
   start(
     rule: Partial<FileRule> = {},
-    { dataDir = this.dataDir, room = ROOM, watches = true, collects = true } = {},
+    { dataDir = this.dataDir, room = ROOM, watches = true, collects = true, openFilesMax = 1000 } = {},
   ): Running {
     const tell = (event: string, about: object = {}): void => void this.told.push({ event, ...about });
-    const log = { debug: nothing, info: tell, warn: tell, error: tell };
+    const debug = (event: string, about: object = {}): void => void this.details.push({ event, ...about });
+    const log = { debug, info: tell, warn: tell, error: tell };
     const metrics = new Metrics({ version: '0', command: 'test' }, { ofProcess: false });
     const input = new FilesInput({
       rules: collects ? [{ include: [this.path('*.log')], ...rule }] : [],
       host: 'node-1',
       watches,
+      openFilesMax,
       dataDir,
       intake: this.intake,
       room,
