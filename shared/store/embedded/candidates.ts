@@ -31,6 +31,15 @@ export interface Candidates {
   readonly isCut: boolean;
 }
 
+/** For whoever erases. */
+export interface NextHolding {
+  /** Null where none was found up to `lastId`; that is -1 where there is nothing behind. */
+  readonly block: Block | null;
+  readonly lastId: number;
+  /** Documents of blocks that may have some and cannot be read. */
+  readonly unreadable: number;
+}
+
 /** Of blocks that one page looks at, in characters of their documents; a filter counts for what it takes. */
 const LOOKED_AT_BYTES = 32 * 1024 * 1024;
 const FILTER_BYTES = 16 * 1024;
@@ -90,28 +99,26 @@ export class CandidateSearch {
   }
 
   /** The next block after this one, by number, that has documents which are meant; `rowMax`: of those it may have. */
-  nextHolding(
-    plan: SearchPlan,
-    afterId: number,
-    rowMax: number,
-  ): { readonly block: Block | null; readonly lastId: number } {
+  nextHolding(plan: SearchPlan, afterId: number, rowMax: number): NextHolding {
     const sql = `SELECT ${BLOCK_COLUMNS} FROM blocks b WHERE b.id > ? AND b.row_min <= ? AND ${OVERLAPS} ORDER BY b.id`;
     const statement = this.#database.prepare(sql);
     statement.setReadBigInts(true);
     let lookedAt = 0;
     let lastId = afterId;
+    let unreadable = 0;
     for (const row of statement.iterate(afterId, rowMax, ...overlapOf(plan))) {
-      if (lookedAt > LOOKED_AT_BYTES) return { block: null, lastId };
+      if (lookedAt > LOOKED_AT_BYTES) return { block: null, lastId, unreadable };
       lastId = Number(row['id']);
       const block = this.#cache.confined(null, () => blockOf(row));
-      if (block === null) continue;
+      if (block === null) unreadable += Number(row['documents']);
       lookedAt += FILTER_BYTES;
-      if (!this.#mayHold(plan, block)) continue;
+      if (block === null || !this.#mayHold(plan, block)) continue;
       lookedAt += block.bytes;
-      if (this.#cache.read(block, (reader) => this.meantIn(plan, block, reader, rowMax).length > 0) === true)
-        return { block, lastId };
+      const holds = this.#cache.read(block, (reader) => this.meantIn(plan, block, reader, rowMax).length > 0);
+      if (holds === null) unreadable += block.documents;
+      else if (holds) return { block, lastId, unreadable };
     }
-    return { block: null, lastId: -1 };
+    return { block: null, lastId: -1, unreadable };
   }
 
   #rows(plan: SearchPlan): Iterable<Record<string, unknown>> {

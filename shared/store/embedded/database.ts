@@ -43,6 +43,8 @@ export interface EraseStart {
 
 export interface ErasedRows {
   readonly erased: number;
+  /** Documents that may be meant and cannot be read: they stay. */
+  readonly unreadable: number;
   /** Where the next step goes on; null where nothing is left after this. */
   readonly next: EraseCursor | null;
 }
@@ -190,12 +192,13 @@ export class DocumentDatabase {
     const { documents } = this.#writable();
     this.#requirePresence();
     const cursor = after ?? { block: 0, row: documents.lastRow() };
-    if (this.convert()) return { erased: 0, next: cursor };
-    const { block, lastId } = guarded(() => this.#reader.nextHolding(query, cursor.block, cursor.row));
+    if (this.convert()) return { erased: 0, unreadable: 0, next: cursor };
+    const { block, lastId, unreadable } = guarded(() => this.#reader.nextHolding(query, cursor.block, cursor.row));
     const next = { ...cursor, block: lastId };
-    if (block === null) return { erased: 0, next: lastId < 0 ? null : next };
+    if (block === null) return { erased: 0, unreadable, next: lastId < 0 ? null : next };
     const erasure = documents.readToErase(block, this.#reader.meantIn(query, block, cursor.row));
-    return { erased: erasure === null ? 0 : this.#transaction(() => documents.erase(erasure)), next };
+    if (erasure === null) return { erased: 0, unreadable: unreadable + block.documents, next };
+    return { erased: this.#transaction(() => documents.erase(erasure)), unreadable, next };
   }
 
   /** Works the log of changes into the file: what was erased is in neither. Another reader may be in the way. */

@@ -8,6 +8,7 @@ import type { EmbeddedStore } from './store.ts';
 const EXAMPLES = 3;
 /** Documents come in batches: what was under way when it began is there by then. */
 const FOUND_AFTER_MS = 1500;
+const UNREADABLE = 'may be meant, in blocks that are damaged';
 const NONE: ReadonlyMap<string, number> = new Map();
 
 export class EmbeddedEraser implements StoreEraser {
@@ -33,10 +34,11 @@ export class EmbeddedEraser implements StoreEraser {
   async *erase(query: EraseQuery, signal?: AbortSignal): AsyncGenerator<EraseStep, void, void> {
     for (let after: EraseCursor | null = null; ;) {
       signal?.throwIfAborted();
-      const { erased, next } = await this.#store.erase({ query: whole(query), after });
+      const { erased, unreadable, next } = await this.#store.erase({ query: whole(query), after });
+      if (erased > 0 || unreadable > 0)
+        yield { erased, refused: unreadable === 0 ? NONE : new Map([[UNREADABLE, unreadable]]) };
       if (next === null) break;
       after = next;
-      if (erased > 0) yield { erased, refused: NONE };
     }
     await this.#store.checkpoint();
   }

@@ -10,7 +10,7 @@ import type { Document } from '../query/document-values.ts';
 import type { StoreQuery } from '../store.ts';
 import { BlockCache } from './block-cache.ts';
 import { type Block, BlockFile } from './tables/block-file.ts';
-import { type Candidate, CandidateSearch, type Candidates } from './candidates.ts';
+import { type Candidate, CandidateSearch, type Candidates, type NextHolding } from './candidates.ts';
 import { BLOCKS_VERSION, PODS_VERSION, versionOf } from './tables/document-file.ts';
 import { OldRows, type Row } from './old-rows.ts';
 import { containersSql, originsSql, type SqlQuery } from './origin-sql.ts';
@@ -81,15 +81,11 @@ export class PageReader {
   }
 
   /** For whoever erases: the next block that has documents of the query. Null where the file has no blocks yet. */
-  nextHolding(
-    query: StoreQuery,
-    afterId: number,
-    rowMax: number,
-  ): { readonly block: Block | null; readonly lastId: number } {
+  nextHolding(query: StoreQuery, afterId: number, rowMax: number): NextHolding {
     return this.#atOneMoment(() => {
       const plan = this.#plan(query);
       const found = plan.origins?.size === 0 ? null : this.#reader()?.search.nextHolding(plan, afterId, rowMax);
-      return found ?? { block: null, lastId: -1 };
+      return found ?? { block: null, lastId: -1, unreadable: 0 };
     });
   }
 

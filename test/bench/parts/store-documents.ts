@@ -90,6 +90,11 @@ export function* ourRequests(
   if (body.count > 0) yield body.request();
 }
 
+/** The same events as packed entries of a Forward chunk, so many in each. */
+export function* packedChunks(documents: number, perBatch: number): Generator<Buffer, void, void> {
+  for (const events of batchesOf(eventsOf(documents), perBatch)) yield entriesOf(events);
+}
+
 /** The same body, with the ids left to Elasticsearch. */
 export function withoutIds(body: Buffer): Buffer {
   return Buffer.from(

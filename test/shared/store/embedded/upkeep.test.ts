@@ -101,3 +101,21 @@ it('keeps documents of far times in blocks of their own, also when they are merg
   assert(Number(all) < 60, `${all} blocks`);
   assert.equal((await store.search(ALL)).length, 70 * 60);
 });
+
+it('says of an erasure what may be meant and cannot be read', async (t) => {
+  const { store, file } = await opened(t);
+  await store.bulk(bulkRequest(requestOf(99)));
+  await store.bulk(bulkRequest(requestOf(102)));
+  const { id } = file.prepare('SELECT min(id) AS id FROM parts WHERE id % 1024 = 1').get() ?? {};
+  file.prepare("UPDATE parts SET data = CAST(data || x'00' AS BLOB) WHERE id = ?").run(Number(id));
+  const steps = [];
+  for await (const step of new EmbeddedEraser(store).erase({ text: 'line' })) steps.push(step);
+  assert.equal(
+    steps.reduce((sum, { erased }) => sum + erased, 0),
+    sizeOf(102),
+  );
+  assert.deepEqual(
+    steps.flatMap(({ refused }) => [...refused.values()]),
+    [sizeOf(99)],
+  );
+});
