@@ -121,3 +121,28 @@ test('limits of a document: bytes, values, keys; its neighbours are as they were
     Buffer.concat([hex('92 01 81 a176 df00010001'), Buffer.from('a16101'.repeat(65_537), 'hex')]),
   );
 });
+
+test('a line that is too much once it is read is a message', () => {
+  const check = (line: string, bytesMax = 8 * 1024 * 1024): void => {
+    const body = new BulkBody();
+    const writer = new DocumentWriter(body, { bytesMax });
+    writer.startBatch(batch, batch.receivedMs);
+    const bytes = entryOf({ log: line });
+    assert.equal(writer.write(bytes, 0, bytes.length, 0), 'ok');
+    const next = entryOf({ log: '{"message":"next","n":1}' });
+    assert.equal(writer.write(next, 0, next.length, 1), 'ok');
+    const { body: text, items } = body.request();
+    const [document, neighbour] = items.map(
+      ({ docStart, docEnd }) =>
+        JSON.parse(Buffer.from(text.subarray(docStart, docEnd)).toString()) as Record<string, unknown>,
+    );
+    assert.equal(document?.['message'], line);
+    assert.deepEqual(document?.['log'], { flags: ['unread'] });
+    assert.deepEqual([neighbour?.['message'], neighbour?.['attributes']], ['next', { n: 1 }]);
+  };
+  const keys = Array.from({ length: 70_000 }, (_, n) => `"${n}":0`).join();
+  check(`{"message":"a",${keys}}`);
+  check(`{"a":[${'1,'.repeat(270_000)}1]}`);
+  // Read, it is the message, the original and the attributes.
+  check(`{"a":"${'x'.repeat(600_000)}","b":1}`, 1024 * 1024);
+});

@@ -78,11 +78,19 @@ export class DocumentFields {
     this.#tenant = tenant;
   }
 
+  /** Whether the line of the entry was read. */
+  get hasLine(): boolean {
+    return this.#hasLine;
+  }
+
+  /** False: a line that could be read stays as it came, and its document is marked. */
+  readsLines = true;
+
   /** Reads the line of the entry that was found, and chooses values. */
   gather(): void {
     const { root } = this.#entry;
     // What is not in its source's format is kept as it came.
-    this.#hasLine = this.#options.parse && !this.#isUnread && this.#readLine();
+    this.#hasLine = this.readsLines && this.#options.parse && !this.#isUnread && this.#readLine();
     this.#message.gather(this.#hasLine);
     this.#level.gather(this.#hasLine);
     this.#ecs.gather(root, this.#hasLine);
@@ -129,7 +137,7 @@ export class DocumentFields {
     const { lines, partial } = joined ?? WHOLE_LINE;
     if (lines > 1) this.#json.raw(fragment(`"lines":${lines},`));
     const flagsStart = this.#object.open(keys.FLAGS);
-    if (this.#isUnread) this.#json.raw(keys.UNREAD);
+    if (this.#isUnread || !this.readsLines) this.#json.raw(keys.UNREAD);
     if (lines > 1) this.#json.raw(keys.MULTILINE);
     if (partial) this.#json.raw(keys.PARTIAL);
     if (isTimeUnlikely) this.#json.raw(keys.UNLIKELY_TIME);

@@ -146,12 +146,13 @@ export class DocumentWriter {
       if (this.#entry.isMarkedPart && partOf(bytes, start, end) !== null) return 'part';
       if (this.#traces?.wants(bytes, this.#entry)) return 'trace';
     }
-    this.#values.source(bytes);
-    this.#document(index, joined);
-    if (this.#values.rewrites()) {
-      this.#body.rollback();
-      this.#entry.find(bytes, start, end);
-      this.#document(index, joined);
+    this.#documentOnce(bytes, start, end, index, joined);
+    if (this.#values.isTooLarge && this.#fields.hasLine) {
+      // As it came, it may fit: what was read of it must not cost a line its document.
+      this.#startAgain(bytes, start, end);
+      this.#fields.readsLines = false;
+      this.#documentOnce(bytes, start, end, index, joined);
+      this.#fields.readsLines = true;
     }
     return this.#finish();
   }
@@ -171,11 +172,24 @@ export class DocumentWriter {
     this.#values.source(bytes);
     this.#documentAsText(index, joined);
     if (this.#values.rewrites()) {
-      this.#body.rollback();
-      this.#entry.find(bytes, start, end);
+      this.#startAgain(bytes, start, end);
       this.#documentAsText(index, joined);
     }
     return this.#finish();
+  }
+
+  /** Each key once. */
+  #documentOnce(bytes: Uint8Array, start: number, end: number, index: number, joined: JoinedMark | null): void {
+    this.#values.source(bytes);
+    this.#document(index, joined);
+    if (!this.#values.rewrites()) return;
+    this.#startAgain(bytes, start, end);
+    this.#document(index, joined);
+  }
+
+  #startAgain(bytes: Uint8Array, start: number, end: number): void {
+    this.#body.rollback();
+    this.#entry.find(bytes, start, end);
   }
 
   #document(index: number, joined: JoinedMark | null): void {
