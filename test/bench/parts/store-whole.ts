@@ -38,6 +38,7 @@ async function send(port: number, events: number, perBatch: number): Promise<voi
   const writer = new MsgpackWriter();
   let number = 0;
   for (const entries of packedChunks(events, perBatch)) {
+    writer.reset();
     writer.arrayHeader(3);
     writer.string('docker.shop');
     writer.binary(entries);
