@@ -1,5 +1,5 @@
-// What `sluice run` spends on a line on its whole way: received as a packed Forward chunk, acknowledged, queued, indexed
-// into the embedded store, and committed. Of all of its threads, from the kernel.
+// What `sluice run` spends on a line on its whole way: received as a packed Forward chunk, acknowledged, queued,
+// indexed into the embedded store, and committed. Of all of its threads, from the kernel.
 
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';

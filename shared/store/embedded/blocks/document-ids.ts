@@ -46,7 +46,7 @@ export function namesOf(ids: readonly string[]): DocumentName[] {
 /** Letters before the first one that has bits of the index. */
 const KEY_LETTERS = 21;
 const SIX_BITS = new Map(
-  [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'].map((letter, value) => [
+  Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_', (letter, value) => [
     letter.charCodeAt(0),
     value,
   ]),

@@ -73,8 +73,8 @@ export function shapeOf(text: string): Shape {
 }
 
 /**
- * The values of a text of this shape, or null where it has another. Where the strings of the text are right, and it has no
- * newline, each is a value of JSON.
+ * The values of a text of this shape, or null where it has another. Where the strings of the text are right, and it has
+ * no newline, each is a value of JSON.
  */
 export function valuesOfShape(text: string, { pieces, paths }: Shape): string[] | null {
   if (paths[0] === null) return [text];

@@ -1,5 +1,6 @@
-// What lies near each other in time, as groups: a search opens every block whose times are within its bounds, so a block
-// with one document of 2099, or of 1970, would be opened by all of them. Pure; n log n, and linear where all are near.
+// What lies near each other in time, as groups: a search opens every block whose times are within its bounds, so a
+// block with one document of 2099, or of 1970, would be opened by all of them. Pure; n log n, and linear where all are
+// near.
 
 export interface Times {
   readonly min: bigint;

@@ -30,7 +30,7 @@ async function opened(t: TestContext, told: string[] = []): Promise<{ store: Emb
   return { store, file };
 }
 
-it('merges what comes in small pieces; where it cannot, it says so once, goes on taking, and tries again', async (t) => {
+it('merges what comes in small pieces; where it cannot, it says so once, and tries again', async (t) => {
   const told: string[] = [];
   const { store, file } = await opened(t, told);
   const failed: StoreUpkeep[] = [];
@@ -50,7 +50,7 @@ it('merges what comes in small pieces; where it cannot, it says so once, goes on
   assert.equal(told.length, 1);
 });
 
-it('erases what was there when it began, though more comes, and old and new are merged into the same blocks', async (t) => {
+it('erases what was there when it began, though old and new are merged into the same blocks', async (t) => {
   const { store } = await opened(t);
   const write = (batch: number, count: number, who: string): Promise<unknown> =>
     store.bulk(
@@ -98,7 +98,7 @@ it('keeps documents of far times in blocks of their own, also when they are merg
     .prepare('SELECT coalesce(sum(time_max - time_min > 3600000000000), 0) AS wide, count(*) AS "all" FROM blocks')
     .all();
   assert.equal(wide, 0);
-  assert(Number(all) < 60, `${all} blocks`);
+  assert(Number(all) < 60, `${String(all)} blocks`);
   assert.equal((await store.search(ALL)).length, 70 * 60);
 });
 
