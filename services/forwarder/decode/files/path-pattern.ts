@@ -6,10 +6,12 @@
 // Names that begin with a dot match only where the pattern has the dot. Links to folders are followed where a pattern
 // names them, not below `**`, so that no circle of links is walked.
 
+import { NamePattern } from './name-pattern.ts';
+
 export const ANY_FOLDERS = '**';
 
 /** A name that is matched as it is, a pattern, or `ANY_FOLDERS`. */
-export type Segment = string | RegExp;
+export type Segment = string | NamePattern;
 
 const SPECIAL = /[*?[\]{}]/;
 
@@ -18,7 +20,7 @@ export function segmentsOf(pattern: string): readonly Segment[] {
   return pattern
     .split('/')
     .filter((segment) => segment !== '')
-    .map((segment) => (segment === ANY_FOLDERS || !SPECIAL.test(segment) ? segment : expressionOf(segment)));
+    .map((segment) => (segment === ANY_FOLDERS || !SPECIAL.test(segment) ? segment : new NamePattern(segment)));
 }
 
 /** Whether the whole path is one of the pattern's. */
@@ -46,33 +48,4 @@ export function matchesPath(segments: readonly Segment[], path: string): boolean
 
 export function matchesName(segment: Segment, name: string): boolean {
   return typeof segment === 'string' ? segment === name : segment.test(name);
-}
-
-function expressionOf(segment: string): RegExp {
-  let source = segment.startsWith('.') ? '' : String.raw`(?!\.)`;
-  let depth = 0;
-  for (let at = 0; at < segment.length; at += 1) {
-    const letter = segment[at] ?? '';
-    if (letter === '*') {
-      while (segment[at + 1] === '*') at += 1;
-      source += '.*';
-    } else if (letter === '?') source += '.';
-    else if (letter === '{') {
-      source += '(?:';
-      depth += 1;
-    } else if (letter === '}' && depth > 0) {
-      source += ')';
-      depth -= 1;
-    } else if (letter === ',' && depth > 0) source += '|';
-    else if (letter === '[' && segment.indexOf(']', at + 2) > 0) {
-      const end = segment.indexOf(']', at + 2);
-      const inside = segment
-        .slice(at + 1, end)
-        .replaceAll('\\', String.raw`\\`)
-        .replaceAll('[', String.raw`\[`);
-      source += `[${inside.startsWith('!') ? `^${inside.slice(1)}` : inside}]`;
-      at = end;
-    } else source += RegExp.escape(letter);
-  }
-  return new RegExp(`^${source}${')'.repeat(depth)}$`, 'su');
 }
