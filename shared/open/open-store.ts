@@ -43,6 +43,7 @@ export async function openStore(config: Config, options: OpenStoreOptions = {}):
     retentionMs,
     layout: {
       mode: config['elasticsearch.index_mode'],
+      keepsOriginal: config['event.original'],
       shards: config['elasticsearch.shards'],
       replicas: config['elasticsearch.replicas'],
       refreshIntervalMs: config['elasticsearch.refresh_interval_ms'],

@@ -44,8 +44,11 @@ export interface Queue extends AsyncDisposable {
    * and `dead-letters`.
    */
   read(options: ReadOptions): AsyncIterable<FetchedRecord>;
-  /** Names of the topics that there are; absent where there is but one. Rejects as `consume` fails. */
-  readonly topics?: (() => Promise<readonly string[]>) | undefined;
+  /**
+   * Names of the topics that there are, and of those of `named` that this user is refused, whether they are there or
+   * not; absent where there is but one. Rejects as `consume` fails.
+   */
+  readonly topics?: ((named?: readonly string[]) => Promise<readonly string[]>) | undefined;
 }
 
 /** Why a dead letter is refused for want of space; a metric label. */

@@ -44,6 +44,8 @@ export interface Store extends AsyncDisposable {
    * no other document is to blame for. Rejects as `bulk` does.
    */
   probe(stream: string, signal?: AbortSignal): Promise<BulkOutcome>;
+  /** How long a document may take until it is found; absent where it is found at once. */
+  foundAfterMs?(signal?: AbortSignal): Promise<number>;
   /** For a store with tables of names: `unnamed` hears of documents whose names are only among their attributes. */
   watchUnnamed?(unnamed: (documents: number) => void): void;
   /** For a store that looks after its own files: `failed` hears of work that failed and is tried again. */

@@ -23,12 +23,15 @@ import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { deleteStream, ownStreamName, withStream } from '#test/indexer/own-stream.ts';
 import type { IndexerReport } from './parts/indexer-process.ts';
+import { median } from './parts/median.ts';
 
 const PARTITIONS = 4;
 const ENTRIES_PER_RECORD = 1600;
 const RECORDS = 500;
 /** Elasticsearch takes a twentieth of what the counting endpoint does. */
 const RECORDS_STORED = 75;
+const ROUNDS = 5;
+const WARM_UPS = 2;
 const BODY_BYTES = 4 * 1024 * 1024;
 const TAG = `bench.${randomBytes(4).toString('hex')}`;
 
@@ -119,7 +122,7 @@ async function message<T>(child: ChildProcess): Promise<T> {
 async function loadBare(env: NodeJS.ProcessEnv, stream: string): Promise<number> {
   const requests: BulkRequest[] = [];
   const body = new BulkBody();
-  const writer = new DocumentWriter(body);
+  const writer = new DocumentWriter(body, { listsNumbers: true });
   for (let record = 0; record < RECORDS_STORED; record++) {
     const entries = dockerEntries(record);
     writer.startBatch(batchOf(), Date.now());
@@ -169,23 +172,38 @@ export async function run(): Promise<void> {
   }
 }
 
+/** Both into data streams of their own, which are there already: a document that is there is no work. */
 async function storeAll(env: NodeJS.ProcessEnv, url: string, entryBytes: number): Promise<void> {
   await using store = await openStore(loadConfig({ env, readFile: () => '' }));
   await store.setup();
-  const stream = ownStreamName();
-  try {
-    // The first documents of a data stream pay for its making: that is nobody's share.
-    await loadBare(env, stream);
-    const report = await index({ ...env, SLUICE_TEST_STREAM: stream }, RECORDS_STORED * ENTRIES_PER_RECORD);
-    const bare = await loadBare(env, stream);
+  const intoOwn = async <T>(load: (stream: string) => Promise<T>): Promise<T> => {
+    const stream = ownStreamName();
+    await fetch(`${url}/_data_stream/${stream}`, { method: 'PUT' });
+    try {
+      return await load(stream);
+    } finally {
+      await deleteStream(url, stream);
+    }
+  };
+  const bareRate = () => intoOwn((stream) => loadBare(env, stream));
+  const indexed = () =>
+    intoOwn((stream) => index({ ...env, SLUICE_TEST_STREAM: stream }, RECORDS_STORED * ENTRIES_PER_RECORD));
+  // Java is slow at first.
+  for (let round = 0; round < WARM_UPS; round++) await bareRate();
+  const rounds: { readonly rate: number; readonly bare: number }[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    // Each comes first as often: a machine is faster in one minute than in the next.
+    const early = round % 2 === 0 ? null : await bareRate();
+    const report = await indexed();
     print('Kafka → Elasticsearch', entryBytes, report);
-    const rate = report.events / report.seconds;
-    console.log(
-      `  ${thousands(rate)} documents/s; a bare loader ${thousands(bare)}; share ${((100 * rate) / bare).toFixed(0)} %`,
-    );
-  } finally {
-    await deleteStream(url, stream);
+    rounds.push({ rate: report.events / report.seconds, bare: early ?? (await bareRate()) });
   }
+  const share = median(rounds.map(({ rate, bare }) => rate / bare));
+  const [rate, bare] = [median(rounds.map((each) => each.rate)), median(rounds.map((each) => each.bare))];
+  console.log(
+    `Kafka → Elasticsearch, medians of ${ROUNDS}: ${thousands(rate)} documents/s; a bare loader ${thousands(bare)}; ` +
+      `share ${(100 * share).toFixed(0)} % (goal: at least 95 %, ${share >= 0.95 ? 'kept' : 'MISSED'})`,
+  );
 }
 
 async function dropTopics(env: NodeJS.ProcessEnv): Promise<void> {

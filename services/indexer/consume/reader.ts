@@ -6,7 +6,7 @@
 
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
-import { reasonOf } from '#shared/errors.ts';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type {
   AssignedPartition,
   ConsumerHandler,
@@ -51,6 +51,8 @@ const WELL_AFTER_MS = 60_000;
 export class PartitionReader implements ConsumerHandler {
   /** Why nothing is read now; null while the queue is read. */
   unreadyReason: string | null = 'the indexer is not yet a member of its group';
+  /** Whether the queue refuses this user: an operator has to act. It is tried again all the same. */
+  isRefused = false;
   readonly #options: ReaderOptions;
   readonly #ends = new Map<number, number>();
   readonly #stop = new AbortController();
@@ -148,6 +150,7 @@ export class PartitionReader implements ConsumerHandler {
     for (const { partition, end } of partitions) if (!this.#ends.has(partition)) this.#ends.set(partition, end);
     this.#options.telemetry.assigned(partitions.length, number);
     this.unreadyReason = null;
+    this.isRefused = false;
     this.#paused = false;
     if (!this.#options.budget.hasRoom) this.#pause();
     this.#options.changed?.();
@@ -214,9 +217,11 @@ export class PartitionReader implements ConsumerHandler {
       }
       if (signal.aborted) return;
       this.unreadyReason = `the queue is not read: ${reasonOf(failure)}`;
+      this.isRefused = failure instanceof SluiceError && failure.code === 'queue_unauthorized';
       telemetry.consumerFailed(failure, foreignTopic);
       this.#lose();
       await this.#dismiss();
+      this.#options.changed?.();
       if (clock.monotonicMs() - sinceMs > WELL_AFTER_MS) attempt = 0;
       await clock.sleep(backoffMs(attempt, REBUILD, random), signal).catch(() => undefined);
     }

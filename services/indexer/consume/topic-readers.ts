@@ -64,12 +64,18 @@ export class TopicReaders {
     return this.#own.heldReason;
   }
 
+  /** Whether the queue refuses this user some topic, as `unreadReason` says. */
+  get isRefused(): boolean {
+    return this.#all.some((reader) => reader.isRefused);
+  }
+
   get assignments(): readonly (Assignment | null)[] {
     return this.#all.map((reader) => reader.assignment);
   }
 
+  /** Whether all was read that can be: a topic that this user is refused holds up no other. */
   get atEnds(): boolean {
-    return this.#unseenReason === null && this.#all.every((reader) => reader.atEnds);
+    return this.#unseenReason === null && this.#all.every((reader) => reader.atEnds || reader.isRefused);
   }
 
   get left(): number {
@@ -85,9 +91,10 @@ export class TopicReaders {
     if (this.#options.rules.length > 0) void this.#look();
   }
 
-  /** True when nothing is left to commit. */
+  /** True when nothing is left to commit of what this user may read. */
   async commit(): Promise<boolean> {
-    return (await Promise.all(this.#all.map((reader) => reader.commit()))).every(Boolean);
+    const isDone = await Promise.all(this.#all.map(async (reader) => (await reader.commit()) || reader.isRefused));
+    return isDone.every(Boolean);
   }
 
   halt(): void {
@@ -105,11 +112,12 @@ export class TopicReaders {
   }
 
   async #look(): Promise<void> {
-    const { queue, clock, random, telemetry, toEnds } = this.#options;
+    const { queue, clock, random, telemetry, toEnds, rules } = this.#options;
     const { signal } = this.#stop;
+    const named = rules.flatMap(({ topic }) => topic ?? []);
     for (let attempt = 0; !signal.aborted;) {
       try {
-        const topics = (await queue.topics?.()) ?? [];
+        const topics = (await queue.topics?.(named)) ?? [];
         if (signal.aborted) return;
         this.#add(topics);
         if (toEnds) return;

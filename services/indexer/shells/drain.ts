@@ -67,7 +67,7 @@ export async function drainIndexer(options: DrainOptions): Promise<DrainOutcome>
   limit?.[Symbol.dispose]();
   signal.removeEventListener('abort', giveUp);
   const why = signal.aborted ? 'it was stopped' : whyNotDrained(readers, core);
-  const drained = isDone && readers.heldReason === null;
+  const drained = isDone && readers.heldReason === null && !readers.isRefused;
   readers.halt();
   await pipeline.stop(0);
   const { left } = readers;
@@ -78,7 +78,7 @@ export async function drainIndexer(options: DrainOptions): Promise<DrainOutcome>
   return { drained, left: drained ? null : `Cannot drain the partitions: ${why}; ${rest}`, counts };
 }
 
-/** Whether all was read, indexed and committed before `over`. */
+/** Whether all that may be read was read, indexed and committed before `over`. */
 async function untilDrained(
   pipeline: Pipeline,
   readers: TopicReaders,

@@ -177,7 +177,7 @@ interface Following {
 async function follow(store: Store, wanted: Wanted, { context, output, printer }: Following): Promise<void> {
   const { signal, clock } = context;
   const { query } = wanted;
-  const refreshIntervalMs = context.config['elasticsearch.refresh_interval_ms'];
+  const refreshIntervalMs = (await store.foundAfterMs?.(signal)) ?? 0;
   const follower = new Follower(store, query, clock, { refreshIntervalMs });
   // What is there is marked as seen first, and shown then. So what comes in between is shown now or by a poll.
   const [newest] = await store.search({ ...query, order: 'newest', limit: 1 }, signal);

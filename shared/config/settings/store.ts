@@ -56,8 +56,9 @@ export const store = {
   }),
   'elasticsearch.refresh_interval_ms': milliseconds(
     { minimum: 100, maximum: 60_000 },
-    'How long a document takes until it is found. `sluice logs -f` looks back by it.',
-    { default: 1000 },
+    'How long a document takes until it is found. Without it, an index that nobody searches is not refreshed, and ' +
+      'the next search waits for that; one that is searched is refreshed each second.',
+    { defaultText: "the server's" },
   ),
   'kibana.url': text('URL of Kibana, base path or space (`/s/team`) included: `sluice setup` makes the data view.', {}),
   'kibana.api_key': text('API key for Kibana, as base64; without a login of its own, that of Elasticsearch is used.', {

@@ -24,6 +24,7 @@ import { type Admin, createClient, type Kafka } from './kafkajs/client.ts';
 import { brokersOf } from './kafkajs/connect-options.ts';
 import { withAdmin } from './kafkajs/with-admin.ts';
 import { appendBytesMaxOf, isCompacted, readTopicShape, type TopicFacts } from './broker/topic-facts.ts';
+import { topicNames } from './broker/topic-names.ts';
 import { TopicWatch } from './recreated-topic-watch.ts';
 
 export interface KafkaQueueOptions {
@@ -165,10 +166,10 @@ export class KafkaQueue implements Queue {
   }
 
   /** Those who read topics of others hear how these are, as `saw` says. */
-  async topics(): Promise<string[]> {
+  async topics(named: readonly string[] = []): Promise<string[]> {
     const foreign = [...this.#consumers].filter(({ isForeign }) => isForeign);
     return this.#withAdmin(async (admin) => {
-      const names = await admin.listTopics();
+      const names = await topicNames(admin, named);
       const present = new Set(names);
       const read = [...new Set(foreign.map(({ topic }) => topic))].filter((topic) => present.has(topic));
       for (const topic of read) {

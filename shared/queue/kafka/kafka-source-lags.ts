@@ -8,6 +8,7 @@ import { groupOfSource, ruleOf } from '#shared/config/settings/sources.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { GroupLag, LagFailure, LagSource, OtherLags } from '../group-lag.ts';
 import { failureOf } from './broker/failure.ts';
+import { topicNames } from './broker/topic-names.ts';
 import { KafkaLag } from './kafka-lag.ts';
 import { createClient } from './kafkajs/client.ts';
 import { withAdmin } from './kafkajs/with-admin.ts';
@@ -85,5 +86,6 @@ export class KafkaSourceLags implements LagSource {
 
 async function listTopics(config: Config): Promise<string[]> {
   const kafka = createClient(config, { debug: () => undefined });
-  return await withAdmin(kafka, (admin) => admin.listTopics());
+  const named = (config['kafka.sources'] ?? []).flatMap(({ topic }) => topic ?? []);
+  return await withAdmin(kafka, (admin) => topicNames(admin, named));
 }

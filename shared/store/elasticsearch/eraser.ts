@@ -12,6 +12,7 @@ import type { StoredDocument } from '../store.ts';
 import { bulkOutcomes, isObject, requestFailure } from './bulk-answer.ts';
 import { Connection, type ConnectionOptions, type HttpRequest } from './connection.ts';
 import { filterQuery } from './query.ts';
+import { REFRESH_INTERVAL_MS } from './refresh-interval.ts';
 import { ElasticsearchStore } from './store.ts';
 import { STREAM_PATTERNS } from './template.ts';
 
@@ -41,7 +42,7 @@ interface Hit {
 interface EraserOptions extends Omit<ConnectionOptions, 'timeoutMsMax'> {
   readonly bulkTimeoutMs: number;
   readonly retentionMs: number;
-  readonly refreshIntervalMs: number;
+  readonly refreshIntervalMs?: number | undefined;
 }
 
 export class ElasticsearchEraser implements StoreEraser {
@@ -52,7 +53,7 @@ export class ElasticsearchEraser implements StoreEraser {
   constructor(options: EraserOptions) {
     this.#connection = new Connection({ ...options, timeoutMsMax: TIMEOUT_MS });
     this.#store = new ElasticsearchStore(options);
-    this.foundAfterMs = options.refreshIntervalMs + REFRESH_TAKES_MS;
+    this.foundAfterMs = (options.refreshIntervalMs ?? REFRESH_INTERVAL_MS) + REFRESH_TAKES_MS;
   }
 
   async count(query: EraseQuery, signal?: AbortSignal): Promise<number> {

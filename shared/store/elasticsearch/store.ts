@@ -27,6 +27,7 @@ import { bulkOutcomes, isObject, requestFailure } from './bulk-answer.ts';
 import { ANSWER_BYTES_MAX, AnswerTooLong, Connection, type ConnectionOptions, type HttpAnswer } from './connection.ts';
 import { PageSize } from './page-size.ts';
 import { searchBody } from './query.ts';
+import { longestRefreshMs, REFRESH_INTERVAL_MS } from './refresh-interval.ts';
 import { setUp } from './setup.ts';
 import { ATTRIBUTE_NUMBERS, type IndexLayout, STREAM_PATTERNS } from './template.ts';
 
@@ -53,6 +54,7 @@ export class ElasticsearchStore implements Store {
   readonly #connection: Connection;
   readonly #options: ElasticsearchStoreOptions;
   readonly #searchPath: string;
+  readonly #settingsPath: string;
   readonly #backing: BackingIndices;
   readonly #pageSize = new PageSize();
   readonly #streams: OpenSearchStreams;
@@ -66,6 +68,8 @@ export class ElasticsearchStore implements Store {
       this.#connection.request({ ...request, timeoutMs: STREAM_TIMEOUT_MS }),
     );
     const patterns = (options.indexPatterns ?? STREAM_PATTERNS).join(',');
+    const open = 'expand_wildcards=open,hidden&ignore_unavailable=true&allow_no_indices=true';
+    this.#settingsPath = `/${patterns}/_settings/index.refresh_interval?flat_settings=true&${open}`;
     // The same copies of the shards each time: others may be a second ahead or behind, and pages must agree.
     const preference = `sluice-${randomUUID()}`;
     this.#searchPath = `/${patterns}/_search?ignore_unavailable=true&allow_no_indices=true&preference=${preference}`;
@@ -119,6 +123,19 @@ export class ElasticsearchStore implements Store {
 
   search(query: StoreQuery, signal?: AbortSignal): Promise<StoredDocument[]> {
     return allOf(this.pages(query, signal));
+  }
+
+  /** Of the indices as they are; of what is configured, where this user may not ask. */
+  async foundAfterMs(signal?: AbortSignal): Promise<number> {
+    const { refreshIntervalMs = REFRESH_INTERVAL_MS } = this.#options.layout ?? {};
+    const path = this.#settingsPath;
+    const { status, text } = await this.#connection.request({
+      method: 'GET',
+      path,
+      timeoutMs: PING_TIMEOUT_MS,
+      signal,
+    });
+    return status === 200 ? longestRefreshMs(parseAnswer(text)) : refreshIntervalMs;
   }
 
   backingIndices(stream: string, signal?: AbortSignal): Promise<readonly BackingIndex[]> {

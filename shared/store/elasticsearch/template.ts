@@ -33,16 +33,31 @@ const PRIORITY = 250;
  */
 export type Splitting = 'exact' | 'standard';
 
+/**
+ * How numbers and dates are kept. `compact`, as logsdb does it by default: values of a column by their differences, and
+ * no tree for the server's own sequence numbers. That takes 8 % less disk. OpenSearch and older versions of
+ * Elasticsearch do not know the settings.
+ */
+type Numbers = 'compact' | 'plain';
+const COMPACT_NUMBERS = {
+  'index.use_time_series_doc_values_format': true,
+  'index.seq_no.index_options': 'doc_values_only',
+};
+
 /** How an index is laid out. What is absent is left to the server. */
 export interface IndexLayout {
   readonly mode?: 'standard' | 'logsdb';
+  /** Whether documents have `event.original` (true unless given). */
+  readonly keepsOriginal?: boolean;
   readonly shards?: number | undefined;
   readonly replicas?: number | undefined;
-  readonly refreshIntervalMs?: number;
+  readonly refreshIntervalMs?: number | undefined;
 }
 
 export interface TemplateOptions {
   readonly splitting: Splitting;
+  /** Plain unless given. */
+  readonly numbers?: Numbers;
   readonly layout?: IndexLayout;
   /** How long the data stream lifecycle keeps documents; absent where the server has none. */
   readonly retentionMs?: number;
@@ -140,7 +155,7 @@ export interface Template {
  * to be put. `sluice-logs@custom` comes last and wins; it is not among them.
  */
 export function templatesOf(options: TemplateOptions): readonly Template[] {
-  const { splitting, retentionMs, layout = {}, product } = options;
+  const { splitting, numbers = 'plain', retentionMs, layout = {}, product } = options;
   const templateOf = (kind: Kind, name: string, content: Record<string, unknown>): Template =>
     withFingerprint(kind, name, product === 'OpenSearch' ? openSearchContent(content) : content);
   const lifecycle = retentionMs === undefined ? {} : { lifecycle: { data_retention: retentionText(retentionMs) } };
@@ -149,7 +164,7 @@ export function templatesOf(options: TemplateOptions): readonly Template[] {
     templateOf('_component_template', MAPPINGS_NAME, {
       template: { settings: { analysis: analysis(splitting) }, mappings: mappingsOf(layout) },
     }),
-    templateOf('_component_template', SETTINGS_NAME, { template: { settings: settingsOf(layout) } }),
+    templateOf('_component_template', SETTINGS_NAME, { template: { settings: settingsOf(layout, numbers) } }),
     templateOf('_index_template', TEMPLATE_NAME, {
       index_patterns: STREAM_PATTERNS,
       priority: PRIORITY,
@@ -180,13 +195,19 @@ function withFingerprint(kind: Kind, name: string, content: object): Template {
   return { name, path: `/${kind}/${name}`, fingerprint, body };
 }
 
-function settingsOf({ mode = 'standard', shards, replicas, refreshIntervalMs = 1000 }: IndexLayout): object {
+function settingsOf(layout: IndexLayout, numbers: Numbers): object {
+  const { mode = 'standard', keepsOriginal = true, shards, replicas, refreshIntervalMs } = layout;
   return {
     // Said explicitly: some distributions would make it `logsdb`, which keeps documents another way.
     'index.mode': mode,
     // About a quarter less disk; docs/benchmarks.md has what it costs, with all else.
     'index.codec': 'best_compression',
-    'index.refresh_interval': `${refreshIntervalMs}ms`,
+    ...(mode === 'standard' && numbers === 'compact' && COMPACT_NUMBERS),
+    // A line that is kept beside the message costs little in a document that is compressed whole, and as much as the
+    // message where each field is kept for itself (synthetic source): 4 % more disk, and 11 % more of the processor.
+    ...(mode === 'logsdb' && keepsOriginal && { 'index.mapping.source.mode': 'stored' }),
+    // An index that says nothing is not refreshed while nobody searches, which saves segments and their merging.
+    ...(refreshIntervalMs !== undefined && { 'index.refresh_interval': `${refreshIntervalMs}ms` }),
     ...(shards !== undefined && { 'index.number_of_shards': shards }),
     ...(replicas !== undefined && { 'index.number_of_replicas': replicas }),
   };

@@ -3,7 +3,7 @@
 // container at a time.
 
 import { BulkBody } from '#indexer/bulk/body.ts';
-import { DocumentWriter } from '#indexer/parse/document/document.ts';
+import { type DocumentOptions, DocumentWriter } from '#indexer/parse/document/document.ts';
 import { DATA_STREAM_DEFAULT } from '#indexer/parse/route.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
@@ -47,9 +47,9 @@ function* eventsOf(documents: number): Generator<Event> {
 }
 
 /** As the indexer writes them into data stream `stream`, under names that begin with the time. */
-export function ourBodies(documents: number, stream: string): Buffer[] {
+export function ourBodies(documents: number, stream: string, options: DocumentOptions = {}): Buffer[] {
   return Array.from(
-    ourRequests(documents, { perBatch: EVENTS_PER_BATCH, bytes: BODY_BYTES, listsNumbers: true }),
+    ourRequests(documents, { listsNumbers: true, ...options, perBatch: EVENTS_PER_BATCH, bytes: BODY_BYTES }),
     (request) => inStream(request, stream),
   );
 }
@@ -57,11 +57,11 @@ export function ourBodies(documents: number, stream: string): Buffer[] {
 /** The same as requests, of so many bytes or a little more each. */
 export function* ourRequests(
   documents: number,
-  options: { readonly perBatch: number; readonly bytes: number; readonly listsNumbers: boolean },
+  { perBatch, bytes, ...options }: DocumentOptions & { readonly perBatch: number; readonly bytes: number },
 ): Generator<BulkRequest, void, void> {
   const body = new BulkBody();
-  const writer = new DocumentWriter(body, { listsNumbers: options.listsNumbers });
-  for (const events of batchesOf(eventsOf(documents), options.perBatch)) {
+  const writer = new DocumentWriter(body, options);
+  for (const events of batchesOf(eventsOf(documents), perBatch)) {
     const entries = entriesOf(events);
     const receivedMs = (events[0]?.timeMs ?? 0) + 50;
     writer.startBatch(
@@ -85,7 +85,7 @@ export function* ourRequests(
       writer.write(entries, start, end, i);
       start = end;
     }
-    if (body.length >= options.bytes) yield body.request();
+    if (body.length >= bytes) yield body.request();
   }
   if (body.count > 0) yield body.request();
 }

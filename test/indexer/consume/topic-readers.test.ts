@@ -31,6 +31,8 @@ class Topics {
   readonly groups: string[] = [];
   /** Topics that may be seen and not read. */
   readonly refused = new Set<string>();
+  /** Topics that may not even be seen. */
+  readonly hidden = new Set<string>();
   /** Why it is not known which topics there are. */
   unknown: Error | null = null;
 
@@ -50,15 +52,17 @@ class Topics {
     const own = world.queue;
     const consume = (handler: ConsumerHandler, options: ConsumeOptions) => {
       groups.push(options.group);
-      const queue = options.topic === undefined ? own : foreign.get(options.topic);
-      if (!queue) throw new SluiceError('topic_missing', `no ${options.topic}`);
-      if (options.topic !== undefined && this.refused.has(options.topic))
+      const { topic = 'sluice.logs' } = options;
+      if (this.refused.has(topic) || this.hidden.has(topic))
         throw new SluiceError('queue_unauthorized', 'not authorized');
+      const queue = options.topic === undefined ? own : foreign.get(topic);
+      if (!queue) throw new SluiceError('topic_missing', `no ${topic}`);
       return queue.consume(handler, options);
     };
-    const topics = async (): Promise<string[]> => {
+    const topics = async (named: readonly string[] = []): Promise<string[]> => {
       if (this.unknown) throw this.unknown;
-      return ['sluice.logs', '__consumer_offsets', ...foreign.keys()];
+      const seen = [...foreign.keys()].filter((topic) => !this.hidden.has(topic));
+      return ['sluice.logs', '__consumer_offsets', ...seen, ...named.filter((topic) => this.hidden.has(topic))];
     };
     const queue = new Proxy<Queue>(own, {
       get: (target, name) => {
@@ -131,6 +135,34 @@ test('a topic of others that cannot be read makes no indexer unready, and a drai
   assert.equal(drained, false);
   assert.match(left ?? '', /topic others: the queue is not read: not authorized/);
 });
+
+for (const [what, topic, said] of [
+  ['that it may see', 'others', /topic others: the queue is not read: not authorized/],
+  ['that it may not even see', 'hidden', /topic others: the queue is not read: not authorized/],
+  ['of Sluice', 'sluice.logs', /^Cannot drain the partitions: the queue is not read: not authorized/],
+] as const) {
+  test(`a drain job drains the others, ends and says so where it may not read a topic ${what}`, async () => {
+    const topics = new Topics();
+    const { world } = topics;
+    topics.add('others');
+    topics.add('later-1');
+    if (topic === 'hidden') topics.hidden.add('others');
+    else topics.refused.add(topic);
+    topics.send('others', 0, 3);
+    const readable = topic === 'sluice.logs' ? 'others' : 'later-1';
+    topics.send(readable, 1, 30, (n) => `{"message":"event ${n} "}`);
+    const { signal } = new AbortController();
+    const outcome = await world.clock.until(drainIndexer({ ...topics.options, signal }));
+    assert.equal(outcome.drained, false);
+    assert.match(outcome.left ?? '', said);
+    assert.equal(topics.foreign.get(readable)?.committed.get(1), 30);
+    assert.equal(outcome.counts['indexed'], topic === 'sluice.logs' ? 33 : 30);
+    topics.refused.clear();
+    topics.hidden.clear();
+    const again = await world.clock.until(drainIndexer({ ...topics.options, signal }));
+    assert.deepEqual([again.drained, topics.isCommitted], [true, true], 'the rights were given');
+  });
+}
 
 test('a rebalance of one topic, and a read from the beginning, add no second copy', async () => {
   const topics = new Topics();

@@ -8,9 +8,10 @@ import { ADMIN } from './secured-kafka.ts';
 const root = join(import.meta.dirname, '../../..');
 const COMMAND = 'kafka-acls.sh --bootstrap-server $KAFKA --command-config admin.properties ';
 
-/** Arguments of each line below "Rights in Kafka", without those that say where Kafka is. */
-export function documentedAcls(): string[] {
-  const section = /\n## Rights in Kafka\n(.*?)\n## /s.exec(readFileSync(join(root, 'docs/operations.md'), 'utf8'))?.[1];
+/** Arguments of each line below the heading, without those that say where Kafka is. */
+export function documentedAcls(heading: 'Rights in Kafka' | 'Further rights in Kafka'): string[] {
+  const text = readFileSync(join(root, 'docs/operations.md'), 'utf8');
+  const section = new RegExp(`\n## ${heading}\n(.*?)\n## `, 's').exec(text)?.[1];
   const lines = (section ?? '').split('\n').filter((line) => line.startsWith('kafka-acls.sh'));
   for (const line of lines) if (!line.startsWith(COMMAND)) throw new Error(`${line} does not begin with ${COMMAND}`);
   return lines.map((line) => line.slice(COMMAND.length));

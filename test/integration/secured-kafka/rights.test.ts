@@ -18,7 +18,8 @@ import { applyAcls, documentedAcls } from './kafka-acls.ts';
 import { ADMIN, kafkaWithUsers, PASSWORD } from './secured-kafka.ts';
 import { type Finished, newPlace, type Place, sluice, SluiceProcess } from '../parts/sluice-process.ts';
 
-const ROLES = ['forwarder', 'indexer', 'setup', 'lag', 'cat', 'dead-letters'].map((role) => `sluice-${role}`);
+const NAMES = ['forwarder', 'indexer', 'setup', 'lag', 'cat', 'dead-letters', 'reindex', 'erase'];
+const ROLES = NAMES.map((name) => `sluice-${name}`);
 const NOBODY = 'nobody';
 const TAG = 'app.rights';
 const skip = process.env['SLUICE_TEST_BACKENDS'] === 'containers' ? 'SKIPPED: the brokers are from jars' : false;
@@ -112,6 +113,65 @@ async function eachRole(as: As): Promise<void> {
   assert.deepEqual(await groupsOf(as(ADMIN.user, ADMIN.password)), ['sluice-indexer'], 'no group of a reader is left');
 }
 
+/** Topics of others, by name and by pattern; what is read again; what is erased. */
+async function furtherRoles(as: As, allow: () => void): Promise<void> {
+  const sources = JSON.stringify([
+    { topic: 'filebeat', format: 'json' },
+    { pattern: String.raw`apps\..*`, format: 'text' },
+  ]);
+  const withSources = (user: string) => ({ ...as(user), SLUICE_KAFKA_SOURCES: sources });
+  await writeForeign(as(ADMIN.user, ADMIN.password), { filebeat: '{"message":"by name"}', 'apps.one': 'by pattern' });
+  await using place = await newPlace();
+  // It may not even see the topic, which is no reason to take it for one that is not there.
+  lacks(await sluice(['indexer', '--drain'], place, withSources('sluice-indexer')), 'Describe on the topic');
+  lacks(await sluice(['lag'], null, withSources('sluice-lag')), 'Describe on the topic');
+  for (const command of [
+    ['reindex', '--from', '1h'],
+    ['erase', '--query', 'n3'],
+  ])
+    assert.notEqual((await sluice(command, place, as(`sluice-${command[0]}`))).code, 0, 'the rights below are needed');
+  allow();
+
+  const lagOf = async (): Promise<Record<string, number>> => {
+    const lines = done(await sluice(['lag', '--json'], null, withSources('sluice-lag')))
+      .trim()
+      .split('\n');
+    const lags = lines.map((line) => JSON.parse(line) as { topic: string; records: number });
+    return Object.fromEntries(lags.map(({ topic, records }) => [topic, records]));
+  };
+  assert.deepEqual(await lagOf(), { 'sluice.logs': 0, filebeat: 1, 'apps.one': 1 });
+  done(await sluice(['indexer', '--drain'], place, withSources('sluice-indexer')));
+  const found = done(await sluice(['logs', '-n', 'all'], place));
+  assert.deepEqual([/by name/.test(found), /by pattern/.test(found)], [true, true], found);
+  assert.deepEqual(await lagOf(), { 'sluice.logs': 0, filebeat: 0, 'apps.one': 0 });
+
+  const back = JSON.parse(done(await sluice(['reindex', '--from', '1h', '--json'], place, as('sluice-reindex'))));
+  assert.deepEqual([back.indexed >= 20, back.done], [true, true], JSON.stringify(back));
+  const erase = ['erase', '--query', 'n3', '--yes', '--json'];
+  const erased = JSON.parse(done(await sluice(erase, place, as('sluice-erase'))));
+  assert.deepEqual([erased.erased.documents, erased.done], [1, true], JSON.stringify(erased));
+  const groups = await groupsOf(as(ADMIN.user, ADMIN.password));
+  assert.deepEqual(
+    groups.filter((group) => /-(read|reindex)-/.test(group)),
+    [],
+    'no group of a reader is left',
+  );
+}
+
+/** A message in each of these topics. */
+async function writeForeign(environment: Record<string, string>, messages: Record<string, string>): Promise<void> {
+  const client = createClient(loadConfig({ env: environment, readFile: () => '' }), { debug: () => undefined });
+  const admin = client.admin();
+  await admin.connect();
+  await admin.createTopics({ topics: Object.keys(messages).map((topic) => ({ topic, numPartitions: 1 })) });
+  await admin.disconnect();
+  const producer = client.producer({ allowAutoTopicCreation: false });
+  await producer.connect();
+  for (const [topic, text] of Object.entries(messages))
+    await producer.send({ topic, messages: [{ headers: {}, value: Buffer.from(text), partition: 0 }] });
+  await producer.disconnect();
+}
+
 function lacks({ code, stdout, stderr }: Finished, right: string): void {
   assert.equal(code, 1, `${stdout}\n${stderr}`);
   const said = `${stdout}\n${stderr}`;
@@ -131,7 +191,7 @@ suite('rights in Kafka', { skip }, () => {
     await using kafka = await kafkaWithUsers([...ROLES, NOBODY]);
     await kafka.start();
     await using folder = await newPlace();
-    applyAcls(kafka.brokers, documentedAcls(), folder.dataDir);
+    applyAcls(kafka.brokers, documentedAcls('Rights in Kafka'), folder.dataDir);
     const as: As = (user, password = PASSWORD) => ({
       SLUICE_KAFKA_BROKERS: kafka.brokers.join(),
       SLUICE_KAFKA_SASL_MECHANISM: 'plain',
@@ -141,5 +201,8 @@ suite('rights in Kafka', { skip }, () => {
     });
     await eachRole(as);
     await whoLacksRights(as);
+    await furtherRoles(as, () => {
+      applyAcls(kafka.brokers, documentedAcls('Further rights in Kafka'), folder.dataDir);
+    });
   });
 });

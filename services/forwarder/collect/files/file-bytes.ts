@@ -60,13 +60,26 @@ export async function readAt(handle: FileHandle, buffer: Buffer, position: numbe
 
 const PIECE_BYTES = 64 * 1024;
 
+/** So many NULs. */
+export const NULS = Buffer.alloc(PIECE_BYTES);
+
+/** With how many NULs the bytes begin. */
+export function nulsIn(bytes: Buffer): number {
+  let at = 0;
+  for (; at < bytes.length; at += NULS.length) {
+    const piece = bytes.subarray(at, at + NULS.length);
+    if (!piece.equals(NULS.subarray(0, piece.length))) return at + piece.findIndex((byte) => byte !== 0);
+  }
+  return bytes.length;
+}
+
 /** Whether the file has nothing but NULs from `start` to `end`: one that was made longer before it is written. */
 export async function areNuls(path: string, start: number, end: number): Promise<boolean> {
   await using handle = await openRegular(path);
   const buffer = Buffer.alloc(PIECE_BYTES);
   for (let at = start; at < end;) {
     const read = await readAt(handle, buffer, at, end - at);
-    if (read === 0 || buffer.subarray(0, read).some((byte) => byte !== 0)) return false;
+    if (read === 0 || nulsIn(buffer.subarray(0, read)) < read) return false;
     at += read;
   }
   return true;

@@ -24,7 +24,7 @@ import { type FoundFile, foundFiles, inOrder } from './found-files.ts';
 import { type Generation, type Generations, unreadBytesOf } from '../checkpoints/generations.ts';
 import { ReadingTurns } from './reading-turns.ts';
 import { RotatedFiles } from './rotated-files.ts';
-import { SourceBudgets } from './source-budgets.ts';
+import { SourceBudgets } from '../sources/source-budgets.ts';
 import type { FileTelemetry } from './telemetry.ts';
 
 const SAVE_RETRY_MS = 1000;

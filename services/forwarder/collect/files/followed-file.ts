@@ -12,15 +12,15 @@ import { CHECK_BYTES, checkOf, headOf, readAt, tailOf } from './file-bytes.ts';
 import type { Delivery } from './delivery.ts';
 import { identityOf, isFileError, openRegular } from './file-identity.ts';
 import type { FoundFile } from './found-files.ts';
+import { NulRun, spendNuls } from './nul-run.ts';
 import { type Generation, unreadBytesOf } from '../checkpoints/generations.ts';
 import type { Reader, Slot } from './reading-turns.ts';
-import type { SourceBudget } from './source-budgets.ts';
+import type { SourceBudget } from '../sources/source-budgets.ts';
 
 /** A byte order mark is told by so many. */
 const HEAD_BYTES = 4;
 /** No write is under way so long without a byte more. */
 const SUSPECT_MS = 500;
-const NULS = Buffer.alloc(64 * 1024);
 
 interface FileFacts {
   readonly tag: string;
@@ -70,6 +70,7 @@ export class FollowedFile implements Reader {
   /** The bytes before the next to read. */
   #check: Buffer;
   #looked = { size: -1, writtenMs: 0 };
+  #nuls: NulRun | null = null;
   #suspect = { writtenMs: 0, sinceMs: 0 };
 
   private constructor(path: string, handle: FileHandle, generation: Generation, options: FollowOptions, check: Buffer) {
@@ -157,7 +158,8 @@ export class FollowedFile implements Reader {
     if (isFull || isUnwanted) return true;
     if (end < slot.buffer.length) return start + end < size || this.#settle(size, mtimeMs, at < end);
     // A buffer without a line feed has a part of a line in it, or NULs alone.
-    return at > from || (await this.#passNuls(slot.buffer));
+    if (at > from) this.#nuls = null;
+    return at > from || (await this.#passNuls(slot.buffer, mtimeMs));
   }
 
   #seen(size: number): void {
@@ -273,24 +275,17 @@ export class FollowedFile implements Reader {
     return new LineEntries({ fields, encoding: encodingOf(head, encoding) }, this.generation.place);
   }
 
-  /** Whether something follows the NULs; where nothing does, they are left. */
-  async #passNuls(buffer: Buffer): Promise<boolean> {
+  /** Whether there is more to read, which may be NULs; where nothing follows them, they are left. */
+  async #passNuls(buffer: Buffer, writtenMs: number): Promise<boolean> {
     const entries = this.#entries;
     if (entries === null) return false;
-    let nuls = 0;
-    for (;;) {
-      const end = await readAt(this.handle, buffer, entries.offset + nuls, buffer.length);
-      const text = buffer.subarray(0, end).findIndex((byte) => byte !== 0);
-      nuls += text < 0 ? end : text;
-      if (end === 0) return false;
-      if (text >= 0) break;
-    }
-    // In whole units, whatever the encoding.
-    for (let left = nuls - (nuls % 2); left > 0; left -= Math.min(left, NULS.length)) {
-      entries.pass(NULS.subarray(0, Math.min(left, NULS.length)));
-    }
-    this.#check = Buffer.alloc(CHECK_BYTES);
-    return true;
+    if (this.#nuls === null || this.#nuls.isStale(writtenMs)) this.#nuls = new NulRun(entries);
+    const { offset } = entries;
+    const step = await this.#nuls.step(this.handle, buffer, writtenMs);
+    spendNuls(this.options.budget, buffer.length);
+    if (entries.offset !== offset) this.#check = Buffer.alloc(CHECK_BYTES);
+    if (step === 'over') this.#nuls = null;
+    return step !== 'end';
   }
 
   async close(): Promise<void> {

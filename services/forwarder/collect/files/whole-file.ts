@@ -7,6 +7,7 @@ import type { Compression } from '../../decode/files/source-path.ts';
 import { unpackedBytes } from './file-content.ts';
 import { CHECK_BYTES, tailOf } from './file-bytes.ts';
 import type { FollowOptions } from './followed-file.ts';
+import { spendNuls } from './nul-run.ts';
 import type { Generation } from '../checkpoints/generations.ts';
 import { type Reader, type Slot, SLOT_BYTES } from './reading-turns.ts';
 
@@ -130,6 +131,7 @@ export class WholeFile implements Reader {
   #passNuls(entries: LineEntries): false {
     const length = this.#rest.length - (this.#rest.length % 2);
     entries.pass(this.#rest.subarray(0, length));
+    spendNuls(this.#options.budget, length);
     this.#rest = this.#rest.subarray(length);
     return false;
   }

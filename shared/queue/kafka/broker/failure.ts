@@ -109,6 +109,11 @@ export function unavailable(reason: string, cause?: unknown): SluiceError {
   return new SluiceError('queue_unavailable', `Cannot consume from Kafka: ${reason}`, { cause });
 }
 
+/** Until an operator acts, this user may not read. */
+export function refused(reason: string, cause?: unknown): SluiceError {
+  return new SluiceError('queue_unauthorized', `Cannot consume from Kafka: ${reason}`, { cause });
+}
+
 // "Retries exceeded" and "not retriable" are wrappers; what went wrong is below them. Of several errors the first
 // speaks for all.
 function rootOf(error: unknown): unknown {

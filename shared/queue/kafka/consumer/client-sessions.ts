@@ -7,7 +7,7 @@
 import type { Clock } from '#shared/clock.ts';
 import type { ConsumeOptions } from '../../queue.ts';
 import type { QueueObserver } from '../../queue-observer.ts';
-import { CONSUMER_FATAL, failureOf, unavailable } from '../broker/failure.ts';
+import { CONSUMER_FATAL, failureOf, refused, unavailable } from '../broker/failure.ts';
 import type { Consumer, EachBatchPayload, Kafka } from '../kafkajs/client.ts';
 import { type OffsetKeeper, offsetKeepers } from '../kafkajs/patches/offset-manager.ts';
 import { groupClient } from './group-client.ts';
@@ -77,10 +77,10 @@ export class ClientSessions {
       const error = await this.#session();
       if (signal.aborted) return;
       if (this.#listener.lastAssignment > before) pauseMs = RESTART_PAUSE_FIRST_MS;
-      const { type, reason } = failureOf(error);
+      const { code, type, reason } = failureOf(error);
       if (CONSUMER_FATAL.has(type)) {
         closing.abort();
-        this.#listener.failed(unavailable(reason, error));
+        this.#listener.failed(code === 'queue_unauthorized' ? refused(reason, error) : unavailable(reason, error));
         return;
       }
       observer.consumerRestarts(consume.group, reason);

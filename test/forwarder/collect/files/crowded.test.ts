@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { test } from 'node:test';
-import { SourceBudgets } from '#forwarder/collect/files/source-budgets.ts';
+import { SourceBudgets } from '#forwarder/collect/sources/source-budgets.ts';
 import type { FileTelemetry } from '#forwarder/collect/files/telemetry.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { FileWorld } from './file-world.ts';
@@ -85,3 +85,33 @@ test('of a file of line ends some thousands are read at once', { timeout: 60_000
   await world.until(() => world.intake.lines.includes('small'));
   assert.ok(world.intake.held.size < 200_000, `${world.intake.held.size} lines`);
 });
+
+test(
+  'files that are longer than anybody wrote keep nothing from others, and go on behind the hole',
+  { timeout: 60_000 },
+  async () => {
+    await using world = new FileWorld();
+    const sparse = Array.from({ length: 10 }, (_, n) => world.path(`sparse${n}.log`));
+    for (const path of sparse) {
+      fs.writeFileSync(path, 'before\n');
+      fs.truncateSync(path, 1e12);
+    }
+    const hole = world.path('hole.log');
+    fs.writeFileSync(hole, 'before the hole\n');
+    fs.truncateSync(hole, 50_000_000);
+    fs.appendFileSync(hole, 'behind the hole\n');
+    const good = world.path('good.log');
+    fs.writeFileSync(good, 'good 1\n');
+    const running = world.start();
+    await world.until(() => world.intake.lines.includes('good 1') && world.intake.lines.includes('behind the hole'));
+    fs.appendFileSync(good, 'good 2\n');
+    fs.appendFileSync(hole, 'and on\n');
+    await world.until(() => world.intake.lines.includes('good 2') && world.intake.lines.includes('and on'));
+    assert.equal(world.intake.repeats, 0);
+    await running[Symbol.asyncDispose]();
+    await using _ = world.start();
+    fs.appendFileSync(hole, 'after a restart\n');
+    await world.until(() => world.intake.lines.includes('after a restart'));
+    assert.equal(world.intake.lines.filter((line) => line.includes('hole')).length, 2);
+  },
+);

@@ -10,6 +10,7 @@ import { ElasticsearchStore } from '#shared/store/elasticsearch/store.ts';
 interface Abilities {
   readonly lifecycle: boolean;
   readonly analysisCommon: boolean;
+  readonly compactNumbers: boolean;
 }
 
 /** As much of Elasticsearch as set-up meets: what it was asked, and the templates and stream that it holds. */
@@ -39,6 +40,9 @@ class Server {
           text: '{"error":{"reason":"Unknown tokenizer type [simple_pattern] for [sluice_words]"},"status":400}',
         };
       }
+      const newer = /index\.(?:use_time_series\w+|seq_no\.index_options)/.exec(body)?.[0];
+      if (newer !== undefined && !this.#abilities.compactNumbers)
+        return refusal(`unknown setting [${newer}] please check that any required plugins are installed`);
       if (query === '?create=true' && held !== undefined) return refusal('component template [x] already exists');
       const missing = composedOf(body).find((name) => !this.templates.has(`/_component_template/${name}`));
       if (missing !== undefined) return refusal(`component templates [${missing}] that do not exist`);
@@ -98,7 +102,7 @@ async function setUpTwice(abilities: Abilities, fake = new Server(abilities)): P
   }
 }
 
-const WHOLE = { lifecycle: true, analysisCommon: true };
+const WHOLE = { lifecycle: true, analysisCommon: true, compactNumbers: true };
 const ROLLOVER = 'a data stream takes it up at its next rollover (POST /logs-sluice-default/_rollover)';
 
 it('uses all that a whole distribution has', async () => {
@@ -129,13 +133,24 @@ it('uses all that a whole distribution has', async () => {
 });
 
 it('says what a bare server lacks, and does without', async () => {
-  const { first, second } = await setUpTwice({ lifecycle: false, analysisCommon: false });
+  const { first, second } = await setUpTwice({ ...WHOLE, lifecycle: false, analysisCommon: false });
   assert.equal(first[1], 'template sluice-logs@mappings: made');
   assert.match(first[2] ?? '', /lacks the module analysis-common/);
   assert.equal(first[4], 'template sluice-logs: made');
   assert.match(first[6] ?? '', /no data stream lifecycle/);
   assert.equal(second[1], 'template sluice-logs@mappings: unchanged');
   assert.match(second[2] ?? '', /lacks the module analysis-common/);
+});
+
+it('keeps numbers plainly where the server is older, and says so', async () => {
+  const { first, second, third, fake } = await setUpTwice({ ...WHOLE, compactNumbers: false });
+  assert.equal(first[2], 'template sluice-logs@settings: made');
+  assert.match(first[3] ?? '', /^disk: .* about 8 % more/);
+  assert.equal(first[4], 'template sluice-logs: made');
+  assert.equal(second[2], 'template sluice-logs@settings: unchanged');
+  assert.match(second[3] ?? '', /^disk: /);
+  assert(!third.some((line) => line.startsWith('disk:')), 'logsdb keeps them so anyway');
+  assert.doesNotMatch(fake.templates.get('/_component_template/sluice-logs@settings') ?? '', /use_time_series/);
 });
 
 it('never overwrites what is the user’s, and takes the place of the one template of before', async () => {

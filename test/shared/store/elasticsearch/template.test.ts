@@ -70,8 +70,8 @@ it('bounds every word', () => {
     assert.equal(tokenizer, 'standard');
 });
 
-it('says nothing of shards that nobody asked for, and the index mode always', () => {
-  const settings = { 'index.mode': 'standard', 'index.codec': 'best_compression', 'index.refresh_interval': '1000ms' };
+it('says nothing of shards and refreshes that nobody asked for, and the index mode always', () => {
+  const settings = { 'index.mode': 'standard', 'index.codec': 'best_compression' };
   assert.deepEqual(contentOf('sluice-logs@settings', { splitting: 'exact' }), { settings });
 });
 
@@ -81,10 +81,27 @@ it('says all that is asked for, and has a fingerprint of it', () => {
     settings: {
       'index.mode': 'logsdb',
       'index.codec': 'best_compression',
+      'index.mapping.source.mode': 'stored',
       'index.refresh_interval': '5000ms',
       'index.number_of_shards': 3,
       'index.number_of_replicas': 0,
     },
+  });
+  const { settings: bare } = contentOf('sluice-logs@settings', {
+    splitting: 'exact',
+    numbers: 'compact',
+    layout: { mode: 'logsdb', keepsOriginal: false },
+  }) as Pick<Content, 'settings'>;
+  assert.deepEqual(bare, { 'index.mode': 'logsdb', 'index.codec': 'best_compression' });
+  const { settings: compact } = contentOf('sluice-logs@settings', { splitting: 'exact', numbers: 'compact' }) as Pick<
+    Content,
+    'settings'
+  >;
+  assert.deepEqual(compact, {
+    'index.mode': 'standard',
+    'index.codec': 'best_compression',
+    'index.use_time_series_doc_values_format': true,
+    'index.seq_no.index_options': 'doc_values_only',
   });
   const [before, after] = [{}, layout].map((each) => templatesOf({ splitting: 'exact', layout: each }));
   const isSame = before?.map(({ name, fingerprint }, at) => [name, fingerprint === after?.[at]?.fingerprint]);

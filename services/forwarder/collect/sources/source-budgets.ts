@@ -7,7 +7,6 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { TokenBucket } from '../../intake/token-bucket.ts';
-import type { FileTelemetry } from './telemetry.ts';
 
 /** Beyond, those that are as new are forgotten: sources come and go. */
 const BUCKETS_MAX = 20_000;
@@ -19,6 +18,9 @@ const EXCESS_OF_ALL_PER_SECOND = 5000;
 /** 100,000 of a source, as a body may have. */
 const EXCESS_BURST_SECONDS = 100;
 
+/** So many a source has whatever others read. */
+const EXCESS_OF_ITS_OWN = 10_000;
+
 export interface SourceBudget {
   /** Takes what was read. */
   spend(bytes: number, lines: number): void;
@@ -26,15 +28,22 @@ export interface SourceBudget {
   waitMs(): number;
 }
 
+export interface SourceBudgetsOptions {
+  readonly clock: Clock;
+  readonly telemetry: {
+    heldBack(source: string, waitMs: number, limit: Readonly<Record<string, number>>): void;
+  };
+}
+
 export class SourceBudgets {
   readonly #clock: Clock;
-  readonly #telemetry: FileTelemetry;
+  readonly #telemetry: SourceBudgetsOptions['telemetry'];
   readonly #bytes = new Map<string, TokenBucket>();
   /** Of those that have read too many short lines lately. */
   readonly #excess = new Map<string, TokenBucket>();
   readonly #excessOfAll: TokenBucket;
 
-  constructor({ clock, telemetry }: { clock: Clock; telemetry: FileTelemetry }) {
+  constructor({ clock, telemetry }: SourceBudgetsOptions) {
     this.#clock = clock;
     this.#telemetry = telemetry;
     this.#excessOfAll = new TokenBucket(EXCESS_OF_ALL_PER_SECOND, clock.monotonicMs(), EXCESS_BURST_SECONDS);
@@ -81,7 +90,7 @@ export class SourceBudgets {
     this.#excessOfAll.take(excess, nowMs);
   }
 
-  /** Who has read no short lines waits for nobody who has. */
+  /** Who has read few short lines waits for nobody who has read many. */
   #excessMs(source: string, nowMs: number): number {
     const bucket = this.#excess.get(source);
     if (bucket === undefined) return 0;
@@ -89,6 +98,7 @@ export class SourceBudgets {
       this.#excess.delete(source);
       return 0;
     }
+    if (bucket.has(EXCESS_PER_SECOND * EXCESS_BURST_SECONDS - EXCESS_OF_ITS_OWN, nowMs)) return 0;
     return Math.max(bucket.waitMs(nowMs), this.#excessOfAll.waitMs(nowMs));
   }
 }
