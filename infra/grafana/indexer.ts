@@ -58,6 +58,26 @@ export const indexer: Dashboard = {
       ],
     },
     {
+      title: 'Logs',
+      panels: [
+        lines('Events by level', 'eps', { about: 'Of the documents that were made.' }, [
+          '{{level}}',
+          rate('events_by_level_total', 'level'),
+        ]),
+        lines(
+          'Share of errors',
+          'percentunit',
+          { about: 'Of all events: those of the levels error, critical, alert and emergency.' },
+          ['now', `sluice:error_events:ratio_rate10m{${HERE}}`],
+          ['two hours before', `sluice:error_events:ratio_rate2h{${HERE}}`],
+        ),
+        lines('Sources', 'short', { about: 'Silent: heard regularly, and not for ten minutes.' }, [
+          '{{state}}',
+          `sum by (state) (sluice_sources{${HERE}})`,
+        ]),
+      ],
+    },
+    {
       title: 'Processes',
       panels: [
         lines('Processor', 'percentunit', { about: 'Processor time a second.' }, [

@@ -27,6 +27,9 @@ import { openTokenFile } from './admit/token-file.ts';
 import type { Listener } from './intake/chunk.ts';
 import { type Guards, guardsOf } from './guards.ts';
 import { Collecting } from './collect/collecting.ts';
+import { dockerRule } from './collect/sources/docker-logs.ts';
+import { podRule } from './collect/sources/pod-logs.ts';
+import type { SourceRule } from './collect/sources/source-form.ts';
 import { FileTelemetry } from './collect/files/telemetry.ts';
 import { type Edge, httpOptions, openIntake, largeBudget } from './build-intake.ts';
 import { observeSpool } from './intake/spool-telemetry.ts';
@@ -189,7 +192,7 @@ function collectFiles(
   { metrics, log }: Pick<ForwarderOptions, 'metrics' | 'log'>,
 ): Promise<Collecting> {
   return Collecting.open({
-    rules: config['collect.files'] ?? [],
+    rules: collectedRules(config),
     importsFailed: (error) => log.warn('imports_unavailable', { reason: reasonOf(error) }),
     host: config['collect.host'] ?? hostname(),
     watches: config['collect.watch'],
@@ -200,6 +203,16 @@ function collectFiles(
     clock,
     newTelemetry: (figures) => new FileTelemetry(metrics, log, figures),
   });
+}
+
+function collectedRules(config: Config): SourceRule[] {
+  const { 'collect.kubernetes': pods, 'collect.docker': containers, 'collect.files': files = [] } = config;
+  const host = config['collect.host'] ?? hostname();
+  return [
+    ...(pods === undefined ? [] : [podRule(pods, host)]),
+    ...(containers === undefined ? [] : [dockerRule(containers, host)]),
+    ...files,
+  ];
 }
 
 function admitting(admission: Admission): Admit {

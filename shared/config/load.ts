@@ -7,6 +7,7 @@ import { parse as parseYaml } from 'yaml';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import { kafkaLoginMistakes, mskRegion } from './kafka-login.ts';
 import { type Config, type Setting, type SettingName, settings, variableOf } from './settings.ts';
+import { containerRuleMistakes } from './settings/container-rules.ts';
 import { fileRuleMistakes } from './settings/file-rules.ts';
 import { sourceMistakes } from './settings/sources.ts';
 import { maskedUrl, valueFromText } from './value-text.ts';
@@ -78,6 +79,8 @@ function contradictions(config: Config, isCalledWithRecords: boolean): string[] 
   if (sources.length > 0 && config['queue'] !== 'kafka' && !isCalledWithRecords)
     mistakes.push('kafka.sources: the queue is embedded; give SLUICE_KAFKA_BROKERS, or leave them out');
   mistakes.push(...fileRuleMistakes(config['collect.files'] ?? []));
+  const { 'collect.kubernetes': kubernetes = {}, 'collect.docker': docker = {} } = config;
+  mistakes.push(...containerRuleMistakes({ kubernetes, docker }));
   const zone = config['syslog.time_zone'];
   if (zone !== undefined && !isTimeZone(zone)) {
     mistakes.push(`${variableOf('syslog.time_zone')}="${zone}" is no time zone; one is Europe/Berlin, or UTC`);
@@ -235,17 +238,22 @@ function readYamlFile(
 }
 
 /**
- * Calls `leaf` with the dotted name of everything below that is not a map. A setting may have others below it (`queue`,
- * `queue.max_bytes`) by the key `_`.
+ * Calls `leaf` with the dotted name of everything below that is not a map of settings. A setting may have others below
+ * it (`queue`, `queue.max_bytes`) by the key `_`.
  */
 function walk(node: unknown, path: string, leaf: (name: string, value: unknown) => void): void {
   if (node === null || node === '') return;
-  if (typeof node !== 'object' || Array.isArray(node)) {
+  if (typeof node !== 'object' || Array.isArray(node) || isMap(path)) {
     leaf(path, node);
     return;
   }
   for (const [key, child] of Object.entries(node))
     walk(child, key === '_' ? path : path ? `${path}.${key}` : key, leaf);
+}
+
+/** Whether the value of the setting is a map itself. */
+function isMap(name: string): boolean {
+  return isSettingName(name) && (setting(name).schema as { type?: string }).type === 'object';
 }
 
 function isSettingName(name: string): name is SettingName {

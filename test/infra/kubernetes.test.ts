@@ -3,9 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { suite, test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { loadConfig } from '#shared/config/load.ts';
@@ -133,12 +133,63 @@ suite('manifests', { skip: missing ? `SKIPPED: no ${missing.join(' ')}` : false 
             assert.ok(settings.has(configMapRef.name), configMapRef.name);
             Object.assign(given, settings.get(configMapRef.name));
           }
-          for (const variable of env) given[variable.name] = variable.value;
+          for (const variable of env) given[variable.name] = variable.value ?? 'of the pod';
           loadConfig({ env: given, readFile: () => '' });
         }
       }
     });
   }
+
+  test('edge reads the logs of pods as nobody but root’s group, and cannot write to them', () => {
+    const spec = documentsOf(built('edge')).find(({ kind }) => kind === 'DaemonSet')?.spec.template.spec;
+    const { runAsNonRoot, runAsUser, supplementalGroups } = spec.securityContext;
+    assert.deepEqual([runAsNonRoot, runAsUser, supplementalGroups], [true, 65_532, [0]]);
+    const { volumeMounts, securityContext } = spec.containers[0];
+    assert.equal(securityContext.capabilities.add, undefined);
+    const pods = volumeMounts.find(({ name }: { name: string }) => name === 'pods');
+    assert.deepEqual(pods, { name: 'pods', mountPath: '/var/log/pods', readOnly: true });
+  });
+
+  test('sidecar: valid in the Deployments that ask for it, and in no other', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-sidecar-'));
+    try {
+      const deployment = (name: string, labels: string): string => `apiVersion: apps/v1
+kind: Deployment
+metadata: { name: ${name}, labels: { ${labels} } }
+spec:
+  selector: { matchLabels: { app: ${name} } }
+  template:
+    metadata: { labels: { app: ${name} } }
+    spec:
+      containers:
+        - { name: app, image: 'app:1', volumeMounts: [{ name: app-logs, mountPath: /srv/logs }] }
+`;
+      const both = [deployment('shop', 'sluice-logs: files'), deployment('other', 'app: other')];
+      writeFileSync(join(folder, 'deployments.yaml'), both.join('---\n'));
+      const component = relative(realpathSync(folder), join(root, 'infra/k8s/sidecar'));
+      writeFileSync(
+        join(folder, 'kustomization.yaml'),
+        `resources: [deployments.yaml]\ncomponents: ['${component}']\n`,
+      );
+      const manifests = execFileSync(kustomize(), ['build', folder], { encoding: 'utf8' });
+      const { code, says } = validate(manifests);
+      assert.equal(code, 0, says);
+      const documents = documentsOf(manifests);
+      const settings = documents.find(({ kind }) => kind === 'ConfigMap');
+      loadConfig({ env: settings.data, readFile: () => '' });
+      const deployments = documents.filter(({ kind }) => kind === 'Deployment');
+      for (const { metadata, spec } of deployments) {
+        const [sidecar] = spec.template.spec.initContainers ?? [];
+        assert.equal(sidecar?.name, metadata.name === 'shop' ? 'sluice' : undefined);
+        if (sidecar === undefined) continue;
+        assert.notEqual(sidecar.image, 'sluice');
+        assert.equal(sidecar.envFrom[0].configMapRef.name, settings.metadata.name);
+      }
+      assert.equal(deployments.length, 2);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 
   test('a mistake is found, in a core kind and in a custom one', () => {
     const manifests = built('keda');

@@ -6,15 +6,15 @@
 
 import { join } from 'node:path';
 import type { Clock } from '#shared/clock.ts';
-import type { FileRule } from '#shared/config/settings/file-rules.ts';
 import type { Intake, Room } from '../intake/chunk.ts';
 import { Checkpoints } from './checkpoints/checkpoints.ts';
 import { FileImports, type ImportedFile, type ImportRequest, type ImportWatch } from './imports/file-imports.ts';
 import { FileCollector } from './files/file-collector.ts';
+import type { SourceRule } from './sources/source-form.ts';
 import type { FileFigures, FileTelemetry } from './files/telemetry.ts';
 
 export interface FilesInputOptions {
-  readonly rules: readonly FileRule[];
+  readonly rules: readonly SourceRule[];
   readonly host: string;
   /** Whether the system is to tell what happens to files. */
   readonly watches: boolean;

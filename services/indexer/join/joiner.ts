@@ -3,6 +3,9 @@
 // becomes one entry: the first part's time and fields without the partial_* keys, all parts' text. What is not whole
 // after `timeoutMs`, or is too large, is passed on as it is, marked `partial`.
 //
+// Parts whose sender tells no place in a line (CRI's, json-file's) are numbered as they come, those of a source and
+// stream by themselves. One that was written more than `timeoutMs` after the one before, or before it, begins anew.
+//
 // line-names.ts explains which `_id` a line has, passed-parts.ts how repeats are known. While a line waits, a part of
 // the same ordinal, text and time is a repeat. One of the same ordinal that says something else is of another line,
 // whatever its partial_id: the line that waits is passed on, and another starts.
@@ -12,11 +15,13 @@
 
 import assert from 'node:assert/strict';
 import { entryTimeMs } from '#shared/record/entry-time.ts';
+import { documentId } from '#shared/record/identity.ts';
 import type { Batch } from '#shared/record/record.ts';
 import { type Part, partOf } from '../parse/part.ts';
 import { joinedEntry } from './joined-entry.ts';
 import { hasNoGap, idsOfUnfinished, namedBatch } from './line-names.ts';
-import { type PassedPiece, PassedParts } from './passed-parts.ts';
+import { PassedParts } from './passed-parts.ts';
+import { type PartContext, PendingLine } from './pending-line.ts';
 
 export interface JoinerLimits {
   /** From the first part's arrival on, by a monotonic clock. */
@@ -26,19 +31,6 @@ export interface JoinerLimits {
   /** Of all unfinished lines together, with an allowance for each part's bookkeeping. */
   readonly bytesMax: number;
   readonly partsMax?: number;
-}
-
-/** Where a part comes from. `ref` is whatever the caller needs to settle the event; it comes back with the line. */
-export interface PartContext<Ref> {
-  readonly partition: number;
-  /** Number of the assignment that it was fetched under. */
-  readonly assignmentNumber: number;
-  readonly batch: Batch;
-  /** Index of the entry in its batch, the batch's `first` included. */
-  readonly index: number;
-  /** Another indexer may have passed it on already, as the beginning or the end of an unfinished line. */
-  readonly isInherited?: boolean;
-  readonly ref: Ref;
 }
 
 /**
@@ -60,46 +52,21 @@ export interface JoinedLine<Ref> {
    * `_id`s under which another indexer may have passed on its beginnings and ends; empty where no part is inherited.
    */
   readonly unfinishedIds: readonly string[];
+  /** What a container runtime put around its text is taken off. */
+  readonly isUnwrapped?: boolean;
 }
 
 const PARTS_MAX = 4096;
-/**
- * What a part costs beside its entry: its piece, its batch, buffers, what its caller keeps, and its record without its
- * bytes.
- */
-const PART_OVERHEAD_BYTES = 2048;
-
-interface Piece extends PassedPiece {
-  readonly text: Uint8Array;
-  assignmentNumber: number;
-}
-
-/** A part that came in. */
-interface Arrival extends Part {
-  readonly entry: Uint8Array;
-  readonly timeMs: number;
-}
-
-interface Pending<Ref> {
-  readonly key: string;
-  readonly dueMs: number;
-  /** Of the part that came first. */
-  readonly entry: Uint8Array;
-  /** By ordinal. */
-  readonly pieces: Piece[];
-  readonly refs: Ref[];
-  textBytes: number;
-  bufferedBytes: number;
-  isInherited: boolean;
-}
-
 export class LineJoiner<Ref> {
   readonly #limits: JoinerLimits;
   /** By key, the oldest first. */
-  readonly #pending = new Map<string, Pending<Ref>>();
+  readonly #pending = new Map<string, PendingLine<Ref>>();
   readonly #passed = new PassedParts();
   #bytes = 0;
   #events = 0;
+  /** Of those whose parts tell no place in them. */
+  #untold = 0;
+  #nowMs = 0;
 
   constructor(limits: JoinerLimits) {
     this.#limits = limits;
@@ -121,28 +88,59 @@ export class LineJoiner<Ref> {
     return null;
   }
 
+  /** Whether some source has a line that is begun and whose parts tell no place in it; or may have. */
+  get hasBegun(): boolean {
+    return this.#untold > 0 || this.#passed.hasSources;
+  }
+
+  /** Whether a source of the batch has such a line, by the source's name; null where none has. */
+  begunOf(partition: number, batch: Batch, nowMs: number): ((source: string) => boolean) | null {
+    this.#passed.forgetOld(nowMs);
+    if (!this.hasBegun) return null;
+    const prefix = batchKeyOf(partition, batch);
+    return (source) => {
+      const key = prefix + sourceKey(source);
+      return this.#pending.has(key) || this.#passed.hasBeginning(key);
+    };
+  }
+
   /**
-   * Takes the part that is `entry`, as `partOf` finds it. It and the batch are kept, so they are the caller's to
-   * copy. Returns what can be passed on by now: seldom more than one line. Null for a repeat of a part that was passed
-   * on: it is not taken, and its caller settles it. The time must not go back from call to call.
+   * Takes the part that is `entry`, as `partOf` finds it where nothing is said of it. It and the batch are kept, so
+   * they are the caller's to copy. Returns what can be passed on by now: seldom more than one line. Null for a repeat
+   * of a part that was passed on: it is not taken, and its caller settles it. The time must not go back from call to
+   * call.
    */
-  add(context: PartContext<Ref>, entry: Uint8Array, nowMs: number): JoinedLine<Ref>[] | null {
-    const said = partOf(entry, 0, entry.length);
+  add(
+    context: PartContext<Ref>,
+    entry: Uint8Array,
+    nowMs: number,
+    said: Part | null = partOf(entry, 0, entry.length),
+  ): JoinedLine<Ref>[] | null {
     assert(said !== null, 'only parts are joined');
-    if (this.#passed.isRepeat(context.batch, context.index, context.assignmentNumber)) return null;
-    const part = { ...said, entry, timeMs: entryTimeMs(entry, 0, entry.length) };
+    this.#nowMs = nowMs;
+    // A line that was split itself has the name of its last part, which was passed on; repeats of its parts are known.
+    const { batch, index, assignmentNumber, otherRefs } = context;
+    if (!otherRefs && this.#passed.isRepeat(batch, index, assignmentNumber)) return null;
     const out: JoinedLine<Ref>[] = [];
-    const key = keyOf(context, part);
+    const key = batchKeyOf(context.partition, batch) + (said.ordinal === 0 ? sourceKey(said.id) : lineKey(said));
+    const timeMs = entryTimeMs(entry, 0, entry.length);
+    const ordinal = said.ordinal || this.#nextOrdinal(key, context, timeMs, out);
+    const part = { ...said, ordinal, entry, timeMs };
     let line = this.#pending.get(key);
-    const isOther = line !== undefined && isOfAnotherLine(line.pieces, part);
+    const isOther = line?.isOther(part) === true;
     if (line && (isOther || this.#isFull(line, part))) {
       out.push(this.#passOn(line));
       line = undefined;
       // What follows from the first part on is no rest of the line that was passed on.
       if (isOther && part.ordinal === 1) this.#passed.forgetBeginning(key);
     }
-    if (!line) line = this.#start(key, entry, nowMs);
-    this.#add(line, context, part);
+    if (!line) {
+      line = new PendingLine(key, part, said.ordinal !== 0, nowMs + this.#limits.timeoutMs);
+      this.#pending.set(key, line);
+      if (!line.tellsPlaces) this.#untold += 1;
+    }
+    this.#bytes += line.add(context, part);
+    this.#events += 1 + (otherRefs?.length ?? 0);
     if (this.#isWhole(line)) out.push(this.#passOn(line));
     for (const oldest of this.#pending.values()) {
       if (this.#bytes <= this.#limits.bytesMax) break;
@@ -153,6 +151,7 @@ export class LineJoiner<Ref> {
 
   /** Lines that have waited long enough. Each is passed on when it is asked for: all of them may be much memory. */
   *expire(nowMs: number): Generator<JoinedLine<Ref>, void, undefined> {
+    this.#nowMs = nowMs;
     for (const line of this.#pending.values()) {
       if (line.dueMs > nowMs) break;
       yield this.#passOn(line);
@@ -183,90 +182,65 @@ export class LineJoiner<Ref> {
     return dropped;
   }
 
-  #isFull(line: Pending<Ref>, part: Part): boolean {
+  /** The place of a part that tells none: after the one that came before it, if it is of the same line. */
+  #nextOrdinal(key: string, { batch, index }: PartContext<Ref>, timeMs: number, out: JoinedLine<Ref>[]): number {
+    const name = documentId(batch, index);
+    const line = this.#pending.get(key);
+    const known = line?.ordinalOf(name);
+    if (known !== undefined) return known;
+    const last = line?.pieces.at(-1);
+    const passedMs = timeMs - (last?.timeMs ?? timeMs);
+    if (line && (passedMs < 0 || passedMs > this.#limits.timeoutMs)) out.push(this.#passOn(line));
+    else if (last) return last.ordinal + 1;
+    if (this.#passed.beginsWith(key, name)) this.#passed.forgetBeginning(key);
+    return this.#passed.firstMissing(key);
+  }
+
+  #isFull(line: PendingLine<Ref>, part: Part): boolean {
     const textBytes = line.textBytes + part.textEnd - part.textStart;
     return textBytes > this.#limits.lineBytesMax || line.refs.length >= (this.#limits.partsMax ?? PARTS_MAX);
   }
 
-  #start(key: string, entry: Uint8Array, nowMs: number): Pending<Ref> {
-    const dueMs = nowMs + this.#limits.timeoutMs;
-    const line = {
-      key,
-      dueMs,
-      entry,
-      pieces: [],
-      refs: [],
-      textBytes: 0,
-      bufferedBytes: 0,
-      isInherited: false,
-    };
-    this.#pending.set(key, line);
-    return line;
-  }
-
-  #add(line: Pending<Ref>, context: PartContext<Ref>, part: Arrival): void {
-    const { batch, index, ref, assignmentNumber, isInherited = false } = context;
-    const { ordinal, last, timeMs, entry } = part;
-    const bytes = PART_OVERHEAD_BYTES + entry.length;
-    let at = line.pieces.length;
-    while (at > 0 && (line.pieces[at - 1]?.ordinal ?? 0) > ordinal) at -= 1;
-    // A part that comes again has nothing new to say; it is settled with the line.
-    const same = line.pieces[at - 1];
-    if (same?.ordinal === ordinal) {
-      same.assignmentNumber = assignmentNumber;
-    } else {
-      const text = entry.subarray(part.textStart, part.textEnd);
-      line.pieces.splice(at, 0, { ordinal, last, batch, index, text, timeMs, assignmentNumber });
-      line.textBytes += text.length;
-    }
-    line.refs.push(ref);
-    line.isInherited ||= isInherited;
-    line.bufferedBytes += bytes;
-    this.#bytes += bytes;
-    this.#events += 1;
-  }
-
   /** Whether nothing is missing up to the last part, but what was passed on before. */
-  #isWhole(line: Pending<Ref>): boolean {
+  #isWhole(line: PendingLine<Ref>): boolean {
     const { key, pieces } = line;
     return pieces.at(-1)?.last === true && hasNoGap(pieces) && pieces[0]?.ordinal === this.#passed.firstMissing(key);
   }
 
-  #remove(line: Pending<Ref>): void {
+  #remove(line: PendingLine<Ref>): void {
     this.#pending.delete(line.key);
+    if (!line.tellsPlaces) this.#untold -= 1;
     this.#bytes -= line.bufferedBytes;
     this.#events -= line.refs.length;
   }
 
-  #passOn(line: Pending<Ref>): JoinedLine<Ref> {
+  #passOn(line: PendingLine<Ref>): JoinedLine<Ref> {
     this.#remove(line);
     const { pieces, refs } = line;
     const first = pieces[0];
     const last = pieces.at(-1);
     assert(first !== undefined && last !== undefined, 'a line has a part');
     const partial = this.#passed.hasBeginning(line.key) || !this.#isWhole(line);
-    this.#passed.remember(line.key, pieces, partial);
+    this.#passed.remember(line.key, pieces, partial, line.tellsPlaces ? null : this.#nowMs);
     // The sequence of a document is seq + index: this way it is the first part's.
     const seq = first.batch.seq + first.index - last.index;
     const batch = { ...namedBatch(pieces), receivedMs: first.batch.receivedMs, seq };
     const unfinishedIds = line.isInherited ? idsOfUnfinished(pieces) : [];
     const texts = pieces.map((piece) => piece.text);
-    const entry = joinedEntry(line.entry, texts, partial);
-    return { batch, index: last.index, entry, partial, lines: 1, refs, unfinishedIds };
+    const entry = joinedEntry(line.entry, line.textAt, texts, partial);
+    return { batch, index: last.index, entry, partial, lines: 1, refs, unfinishedIds, isUnwrapped: !line.tellsPlaces };
   }
 }
 
-function keyOf({ partition, batch }: PartContext<unknown>, part: Part): string {
-  return [partition, batch.tenant, batch.sender, batch.tag, part.containerId, part.id].join('\0');
+function batchKeyOf(partition: number, { tenant, sender, tag }: Batch): string {
+  return `${[partition, tenant, sender, tag].join('\0')}\0`;
 }
 
-/** Whether the line has a part of this ordinal that says something else: then a partial_id came twice. */
-function isOfAnotherLine(pieces: readonly Piece[], part: Arrival): boolean {
-  // From the end on, where it nearly always belongs.
-  let at = pieces.length - 1;
-  while (at >= 0 && pieces[at]!.ordinal > part.ordinal) at -= 1;
-  const same = pieces[at];
-  if (same?.ordinal !== part.ordinal) return false;
-  const text = part.entry.subarray(part.textStart, part.textEnd);
-  return same.timeMs !== part.timeMs || Buffer.compare(same.text, text) !== 0;
+function lineKey({ containerId, id }: Part): string {
+  return `${containerId}\0${id}`;
+}
+
+/** Has no NUL, so that it is no key of a line. */
+function sourceKey(source: string): string {
+  return `\n${source}`;
 }

@@ -13,6 +13,8 @@ import { type NamedPiece, hasNoGap } from './line-names.ts';
 
 const LINES_MAX = 4096;
 const PARTS_MAX = 4 * LINES_MAX;
+/** How long the rest of a line is expected whose parts tell no place in it: what comes later is looked at as new. */
+const EXPECTED_MS = 600_000;
 
 export interface PassedPiece extends NamedPiece {
   readonly last: boolean;
@@ -20,9 +22,18 @@ export interface PassedPiece extends NamedPiece {
   readonly assignmentNumber: number;
 }
 
+/** The beginning of a line of a source whose parts tell no place in it. */
+interface Beginning {
+  readonly firstName: string;
+  readonly ordinal: number;
+  readonly untilMs: number;
+}
+
 export class PassedParts {
   /** By the line's key: the last ordinal that was passed on of a line that is not finished. */
   readonly #ordinals = new Map<string, number>();
+  /** The same where the parts tell no place in it, by when they were passed on. */
+  readonly #sources = new Map<string, Beginning>();
   /** By a part's name: the number of the assignment that it came under. */
   readonly #names = new Map<string, number>();
 
@@ -33,17 +44,36 @@ export class PassedParts {
 
   /** Whether the beginning of the line was passed on. */
   hasBeginning(key: string): boolean {
-    return this.#ordinals.has(key);
+    return this.#ordinals.has(key) || this.#sources.has(key);
+  }
+
+  /** Whether a line was begun, and not finished, whose parts tell no place in it. */
+  get hasSources(): boolean {
+    return this.#sources.size > 0;
+  }
+
+  /** Forgets beginnings of which no rest is expected any more. */
+  forgetOld(nowMs: number): void {
+    for (const [key, { untilMs }] of this.#sources) {
+      if (untilMs > nowMs) break;
+      this.#sources.delete(key);
+    }
+  }
+
+  /** Whether the line that was begun under this key begins with this part: it is read again from there on. */
+  beginsWith(key: string, name: string): boolean {
+    return this.#sources.get(key)?.firstName === name;
   }
 
   /** Of the line's parts, the first that was not passed on. */
   firstMissing(key: string): number {
-    return (this.#ordinals.get(key) ?? 0) + 1;
+    return (this.#ordinals.get(key) ?? this.#sources.get(key)?.ordinal ?? 0) + 1;
   }
 
   /** What comes is no rest of the line whose beginning was passed on. */
   forgetBeginning(key: string): void {
     this.#ordinals.delete(key);
+    this.#sources.delete(key);
   }
 
   /** Parts that were passed on may be read again, and must be taken then. */
@@ -51,10 +81,25 @@ export class PassedParts {
     this.#names.clear();
   }
 
-  /** The pieces are passed on, in their order; `partial`: not as a whole line. */
-  remember(key: string, pieces: readonly PassedPiece[], partial: boolean): void {
-    if (partial) this.#rememberBeginning(key, pieces);
+  /**
+   * The pieces are passed on, in their order; `partial`: not as a whole line. `untoldMs`: now, where they tell no place
+   * in their line.
+   */
+  remember(key: string, pieces: readonly PassedPiece[], partial: boolean, untoldMs: number | null): void {
+    if (partial && untoldMs === null) this.#rememberBeginning(key, pieces);
+    else if (partial) this.#rememberSource(key, pieces, untoldMs ?? 0);
     for (const piece of pieces) this.#rememberPart(piece);
+  }
+
+  #rememberSource(key: string, pieces: readonly PassedPiece[], nowMs: number): void {
+    const before = this.#sources.get(key);
+    this.#sources.delete(key);
+    const [first] = pieces;
+    const last = pieces.at(-1);
+    if (!first || !last || last.last) return;
+    const firstName = before?.firstName ?? documentId(first.batch, first.index);
+    this.#sources.set(key, { firstName, ordinal: last.ordinal, untilMs: nowMs + EXPECTED_MS });
+    if (this.#sources.size > LINES_MAX) forgetOldest(this.#sources);
   }
 
   #rememberBeginning(key: string, pieces: readonly PassedPiece[]): void {
@@ -73,7 +118,7 @@ export class PassedParts {
   }
 }
 
-function forgetOldest(remembered: Map<string, number>): void {
+function forgetOldest(remembered: Map<string, unknown>): void {
   for (const oldest of remembered.keys()) {
     remembered.delete(oldest);
     break;

@@ -9,7 +9,16 @@ import { containerChildren, containerHeaderSize, isArray, isMap, timeEnd } from 
 import { viewOf } from '../json/json-buffer.ts';
 import { FieldTable, type InnerTable, KeyStack } from './fields.ts';
 import type { ValueSource } from './value-source.ts';
-import { FOUND_FROM, KUBERNETES_NAME, PART_NAME, labelMaps, labelNames, podNames, recordNames } from './names.ts';
+import {
+  FOUND_FROM,
+  JOURNAL_PART_ID,
+  KUBERNETES_NAME,
+  PART_NAME,
+  labelMaps,
+  labelNames,
+  podNames,
+  recordNames,
+} from './names.ts';
 
 export class Entry implements ValueSource {
   /** The record's keys. */
@@ -41,9 +50,9 @@ export class Entry implements ValueSource {
     this.podSource = new PodSource(this);
   }
 
-  /** Whether the record has a `partial_message`. */
+  /** Whether the record has a `partial_message`, or what the journal has instead. */
   get isMarkedPart(): boolean {
-    return this.root.values[PART_NAME] !== 0;
+    return this.root.values[PART_NAME] !== 0 || this.root.values[JOURNAL_PART_ID] !== 0;
   }
 
   /** Whether something of `kubernetes` was taken by no field. */

@@ -10,12 +10,15 @@ const ownNames = [
   'log', 'message', 'msg', 'MESSAGE', 'stream', 'source', 'log.level', 'level', 'severity',
   'host.name', 'hostname', 'host', '_HOSTNAME',
   'kubernetes', 'fluentd.time', 'fluentd.metadata', 'partial_message', 'TENANT_ID', 'SERVICE_ID',
+  // Of containers in the journal.
+  'CONTAINER_ID', 'CONTAINER_PARTIAL_MESSAGE', 'CONTAINER_PARTIAL_ID',
   ...origins.labelMaps,
   // Of messages and levels in structured lines: JSON of .NET, Serilog's compact form, structlog.
   'Message', 'RenderedMessage', '@m', '@mt', 'event',
   'lvl', 'loglevel', 'log_level', 'levelname', 'LogLevel', 'Level', '@l', 'severity_text', 'PRIORITY', 'priority',
   'severity_number', 'caller',
   '@timestamp', 'timestamp', 'time', 'date', 'ts', 't', 'Timestamp', '@t', 'datetime', 'asctime',
+  '__REALTIME_TIMESTAMP', '_SOURCE_REALTIME_TIMESTAMP',
 ] as const;
 type OwnName = (typeof ownNames)[number];
 
@@ -99,7 +102,9 @@ export const levelNames = own(
   'log.level', 'level', 'severity', 'lvl', 'loglevel', 'log_level', 'levelname', 'LogLevel', 'Level', '@l',
   'severity_text', 'PRIORITY', 'priority', 'severity_number',
 );
-export const timeNames = own('@timestamp', 'timestamp', 'time', 'date', 'ts');
+/** Of the journal: microseconds, as text. */
+export const journalTimeNames = own('__REALTIME_TIMESTAMP', '_SOURCE_REALTIME_TIMESTAMP');
+export const timeNames = [...own('@timestamp', 'timestamp', 'time', 'date', 'ts'), ...journalTimeNames];
 /** Of a structured line. */
 // prettier-ignore
 export const lineTimeNames = own(
@@ -115,6 +120,7 @@ export const podSourceNames = [
 ];
 export const labelMaps = own(...origins.labelMaps);
 export const CONTAINER_LABELS = numberOf('container.labels');
+export const fileNames = [recordNames.indexOf('log.file.path')];
 export const hostNames = own('host.name', 'hostname', 'host', '_HOSTNAME');
 export const serviceNames = origins.serviceNames.map((name) => recordNames.indexOf(name));
 export const versionNames = origins.versionNames.map((name) => recordNames.indexOf(name));
@@ -130,6 +136,13 @@ export const podSources = (
 ).map((path) => (origins.originNames(path).pod ?? []).map(podNumber));
 export const KUBERNETES_NAME = numberOf('kubernetes');
 export const PART_NAME = numberOf('partial_message');
+export const JOURNAL_CONTAINER = numberOf('CONTAINER_ID');
+export const JOURNAL_PARTIAL = numberOf('CONTAINER_PARTIAL_MESSAGE');
+export const JOURNAL_PART_ID = numberOf('CONTAINER_PARTIAL_ID');
+export const LOG = numberOf('log');
+export const STREAM = numberOf('stream');
+export const PLAIN_TIME = numberOf('time');
+export const ATTRS = numberOf('attrs');
 export const SOURCE = numberOf('source');
 export const CALLER_NAME = numberOf('caller');
 export const TIME_NAME = numberOf('fluentd.time');

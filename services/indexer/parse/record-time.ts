@@ -3,6 +3,7 @@
 //
 //   2026-01-02T03:04:05.678901234Z      text with a zone: Z, +01:00, +0100, +01; also a space for the T, a comma for
 //                                       the point
+//   "1767323045678901"                  microseconds, under the names that the journal has for its times
 //   1767323045.678, 1767323045678, …    a number of seconds, milliseconds, microseconds or nanoseconds, by its size
 //
 // A text without a zone may be any of a day's hours, so it is no time. Numbers are times between 2000 and 2100 only:
@@ -11,6 +12,7 @@
 
 import { type FieldTable, isText, textEnd, textStart } from './fields.ts';
 import { daysOf } from './calendar.ts';
+import { journalTimeNames } from './names.ts';
 import type { Timestamp } from './timestamp.ts';
 
 const SECONDS_MIN = Date.UTC(2000, 0, 1) / 1000;
@@ -30,6 +32,8 @@ const SMALL_Z = 0x7a;
 /** `2026-01-02T03:04:05Z` to nine digits and an offset; more digits are passed over. */
 const TEXT_BYTES_MIN = 20;
 const TEXT_BYTES_MAX = 64;
+const MICRO_DIGITS = 6;
+const SECOND_DIGITS_MAX = 10;
 
 interface Source {
   readonly bytes: Uint8Array;
@@ -47,7 +51,9 @@ export class RecordTime {
   read({ bytes, view }: Source, table: FieldTable, names: readonly number[], time: Timestamp): boolean {
     for (const name of names) {
       const at = table.values[name]!;
-      if (at === 0 || !readValue(bytes, view, at, time)) continue;
+      if (at === 0) continue;
+      const isJournals = journalTimeNames.includes(name);
+      if (!(isJournals ? readMicroseconds(bytes, at, time) : readValue(bytes, view, at, time))) continue;
       this.foundIn = name;
       return true;
     }
@@ -74,6 +80,19 @@ function readValue(bytes: Uint8Array, view: DataView, at: number, time: Timestam
     default:
       return false;
   }
+}
+
+/** A text of digits, as the journal tells times. */
+export function readMicroseconds(bytes: Uint8Array, at: number, time: Pick<Timestamp, 'setInstant'>): boolean {
+  if (!isText(bytes[at]!)) return false;
+  const start = textStart(bytes, at);
+  const end = textEnd(bytes, at);
+  const length = end - start - MICRO_DIGITS;
+  if (length < 1 || length > SECOND_DIGITS_MAX) return false;
+  const seconds = digits(bytes, start, length);
+  const micros = digits(bytes, end - MICRO_DIGITS, MICRO_DIGITS);
+  // NaN is neither.
+  return seconds >= 0 && micros >= 0 && time.setInstant(seconds, micros * 1000);
 }
 
 /** All digits count. */

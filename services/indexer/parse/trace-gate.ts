@@ -14,6 +14,9 @@ const SOURCE_NAMES = [
   [...names.streamNames, names.SOURCE],
   names.hostNames,
   names.serviceNames,
+  names.fileNames,
+  // Of the journal: what it tells stdout and stderr by.
+  [names.PRIORITY_NAME],
   ...names.podSourceNames,
 ];
 

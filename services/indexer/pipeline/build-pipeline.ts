@@ -115,6 +115,7 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     listsNumbers: store.kind === 'elasticsearch',
     unknownVersion: config['indexer.unknown_version'],
     telemetry: telemetry.reading,
+    contents: telemetry.contents,
   });
   telemetry.watch({ ledger, writer, limit, partitions });
   // A store of one index has no place for a second copy.

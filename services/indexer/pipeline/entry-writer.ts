@@ -12,16 +12,16 @@ import { BulkBody } from '../bulk/body.ts';
 import type { BulkWriter } from '../bulk/writer.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
 import type { JoinedLine } from '../join/joiner.ts';
-import { batchOfPart } from '../join/line-names.ts';
 import type { FieldOptions } from '../parse/document/document-fields.ts';
 import { DocumentWriter } from '../parse/document/document.ts';
-import { partOf } from '../parse/part.ts';
 import { type BulkBatch, type EventRef, type ItemRange, eventsOf } from '../settle/bulk-batch.ts';
+import type { ContentListener } from '../settle/content-telemetry.ts';
 import type { Ledger } from '../settle/ledger.ts';
 import type { PendingDeadLetters } from '../settle/pending-dead-letters.ts';
 import { DEAD_LETTER_IN_HAND_BYTES } from '../unpack/bytes-in-hand.ts';
 import type { Unpacked } from '../unpack/unpack.ts';
 import type { Joins } from './joins.ts';
+import { PartEntries } from './part-entries.ts';
 import type { RecordRefusals } from './refusals.ts';
 import type { RewindDifferences } from './rewind-differences.ts';
 import { TraceEntries } from './trace-entries.ts';
@@ -42,7 +42,11 @@ export interface EntryWriterOptions {
   /** Ends the tries to append dead letters. */
   readonly signal: AbortSignal;
   readonly rewind?: RewindDifferences | undefined;
+  readonly contents: ContentListener;
 }
+
+/** What a pipeline is given for it, and nothing else. */
+export type WritingOptions = Pick<EntryWriterOptions, 'trustedTenants' | 'lineFields' | 'listsNumbers' | 'contents'>;
 
 /** Bytes of documents, or of entries, after which other work of the process gets its turn: some 2 ms. */
 const TURN_BYTES = 512 * 1024;
@@ -52,6 +56,7 @@ export class EntryWriter {
   readonly #body: BulkBody;
   readonly #documents: DocumentWriter;
   readonly #traces: TraceEntries;
+  readonly #parts: PartEntries;
   /** Where what is in the body comes from. */
   #ranges: ItemRange[] = [];
   /** The record in work, and how many of its entries went on. */
@@ -66,12 +71,14 @@ export class EntryWriter {
     this.#options = options;
     const { trustedTenants: trusted, documentBytesMax: bytesMax, ledger, joins, rewind } = options;
     this.#traces = new TraceEntries(options);
+    this.#parts = new PartEntries(options);
     this.#body = new BulkBody(options.writer.bodyBytesMax);
     this.#documents = new DocumentWriter(this.#body, {
       ...(trusted && { trusted }),
       ...options.lineFields,
       bytesMax,
       traces: this.#traces.gate,
+      parts: this.#parts.gate,
       dataStream: rewind?.dataStream,
       listsNumbers: options.listsNumbers,
     });
@@ -109,6 +116,7 @@ export class EntryWriter {
   /** The items so far, which are no longer here; null where there are none. */
   takeBatch(): BulkBatch | null {
     if (this.#body.count === 0) return null;
+    this.#options.contents.requested();
     const body = this.#body;
     const request = body.request();
     const ranges = this.#ranges;
@@ -149,13 +157,13 @@ export class EntryWriter {
     const { bytes, ends, crowded } = opened;
     const body = this.#body;
     const documents = this.#documents;
-    const { documentBytesMax, writer, refusals, pendingDeadLetters, signal } = this.#options;
+    const { documentBytesMax, writer, refusals, pendingDeadLetters, signal, contents } = this.#options;
     const pauseAt = Math.min(this.#turnAt, writer.bodyBytesMax);
     let entry = this.#passed;
     let start = entry === 0 ? 0 : (ends[entry - 1] ?? 0);
     let range: ItemRange | null = null;
-    documents.startBatch(batch, this.#ingestedMs);
-    this.#traces.watch(record, batch);
+    contents.heard(record.partition, batch, this.#ingestedMs);
+    this.#startBatch(record, batch);
     while (entry < afterLast && body.length < pauseAt && this.#entryBytes < TURN_BYTES) {
       const end = ends[entry] ?? 0;
       const index = batch.first + entry - first;
@@ -168,15 +176,14 @@ export class EntryWriter {
           this.#ranges.push(range);
         }
         range.count++;
+        contents.made(documents.level);
       } else {
         range = null;
         this.#passed = entry + 1;
         const ref = { record, batch, entry, index };
         if (written === 'part' || written === 'trace') {
-          if (written === 'part') this.#join(ref, bytes, start, end);
-          else for (const line of this.#traces.take(ref, bytes, start, end)) this.#writeLine(line);
-          documents.startBatch(batch, this.#ingestedMs);
-          this.#traces.watch(record, batch);
+          this.#join(ref, written, bytes, start, end);
+          this.#startBatch(record, batch);
         } else {
           // Its own bytes: those of the record are freed, however long it waits.
           const own = new Uint8Array(bytes.subarray(start, end));
@@ -199,7 +206,7 @@ export class EntryWriter {
   #leaveOut(record: RecordInHand, opened: Unpacked, batch: Batch, first: number, afterLast: number): void {
     const { bytes, ends } = opened;
     let dropped = 0;
-    this.#traces.watch(record, batch);
+    this.#startBatch(record, batch);
     while (this.#passed < afterLast && this.#entryBytes < TURN_BYTES) {
       const entry = this.#passed++;
       const start = entry === 0 ? 0 : (ends[entry - 1] ?? 0);
@@ -207,53 +214,51 @@ export class EntryWriter {
       this.#entryBytes += end - start;
       const index = batch.first + entry - first;
       const ref = { record, batch, entry, index };
-      if (partOf(bytes, start, end) !== null) this.#join(ref, bytes, start, end);
-      else if (this.#documents.isOfTrace(bytes, start, end))
-        for (const line of this.#traces.take(ref, bytes, start, end)) this.#writeLine(line);
-      else {
+      const kind = this.#documents.kindOf(bytes, start, end);
+      if (kind !== 'part' && kind !== 'trace') {
         dropped++;
         continue;
       }
-      this.#traces.watch(record, batch);
+      this.#join(ref, kind, bytes, start, end);
+      this.#startBatch(record, batch);
     }
     this.#options.ledger.settle(record, dropped, 'dropped');
   }
 
-  /** The part waits with its line: the offset of its record waits for the outcome of the whole. */
-  #join(ref: EventRef, bytes: Uint8Array, start: number, end: number): void {
-    const { joins, clock } = this.#options;
-    const { record, index } = ref;
-    const { fetched, assignment, isInherited } = record;
-    // Copies, so that the record's bytes need not wait too.
-    const batch = batchOfPart(ref.batch, index);
-    const entry = new Uint8Array(bytes.subarray(start, end));
-    const own = { ...ref, batch, bytes: entry };
-    const context = {
-      partition: fetched.partition,
-      assignmentNumber: assignment.number,
-      batch,
-      index,
-      isInherited,
-      ref: own,
-    };
-    record.apart++;
-    const passed = joins.lines.add(context, entry, clock.monotonicMs());
-    // A repeat: what it repeats came before it under the same assignment, so that no commit passes the one without the
-    // other.
-    if (passed === null) this.#options.ledger.settleEvent(own, 'deduplicated');
-    else for (const line of passed) this.#writeWhole(record, line);
+  /** Of a part of a line or of a trace, which was read last. */
+  #join(ref: EventRef, kind: 'part' | 'trace', bytes: Uint8Array, start: number, end: number): void {
+    // A copy, so that the record's bytes need not wait too.
+    const own = new Uint8Array(bytes.subarray(start, end));
+    const { reader } = this.#documents;
+    if (kind === 'trace') for (const line of this.#traces.take(ref, own, reader)) this.#writeLine(line);
+    else for (const line of this.#parts.take(ref, own, reader)) this.#writeWhole(ref.record, line);
   }
 
-  /** A line that was split and is whole may be of a trace. */
+  /** A line that was split and is whole may be wrapped, a part of another, or of a trace. */
   #writeWhole(record: RecordInHand, line: JoinedLine<EventRef>): void {
-    const { batch, entry, partial } = line;
+    if (line.partial) return this.#writeLine(line);
+    this.#startBatch(record, line.batch);
+    const kind = this.#documents.kindOf(line.entry, 0, line.entry.length, line.isUnwrapped);
+    const { reader } = this.#documents;
+    if (kind === 'part') {
+      for (const one of this.#parts.takeLine(record, line, reader)) this.#writeWhole(record, one);
+      return;
+    }
+    const { isUnwrapped, isLonePart: partial } = reader;
+    const own = isUnwrapped ? { ...line, entry: new Uint8Array(reader.bytes), isUnwrapped, partial } : line;
+    if (kind === 'trace') for (const one of this.#traces.takeLine(record, own)) this.#writeLine(one);
+    else this.#writeLine(own);
+  }
+
+  /** Entries of the batch follow. */
+  #startBatch(record: RecordInHand, batch: Batch): void {
+    this.#documents.startBatch(batch, this.#ingestedMs);
     this.#traces.watch(record, batch);
-    if (partial || !this.#documents.isOfTrace(entry, 0, entry.length)) this.#writeLine(line);
-    else for (const one of this.#traces.takeLine(record, line)) this.#writeLine(one);
+    this.#parts.watch(record, batch);
   }
 
   #writeLine({ batch, index, entry, partial, lines, refs, unfinishedIds }: JoinedLine<EventRef>): void {
-    const { refusals, pendingDeadLetters, signal, rewind, ledger } = this.#options;
+    const { refusals, pendingDeadLetters, signal, rewind, ledger, contents } = this.#options;
     const last = refs.at(-1);
     assert(last, 'a line has a part');
     if (rewind && !rewind.wants(batch.receivedMs, partial)) {
@@ -266,6 +271,7 @@ export class EntryWriter {
     const line = { bytes: entry, partial, lines, unfinishedIds };
     const range = { record, batch, entry: last.entry, index, count: 1, parts: refs, line };
     if (written === 'ok') {
+      contents.made(this.#documents.level);
       this.#ranges.push(range);
       return;
     }

@@ -20,7 +20,7 @@ import type { BulkWriter } from '../bulk/writer.ts';
 import { recordBytes, rowsBytes } from '../unpack/bytes-in-hand.ts';
 import { type Assignment, type HoldReason, RecordInHand } from '../commit/in-hand.ts';
 import type { Ledger } from '../settle/ledger.ts';
-import { EntryWriter, type EntryWriterOptions } from './entry-writer.ts';
+import { EntryWriter, type WritingOptions } from './entry-writer.ts';
 import { OpenAhead } from './open-ahead.ts';
 import type { JoinedLine } from '../join/joiner.ts';
 import { inWork } from './in-work.ts';
@@ -33,7 +33,7 @@ import type { RewindDifferences } from './rewind-differences.ts';
 import type { ReadingTelemetry } from '../settle/reading-telemetry.ts';
 import type { Unpacked, UnpackOptions, Unreadable } from '../unpack/unpack.ts';
 
-export interface PipelineOptions extends Pick<EntryWriterOptions, 'trustedTenants' | 'lineFields' | 'listsNumbers'> {
+export interface PipelineOptions extends WritingOptions {
   readonly ledger: Ledger;
   readonly writer: BulkWriter;
   readonly refusals: RecordRefusals;

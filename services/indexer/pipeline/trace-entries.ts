@@ -10,6 +10,7 @@ import { TraceGate } from '../parse/trace-gate.ts';
 import type { EventRef } from '../settle/bulk-batch.ts';
 import type { Ledger } from '../settle/ledger.ts';
 import type { Joins } from './joins.ts';
+import type { ReadEntry } from './part-entries.ts';
 
 export interface TraceEntriesOptions {
   readonly joins: Joins;
@@ -35,13 +36,16 @@ export class TraceEntries {
     this.gate?.watch(traces?.watchedOf(record.partition, batch, () => batchKeyOf(batch)) ?? null);
   }
 
-  /** Takes the entry, which the gate wanted last. Returns what can be passed on by now. */
-  take(ref: EventRef, bytes: Uint8Array, start: number, end: number): JoinedLine<EventRef>[] {
+  /**
+   * Takes the entry that was read, which the gate wanted last; `own`: as it came, a copy. Returns what can be passed on
+   * by now.
+   */
+  take(ref: EventRef, own: Uint8Array, { bytes, start, end, isUnwrapped }: ReadEntry): JoinedLine<EventRef>[] {
     const batch = batchOfPart(ref.batch, ref.index);
     // Copies, so that the record's bytes need not wait too.
-    const entry = new Uint8Array(bytes.subarray(start, end));
+    const entry = isUnwrapped ? new Uint8Array(bytes.subarray(start, end)) : own;
     ref.record.apart++;
-    const refs = [{ ...ref, batch, bytes: entry }];
+    const refs = [{ ...ref, batch, bytes: own }];
     return this.#add(ref.record, batch, { index: ref.index, entry, lineAt: this.#lineAt - start, refs });
   }
 

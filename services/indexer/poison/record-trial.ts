@@ -14,6 +14,7 @@ import { WHY_UNWRITABLE, deadLetterOf } from '../settle/dead-letters.ts';
 import { DocumentWriter } from '../parse/document/document.ts';
 import { type JoinedLine, type JoinerLimits, LineJoiner } from '../join/joiner.ts';
 import { batchOfPart } from '../join/line-names.ts';
+import { partInCopy } from '../parse/part.ts';
 import { type Decompress, unpack } from '../unpack/unpack.ts';
 
 /** What of the configuration has a say in it; plain, for it goes to another process. */
@@ -144,10 +145,13 @@ class Scratch {
     if (batch === null) return;
     const written = this.#documents.write(bytes, start, end, index);
     if (written === 'part') {
+      const { reader } = this.#documents;
       const entry = new Uint8Array(bytes.subarray(start, end));
+      const read = new Uint8Array(reader.bytes.subarray(reader.start, reader.end));
       const own = batchOfPart(batch, index);
       const context = { partition: 0, assignmentNumber: 1, batch: own, index, ref: { batch: own, index, entry } };
-      for (const line of this.#lines.add(context, entry, 0) ?? []) this.#writeLine(line);
+      for (const line of this.#lines.add(context, read, 0, reader.part && partInCopy(reader.part, reader.start)) ?? [])
+        this.#writeLine(line);
       this.#documents.startBatch(batch, 0);
     } else if (written !== 'ok') {
       this.deadLetter(bytes.subarray(start, end), index);

@@ -9,6 +9,7 @@ import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
 import { HOLD_REASONS, type HoldReason } from '../commit/in-hand.ts';
 import { BulkTelemetry } from './bulk-telemetry.ts';
+import { ContentTelemetry } from './content-telemetry.ts';
 import type { Ledger } from './ledger.ts';
 import { LedgerTelemetry } from './ledger-telemetry.ts';
 import { ReadingTelemetry } from './reading-telemetry.ts';
@@ -44,9 +45,10 @@ export class IndexerTelemetry {
   readonly ledger: LedgerTelemetry;
   readonly bulk: BulkTelemetry;
   readonly reading: ReadingTelemetry;
+  readonly contents: ContentTelemetry;
   readonly #log: Log;
   readonly #metrics: Metrics;
-
+  readonly #clock: Clock;
   readonly #slots: TopicSlots;
 
   constructor({ metrics, log, clock, slots }: TelemetryOptions) {
@@ -56,6 +58,8 @@ export class IndexerTelemetry {
     this.ledger = new LedgerTelemetry(metrics, log);
     this.bulk = new BulkTelemetry(metrics, log, clock);
     this.reading = new ReadingTelemetry(metrics, log, slots);
+    this.contents = new ContentTelemetry(metrics);
+    this.#clock = clock;
   }
 
   watch({ ledger, writer, limit, partitions }: IndexerView): void {
@@ -108,6 +112,7 @@ export class IndexerTelemetry {
       [],
       () => [[[...partitions()].filter(({ isSuspect }) => isSuspect).length]],
     );
+    this.contents.watch(metrics, this.#clock, partitions);
     metrics.gauge('indexer_partitions', 'Partitions owned.', [], () => [[[...partitions()].length]]);
   }
 

@@ -1,7 +1,7 @@
 // Whether a dead letter is one of those to erase. Its event has no document, so names and words are looked for in the
 // entry, by the rules of the store. Pure.
 
-import { tagOrigin } from '#indexer/parse/document/tag-origin.ts';
+import { tagOrigin } from '#indexer/parse/tag-origin.ts';
 import { matchesGlob } from '#shared/glob.ts';
 import type { ReadDeadLetter } from '#shared/queue/dead-letter.ts';
 import type { Batch } from '#shared/record/record.ts';

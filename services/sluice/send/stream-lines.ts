@@ -5,7 +5,8 @@
 // of a line without an end no more than 64 KiB are kept; linear, however small the pieces are.
 
 import { randomBytes } from 'node:crypto';
-import { LineEntries, PART_BYTES } from '#forwarder/decode/files/line-entries.ts';
+import { PART_BYTES } from '#forwarder/decode/files/file-entries.ts';
+import { LineEntries } from '#forwarder/decode/files/line-entries.ts';
 import { encodingOf } from '#forwarder/decode/files/file-encoding.ts';
 import type { Clock } from '#shared/clock.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';

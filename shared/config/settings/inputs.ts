@@ -1,5 +1,6 @@
 // Where data lies, and the inputs: their addresses, and what they take. See settings.ts.
 
+import { DockerRules, KubernetesRules } from './container-rules.ts';
 import { FileRules } from './file-rules.ts';
 import { bytes, count, flag, GIB, KIB, list, MIB, oneOf, text, tree, type Setting } from './setting-kinds.ts';
 
@@ -44,6 +45,16 @@ export const inputs = {
   'collect.files': tree(
     FileRules,
     'Files of this machine that are read: see [senders/files.md](senders/files.md).',
+    {},
+  ),
+  'collect.docker': tree(
+    DockerRules,
+    "Logs of Docker's containers that are read; `{}`: all. See [senders/containers.md](senders/containers.md).",
+    {},
+  ),
+  'collect.kubernetes': tree(
+    KubernetesRules,
+    "Logs of this node's pods that are read; `{}`: all. See [senders/containers.md](senders/containers.md).",
     {},
   ),
   'collect.host': text('Name of this machine in collected events and in their names; where it changes, so do they.', {

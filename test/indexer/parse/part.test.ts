@@ -27,7 +27,7 @@ function check(record: object, expected: object | null, time: unknown = 1): void
     assert.equal(expected, null);
     return;
   }
-  const { textStart, textEnd, ...rest } = part;
+  const { textAt: _, textStart, textEnd, ...rest } = part;
   assert.deepEqual({ ...rest, text: framed.subarray(textStart, textEnd).toString() }, expected);
 }
 
@@ -57,6 +57,26 @@ test('columns', () => {
   check({ ...docker, partial_ordinal: '1234567890' }, null);
   check({ ...docker, log: { a: 1 } }, null);
   check({ log: 'text', partial_message: 'true' }, null);
+});
+
+test('in the journal', () => {
+  const journal = {
+    MESSAGE: 'text',
+    CONTAINER_ID_FULL: 'c',
+    CONTAINER_PARTIAL_MESSAGE: 'true',
+    CONTAINER_PARTIAL_ID: 'id',
+    CONTAINER_PARTIAL_ORDINAL: '2',
+    CONTAINER_PARTIAL_LAST: 'false',
+  };
+  const last = { ...journal, CONTAINER_PARTIAL_MESSAGE: undefined, CONTAINER_PARTIAL_LAST: 'true' };
+  check(journal, facts);
+  check(last, { ...facts, last: true });
+  check({ ...journal, MESSAGE: undefined, log: 'text', 'container.id': 'c' }, facts);
+  check({ ...journal, MESSAGE: undefined, message: 'text' }, facts);
+  check({ ...journal, CONTAINER_PARTIAL_MESSAGE: undefined }, null);
+  check({ ...journal, CONTAINER_PARTIAL_ID: undefined }, null);
+  check({ ...last, CONTAINER_PARTIAL_ORDINAL: 'x' }, null);
+  assert.equal(outcomeOf(entryOf(JSON.parse(JSON.stringify(last)))), 'part');
 });
 
 test("what Docker leaves without a line break is a line's last part", () => {

@@ -37,6 +37,16 @@ test('the keys, and their order', () => {
   check({}, null);
 });
 
+test("the journal's keys, in microseconds", () => {
+  const realtime = (value: unknown, expected: string | null) => check({ __REALTIME_TIMESTAMP: value }, expected);
+  realtime('1748773230123456', '2025-06-01T10:20:30.123456Z');
+  check({ _SOURCE_REALTIME_TIMESTAMP: '1748773230000001' }, '2025-06-01T10:20:30.000001Z');
+  check({ _SOURCE_REALTIME_TIMESTAMP: '1', __REALTIME_TIMESTAMP: '1748773230000001' }, '2025-06-01T10:20:30.000001Z');
+  for (const value of ['', '1', '123456', 'x748773230123456', '-748773230123456', '99999999999999999', 1.5, null])
+    realtime(value, null);
+  check({ ts: '1748773230123456' }, null);
+});
+
 test('text with a zone', () => {
   text('2025-06-01T10:20:30Z', '2025-06-01T10:20:30.000Z');
   text('2025-06-01T10:20:30.1Z', '2025-06-01T10:20:30.100Z');

@@ -40,4 +40,47 @@ suite('sluice collect', { timeout: 120_000 }, () => {
     const refused = await sluice(['collect'], place);
     assert.equal(refused.code, 2);
   });
+
+  test('shows what pods and containers print', async () => {
+    await using place = await newPlace();
+    const pods = join(place.dataDir, 'pods');
+    const containers = join(place.dataDir, 'containers');
+    const id = '0123456789abcdef'.repeat(4);
+    mkdirSync(join(pods, 'shop_web-1_11111111-2222-3333-4444-555555555555/app'), { recursive: true });
+    mkdirSync(join(containers, id), { recursive: true });
+    const time = '2026-01-02T03:04:05.678901234Z';
+    const lines = [`${time} stderr P one, `, `${time} stdout F level=warn two`, `${time} stderr F three`];
+    writeFileSync(
+      join(pods, 'shop_web-1_11111111-2222-3333-4444-555555555555/app/2.log'),
+      lines.map((line) => `${line}\n`).join(''),
+    );
+    const labels = { 'com.docker.compose.service': 'db', 'com.docker.compose.project': 'shop' };
+    const config = { Name: '/shop-db-1', Config: { Image: 'postgres:18', Labels: labels } };
+    writeFileSync(join(containers, id, 'config.v2.json'), JSON.stringify(config));
+    const line = JSON.stringify({ log: 'four\n', stream: 'stdout', attrs: { tag: 't' }, time });
+    writeFileSync(join(containers, id, `${id}-json.log`), `${line}\n`);
+    const environment = {
+      SLUICE_COLLECT_KUBERNETES: JSON.stringify({ path: pods }),
+      SLUICE_COLLECT_DOCKER: JSON.stringify({ path: containers }),
+    };
+    await using collector = await new SluiceProcess(['run'], place, environment).ready();
+    const documents = await untilStored(inEmbeddedStore(place), 'kubernetes.shop.web-1.app', 2);
+    const shown = documents.map((document) =>
+      ['message', 'stream', '@timestamp', 'kubernetes.namespace', 'kubernetes.pod.name', 'kubernetes.container.name']
+        .map((name) => String(field(document, name)))
+        .join(' '),
+    );
+    assert.deepEqual(shown.toSorted(), [
+      `level=warn two stdout ${time} shop web-1 app`,
+      `one, three stderr ${time} shop web-1 app`,
+    ]);
+    const [four] = await untilStored(inEmbeddedStore(place), 'docker.shop-db-1', 1);
+    const named = ['message', 'container.id', 'container.name', 'container.image.name', 'service.name'];
+    assert.deepEqual(
+      [...named, 'orchestrator.namespace', '@timestamp'].map((name) => field(four ?? {}, name)),
+      ['four', id, 'shop-db-1', 'postgres:18', 'db', 'shop', time],
+    );
+    assert.equal(await collector.metric('collect_malformed_lines_total'), 0);
+    assert.equal(await collector.metric('ledger_imbalance'), 0);
+  });
 });

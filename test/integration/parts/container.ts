@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const image = 'sluice-test/busybox:local';
+export const image = 'sluice-test/busybox:local';
 
 /** Why no container can be run here; null if one can. Imports the image if it is not there yet. */
 export function whyNoContainers(): string | null {

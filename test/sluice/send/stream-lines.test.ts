@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { decodeMulti } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { VirtualClock } from '#test/memory/clock.ts';
-import { PART_BYTES } from '#forwarder/decode/files/line-entries.ts';
+import { PART_BYTES } from '#forwarder/decode/files/file-entries.ts';
 import { StreamLines } from '../../../services/sluice/send/stream-lines.ts';
 
 function linesOf(pieces: readonly Buffer[]): string[] {

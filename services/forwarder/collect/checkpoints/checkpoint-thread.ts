@@ -10,12 +10,14 @@ import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { isDamaged, lockFolder, makeFolder, openDatabase, setAside } from '#shared/sqlite/database.ts';
 import { serveWorker } from '#shared/sqlite/worker-thread.ts';
 
-interface SourceRow {
+export interface SourceRow {
   readonly path: string;
   /** Of the next file with this name. */
   readonly nextGeneration: number;
   /** When the source was first seen, ms since the epoch. */
   readonly firstMs: number;
+  /** What is said of it beside its path. */
+  readonly facts: string;
 }
 
 export interface GenerationRow {
@@ -28,6 +30,8 @@ export interface GenerationRow {
   /** The chain of names, and CRC-32 of the bytes, at the offset. */
   readonly chain: Uint8Array;
   readonly crc32: number;
+  /** Lines of which parts are before the offset; empty for none. */
+  readonly open: string;
   /** A hash of the bytes just before the offset. */
   readonly tail: string;
   /** `length:hash` of the first bytes; at offset 0, of the first lines that were given. Empty for none. */
@@ -107,9 +111,18 @@ function open(file: string): DatabaseSync {
     database.exec('PRAGMA journal_mode = WAL');
     database.exec('PRAGMA synchronous = FULL');
     database.exec(SCHEMA);
+    addColumn(database, 'source', 'facts');
+    addColumn(database, 'generation', 'open');
     const problem = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
     if (problem !== 'ok') throw Object.assign(new Error(String(problem)), { errcode: SQLITE_CORRUPT });
   });
+}
+
+/** What an older Sluice has saved has no such column. */
+function addColumn(database: DatabaseSync, table: string, name: string): void {
+  const columns = database.prepare(`PRAGMA table_info(${table})`).all();
+  if (columns.some((column) => column['name'] === name)) return;
+  database.exec(`ALTER TABLE ${table} ADD COLUMN ${name} TEXT NOT NULL DEFAULT ''`);
 }
 
 const SQLITE_CORRUPT = 11;
@@ -121,6 +134,7 @@ function rowsOf(database: DatabaseSync): CheckpointRows {
       path: String(row['path']),
       nextGeneration: Number(row['next']),
       firstMs: Number(row['first_ms']),
+      facts: String(row['facts']),
     })),
     generations: all('generation').map((row) => ({
       source: String(row['source']),
@@ -135,27 +149,28 @@ function rowsOf(database: DatabaseSync): CheckpointRows {
       unfinishedEnd: Number(row['unfinished_end']),
       writtenMs: Number(row['written_ms']),
       skipEnd: Number(row['skip_end']),
+      open: String(row['open']),
     })),
     examined: all('examined').map((row) => ({ identity: String(row['identity']), size: Number(row['size']) })),
   };
 }
 
 function save(database: DatabaseSync, changes: CheckpointChanges): void {
-  const putSource = database.prepare('INSERT OR REPLACE INTO source VALUES (?, ?, ?)');
+  const putSource = database.prepare('INSERT OR REPLACE INTO source VALUES (?, ?, ?, ?)');
   const putGeneration = database.prepare(
-    'INSERT OR REPLACE INTO generation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT OR REPLACE INTO generation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
   const putExamined = database.prepare('INSERT OR REPLACE INTO examined VALUES (?, ?)');
   const removeGeneration = database.prepare('DELETE FROM generation WHERE source = ? AND number = ?');
   const removeExamined = database.prepare('DELETE FROM examined WHERE identity = ?');
   database.exec('BEGIN IMMEDIATE');
   try {
-    for (const { path, nextGeneration, firstMs } of changes.sources) putSource.run(path, nextGeneration, firstMs);
+    for (const one of changes.sources) putSource.run(one.path, one.nextGeneration, one.firstMs, one.facts);
     for (const one of changes.generations) {
       const { source, number, identity, offset, chain, crc32, tail, head, size } = one;
-      const { unfinishedEnd, writtenMs, skipEnd } = one;
+      const { unfinishedEnd, writtenMs, skipEnd, open: openLines } = one;
       const known = [source, number, identity, offset, chain, crc32, tail, head, size] as const;
-      putGeneration.run(...known, unfinishedEnd, writtenMs, skipEnd);
+      putGeneration.run(...known, unfinishedEnd, writtenMs, skipEnd, openLines);
     }
     for (const { identity, size } of changes.examined) putExamined.run(identity, size);
     for (const { source, number } of changes.removedGenerations) removeGeneration.run(source, number);

@@ -5,13 +5,15 @@
 // so that whoever reads the same files without checkpoints, oldest first, gives the same ones.
 
 import { chainStart } from '#shared/record/chain.ts';
-import type { CheckpointChanges, CheckpointRows, GenerationRow } from './checkpoint-thread.ts';
-import type { LinePlace } from '../../decode/files/line-entries.ts';
+import type { CheckpointChanges, CheckpointRows, GenerationRow, SourceRow } from './checkpoint-thread.ts';
+import type { LinePlace } from '../../decode/files/file-entries.ts';
 
 export interface Source {
   readonly path: string;
   nextGeneration: number;
   readonly firstMs: number;
+  /** What is said of it beside its path, from its first line on. */
+  readonly facts: string;
   /** The oldest first. */
   readonly generations: Generation[];
   /** Grows whenever a file of a generation is gone: a copy of it may have what is not read. */
@@ -55,14 +57,14 @@ export class Generations {
   readonly #changedExamined = new Set<string>();
 
   constructor(rows: CheckpointRows) {
-    for (const { path, nextGeneration, firstMs } of rows.sources) {
-      this.#sources.set(path, { path, nextGeneration, firstMs, generations: [], losses: 0 });
+    for (const row of rows.sources) {
+      this.#sources.set(row.path, { ...row, generations: [], losses: 0 });
     }
     for (const row of rows.generations.toSorted((a, b) => a.number - b.number)) {
       const source = this.#sources.get(row.source);
       if (source === undefined) continue;
-      const { offset, chain, crc32, ...known } = row;
-      const generation = { ...known, source, place: { offset, chain, crc32 } };
+      const { offset, chain, crc32, open, ...known } = row;
+      const generation = { ...known, source, place: { offset, chain, crc32, open } };
       source.generations.push(generation);
       if (row.identity !== '') this.#byIdentity.set(row.identity, generation);
     }
@@ -78,10 +80,10 @@ export class Generations {
   }
 
   /** The source of this path, which is made if it is new. */
-  addSource(path: string, nowMs: number): Source {
+  addSource(path: string, nowMs: number, facts = ''): Source {
     let source = this.#sources.get(path);
     if (source === undefined) {
-      source = { path, nextGeneration: 0, firstMs: nowMs, generations: [], losses: 0 };
+      source = { path, nextGeneration: 0, firstMs: nowMs, facts, generations: [], losses: 0 };
       this.#sources.set(path, source);
       this.#changedSources.add(source);
     }
@@ -152,11 +154,7 @@ export class Generations {
   /** What has changed since the last call. */
   takeChanges(): CheckpointChanges {
     const changes: CheckpointChanges = {
-      sources: [...this.#changedSources].map(({ path, nextGeneration, firstMs }) => ({
-        path,
-        nextGeneration,
-        firstMs,
-      })),
+      sources: [...this.#changedSources].map(sourceRowOf),
       generations: [...this.#changed].map(rowOf),
       examined: [...this.#changedExamined].flatMap((identity) => {
         const size = this.#examined.get(identity);
@@ -198,6 +196,10 @@ export class Generations {
   }
 }
 
+function sourceRowOf({ path, nextGeneration, firstMs, facts }: Source): SourceRow {
+  return { path, nextGeneration, firstMs, facts };
+}
+
 function rowOf({ source, place, ...known }: Generation): GenerationRow {
-  return { ...known, ...place, source: source.path };
+  return { ...known, open: '', ...place, source: source.path };
 }

@@ -9,28 +9,29 @@
 // Guarantees: no line is given before the number of its generation is saved; two files never have the same one.
 
 import type { Clock } from '#shared/clock.ts';
-import type { FileRule } from '#shared/config/settings/file-rules.ts';
 import { reasonOf } from '#shared/errors.ts';
-import { compressionOf, tagOfPath } from '../../decode/files/source-path.ts';
+import { compressionOf } from '../../decode/files/source-path.ts';
 import type { Intake, Room } from '../../intake/chunk.ts';
 import type { Checkpoints } from '../checkpoints/checkpoints.ts';
-import { Delivery } from './delivery.ts';
+import { Delivery } from '../sources/delivery.ts';
 import { Exclusive } from './exclusive.ts';
 import { FileWalker, folderOf } from './file-walk.ts';
 import { FolderWatches, hasTrueTimes } from './folder-watches.ts';
-import { FollowedFile, type FollowOptions } from './followed-file.ts';
+import { FollowedFile } from './followed-file.ts';
+import type { FollowOptions } from '../sources/follow-options.ts';
 import { FollowedFiles } from './followed-files.ts';
 import { type FoundFile, foundFiles, inOrder } from './found-files.ts';
 import { type Generation, type Generations, unreadBytesOf } from '../checkpoints/generations.ts';
 import { ReadingTurns } from './reading-turns.ts';
 import { RotatedFiles } from './rotated-files.ts';
 import { SourceBudgets } from '../sources/source-budgets.ts';
+import { factsOf, type SourceRule } from '../sources/source-form.ts';
 import type { FileTelemetry } from './telemetry.ts';
 
 const SAVE_RETRY_MS = 1000;
 
 export interface FileCollectorOptions {
-  readonly rules: readonly FileRule[];
+  readonly rules: readonly SourceRule[];
   /** Name of this machine: part of the names of lines. */
   readonly host: string;
   readonly watches: boolean;
@@ -59,9 +60,8 @@ export class FileCollector {
   /** Found, and not followed yet: their generations are being saved. */
   #starting: FollowedFile[] = [];
   #isFirstWalk = true;
-  /** Who decides which generation a file has. */
   readonly deciding = new Exclusive();
-  /** Identities of files that an import reads: nothing else does meanwhile. */
+  /** Identities of files that only an import reads. */
   readonly claimed = new Set<string>();
   readonly #walkSoon: () => void;
 
@@ -101,12 +101,15 @@ export class FileCollector {
       follow: (found, generation) => this.#follow(found, generation),
       addGeneration: (found) => this.#newGeneration(found),
       factsOf: (found) => this.#factsOf(found),
-      isLive: (identity) => this.#isLive(identity),
+      isLive: (identity) => {
+        const file = this.reading(identity)?.followed ?? null;
+        return file === null ? this.followed.isParked(identity) : file.path === file.generation.source.path;
+      },
       walkSoon,
     });
   }
 
-  /** One walk over all files. `isFull`: looks at every one, not only at those that were told of. */
+  /** `isFull`: looks at every file, not only at those that were told of. */
   walk(isFull: boolean): Promise<void> {
     return this.deciding.run(() => this.#walk(isFull));
   }
@@ -125,15 +128,17 @@ export class FileCollector {
     if (this.#options.signal.aborted) return;
     for (const folder of walk.overfull) this.#options.telemetry.overfull(folder);
     const added = this.#watches.watch(this.#options.watches ? walk.folders : new Set());
+    // What was made in a new folder before it was watched, nobody tells of.
+    if (added.length > 0) this.#walkSoon();
     const lookedAt = new Set(this.#renamed);
     this.#renamed.clear();
     this.followed.keepPaths(walk.paths);
     const isDue = (path: string): boolean =>
       isFull || lookedAt.has(path) || !this.followed.isKnown(path) || added.length > 0;
     const isSource = (path: string): boolean => this.#generations.sourceOf(path) !== null;
-    const found = await foundFiles(walk, { isDue, isSource });
+    const found = await foundFiles(walk, { isDue, isSource, telemetry: this.#options.telemetry });
     const unknown: FoundFile[] = [];
-    for (const file of found) if (!(await this.#knownAgain(file))) unknown.push(file);
+    for (const file of found) if (file.facts !== null && !(await this.#knownAgain(file))) unknown.push(file);
     if (isFull) this.#detachGone(new Set(found.map(({ identity }) => identity)));
     const later = this.#rotated.undecided(unknown, this.#isFirstWalk);
     for (const file of inOrder(unknown)) {
@@ -179,13 +184,6 @@ export class FileCollector {
     return true;
   }
 
-  #isLive(identity: string): boolean {
-    const file =
-      this.followed.of(identity) ?? this.#starting.find(({ generation }) => generation.identity === identity);
-    if (file === undefined) return this.followed.isParked(identity);
-    return file.path === file.generation.source.path;
-  }
-
   async #followNew(found: FoundFile): Promise<void> {
     const isNew = this.#generations.sourceOf(found.base) === null;
     const generation = this.#newGeneration(found);
@@ -193,9 +191,9 @@ export class FileCollector {
     await this.#follow(found, generation);
   }
 
-  #newGeneration({ base, path, identity }: FoundFile): Generation {
+  #newGeneration({ base, path, identity, facts }: FoundFile): Generation {
     const { clock, host } = this.#options;
-    const source = this.#generations.addSource(base, clock.epochMs());
+    const source = this.#generations.addSource(base, clock.epochMs(), facts ?? '');
     const generation = this.#generations.add(source, identity, host);
     this.#options.telemetry.found('new', path, { source: base, generation: generation.number });
     return generation;
@@ -233,12 +231,11 @@ export class FileCollector {
     }
   }
 
-  #factsOf({ path, base, rule }: FoundFile): FollowOptions {
+  #factsOf({ path, base, rule }: FoundFile): FollowOptions<FollowedFile> {
     const { clock, checkpoints, telemetry, host } = this.#options;
     return {
-      tag: rule.tag ?? tagOfPath(base),
-      host,
-      encoding: rule.encoding,
+      ...factsOf(this.#generations.sourceOf(base) ?? { path: base, facts: '' }, rule, host),
+      malformed: (file, lines) => telemetry.malformed(file, lines),
       delivery: this.#delivery,
       budget: this.#budgets.of(base, rule.max_bytes_per_second),
       hasTrueTimes: hasTrueTimes(folderOf(path)),
@@ -269,15 +266,15 @@ export class FileCollector {
   }
 
   async #startSaved(file: FollowedFile): Promise<void> {
-    if (await this.#options.checkpoints.save()) {
-      file.isStarted = true;
-      this.#turns.wake(file);
-    } else if (!this.#options.signal.aborted) {
-      this.#options.clock.timer(SAVE_RETRY_MS, () => void this.#startSaved(file));
+    const { checkpoints, signal, clock } = this.#options;
+    if (!(await checkpoints.save())) {
+      if (!signal.aborted) clock.timer(SAVE_RETRY_MS, () => void this.#startSaved(file));
+      return;
     }
+    file.isStarted = true;
+    this.#turns.wake(file);
   }
 
-  /** Files that are nowhere any more. */
   #detachGone(present: ReadonlySet<string>): void {
     for (const { path: source, generations } of this.#generations.sources) {
       for (const generation of generations) {

@@ -5,9 +5,8 @@ import type { ReadStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { crc32, createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Compression } from '../../decode/files/source-path.ts';
-import { SluiceError } from '#shared/errors.ts';
 import type { Generation } from '../checkpoints/generations.ts';
-import { identityOf, isFileError, openRegular } from './file-identity.ts';
+import { identityOf, isFileError, isOtherFile, openRegular, otherFile } from './file-identity.ts';
 import { SLOT_BYTES } from './reading-turns.ts';
 
 /** Read at a time; small, for many may be read at once. */
@@ -67,10 +66,12 @@ async function streamOf(
     throw error;
   }
   await handle.close();
-  throw new SluiceError('body_malformed', 'another file has its name by now');
+  throw otherFile();
 }
 
 export interface ContentOptions {
+  /** The file that is meant: rejects as `unpackedBytes` does. Absent: whichever lies there. */
+  readonly identity?: string;
   readonly compression: Compression | null;
   readonly generations: readonly Generation[];
   /** Where it is aborted, the content says nothing. */
@@ -80,7 +81,7 @@ export interface ContentOptions {
 /** Of the generations, only those of which something is read can be found. */
 export async function contentOf(
   path: string,
-  { compression, generations, signal }: ContentOptions,
+  { identity, compression, generations, signal }: ContentOptions,
 ): Promise<FileContent> {
   // Some of them are read on meanwhile.
   const wanted = generations
@@ -94,7 +95,10 @@ export async function contentOf(
   let isWhole = true;
   let head = Buffer.alloc(0);
   try {
-    for await (const piece of unpackedBytes(path, compression, { signal })) {
+    for await (const piece of unpackedBytes(path, compression, {
+      ...(identity !== undefined && { identity }),
+      signal,
+    })) {
       if (head.length < SLOT_BYTES) head = Buffer.concat([head, piece.subarray(0, SLOT_BYTES - head.length)]);
       let at = 0;
       for (let one = wanted[next]; one !== undefined && one.offset <= size + piece.length; one = wanted[next]) {
@@ -108,16 +112,20 @@ export async function contentOf(
       size += piece.length;
     }
   } catch (error) {
-    if (isFileError(error)) throw error;
+    if (isFileError(error) || isOtherFile(error)) throw error;
     isWhole = false;
   }
   return { size, isWhole, head, beginsWith };
 }
 
 /** The generation that a gzip file holds, and no more, by its end alone; null where that does not say. */
-export async function generationOfGzip(path: string, generations: readonly Generation[]): Promise<Generation | null> {
+export async function generationOfGzip(
+  path: string,
+  { identity, generations }: Pick<ContentOptions, 'generations' | 'identity'>,
+): Promise<Generation | null> {
   const file = await openRegular(path);
   try {
+    if (identity !== undefined && (await identityOf(file)) !== identity) throw otherFile();
     const trailer = await lastBytes(file, GZIP_TRAILER_BYTES);
     if (trailer === null) return null;
     const sum = trailer.readUInt32LE(0);

@@ -4,6 +4,7 @@
 
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
+import { SluiceError } from '#shared/errors.ts';
 
 export interface FileStat {
   /** Of the file, not of its name or content: no other has it, before or after. */
@@ -40,9 +41,13 @@ export async function identityOf(file: FileHandle): Promise<string> {
   return identityIn(await file.stat({ bigint: true }));
 }
 
-/** Every file that is collected is opened here. Rejects, as where it cannot be read, where no regular file is there. */
-export async function openRegular(path: string): Promise<FileHandle> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+/**
+ * Every file that is collected is opened here. Rejects, as where it cannot be read, where no regular file is there, or
+ * where a link is that is not to be followed.
+ */
+export async function openRegular(path: string, { followsLinks = true } = {}): Promise<FileHandle> {
+  const links = followsLinks ? 0 : constants.O_NOFOLLOW;
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | links);
   const isRegular = await handle.stat().then(
     (found) => found.isFile(),
     () => false,
@@ -55,6 +60,17 @@ export async function openRegular(path: string): Promise<FileHandle> {
 /** Of the system: the file cannot be read, which says nothing of what it holds. */
 export function isFileError(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error;
+}
+
+const OTHER_FILE = 'another file has its name by now';
+
+/** Between the walk that found it and its opening, it was renamed: the next walk finds where it is. */
+export function otherFile(): SluiceError {
+  return new SluiceError('body_malformed', OTHER_FILE);
+}
+
+export function isOtherFile(error: unknown): boolean {
+  return error instanceof SluiceError && error.message === OTHER_FILE;
 }
 
 function identityIn({ ino, dev, birthtimeNs }: BigIntStats): string {

@@ -8,9 +8,9 @@ import type { Dirent } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { FileRule } from '#shared/config/settings/file-rules.ts';
 import { ANY_FOLDERS, matchesName, matchesPath, type Segment, segmentsOf } from '../../decode/files/path-pattern.ts';
 import { pathsBeforeRotation } from '../../decode/files/source-path.ts';
+import type { SourceRule } from '../sources/source-form.ts';
 
 /** Of a folder. */
 const NAMES_MAX = 100_000;
@@ -21,7 +21,7 @@ const NAMES_AT_ONCE = 1024;
 
 export interface FoundPath {
   readonly path: string;
-  readonly rule: FileRule;
+  readonly rule: SourceRule;
   /** False: no pattern asks for it, but it may be a rotated file of one that a pattern asks for. */
   readonly isAsked: boolean;
   /** What it may have been called before it was rotated, the likeliest first. */
@@ -34,6 +34,8 @@ export interface Walk {
   readonly folders: ReadonlySet<string>;
   /** Folders of which not all names were looked at. */
   readonly overfull: ReadonlySet<string>;
+  /** Links that lead from folders of containers, and are not followed. */
+  readonly links: readonly string[];
 }
 
 export class FileWalker {
@@ -41,7 +43,7 @@ export class FileWalker {
   /** What the last walk found: names are gone through once. */
   #last: ReadonlyMap<string, FoundPath> = new Map();
 
-  constructor(rules: readonly FileRule[]) {
+  constructor(rules: readonly SourceRule[]) {
     this.#rules = rules.map((rule) => new Patterns(rule));
   }
 
@@ -54,6 +56,7 @@ export class FileWalker {
     const paths = new Map<string, FoundPath>();
     const folders = new Set<string>();
     const overfull = new Set<string>();
+    const links: string[] = [];
     const listings = new Map<string, Promise<Dirent[]>>();
     const list = (folder: string): Promise<Dirent[]> => {
       let listing = listings.get(folder);
@@ -70,21 +73,22 @@ export class FileWalker {
           paths,
           folders,
           overfull,
+          links,
           list,
           last: this.#last,
         });
     }
     this.#last = paths;
-    return { paths, folders, overfull };
+    return { paths, folders, links, overfull };
   }
 }
 
 class Patterns {
-  readonly rule: FileRule;
+  readonly rule: SourceRule;
   readonly include: readonly (readonly Segment[])[];
   readonly #exclude: readonly { readonly isName: boolean; readonly segments: readonly Segment[] }[];
 
-  constructor(rule: FileRule) {
+  constructor(rule: SourceRule) {
     this.rule = rule;
     this.include = rule.include.map((pattern) => segmentsOf(pattern.endsWith('/**') ? `${pattern}/*` : pattern));
     this.#exclude = (rule.exclude ?? []).map((pattern) => ({
@@ -107,6 +111,7 @@ interface Visit {
   readonly paths: Map<string, FoundPath>;
   readonly folders: Set<string>;
   readonly overfull: Set<string>;
+  readonly links: string[];
   readonly list: (folder: string) => Promise<Dirent[]>;
   readonly last: ReadonlyMap<string, FoundPath>;
 }
@@ -132,20 +137,25 @@ async function visit(folder: string, segments: readonly Segment[], at: number, v
   for (const entry of await visiting.list(folder || '/')) {
     if (!matchesName(segment, entry.name)) continue;
     const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory() || (entry.isSymbolicLink() && (await isFolder(path)))) {
+    if (entry.isSymbolicLink() && visiting.patterns.rule.form !== undefined) visiting.links.push(path);
+    else if (entry.isDirectory() || (entry.isSymbolicLink() && (await isFolder(path)))) {
       await visit(path, segments, at + 1, visiting);
     }
   }
 }
 
 async function files(folder: string, segment: Segment, visiting: Visit): Promise<void> {
-  const { folders, overfull, paths, list } = visiting;
+  const { folders, links, overfull, patterns, paths, list } = visiting;
   folders.add(folder);
   for (const [n, entry] of (await list(folder || '/')).entries()) {
     if (n % NAMES_AT_ONCE === NAMES_AT_ONCE - 1) await turn();
     if (entry.isDirectory()) continue;
     if (paths.size >= FILES_MAX) return void overfull.add(folder);
     const path = `${folder}/${entry.name}`;
+    if (patterns.rule.form !== undefined && !entry.isFile()) {
+      if (entry.isSymbolicLink()) links.push(path);
+      continue;
+    }
     const found = foundPath(path, segment, visiting);
     if (found !== null) paths.set(path, found);
   }

@@ -6,50 +6,23 @@
 // What follows the last line feed stays unread, so nothing is kept in memory of a file that waits.
 
 import type { FileHandle } from 'node:fs/promises';
-import { encodingOf } from '../../decode/files/file-encoding.ts';
-import { fieldsOfFile, LineEntries } from '../../decode/files/line-entries.ts';
+import type { FileEntries } from '../../decode/files/file-entries.ts';
 import { CHECK_BYTES, checkOf, headOf, readAt, tailOf } from './file-bytes.ts';
-import type { Delivery } from './delivery.ts';
 import { identityOf, isFileError, openRegular } from './file-identity.ts';
 import type { FoundFile } from './found-files.ts';
 import { NulRun, spendNuls } from './nul-run.ts';
 import { type Generation, unreadBytesOf } from '../checkpoints/generations.ts';
 import type { Reader, Slot } from './reading-turns.ts';
-import type { SourceBudget } from '../sources/source-budgets.ts';
+import type { FollowOptions } from '../sources/follow-options.ts';
 
 /** A byte order mark is told by so many. */
 const HEAD_BYTES = 4;
 /** No write is under way so long without a byte more. */
 const SUSPECT_MS = 500;
 
-interface FileFacts {
-  readonly tag: string;
-  readonly host: string;
-  /** As configured. */
-  readonly encoding: string | undefined;
-}
-
-export interface FollowOptions extends FileFacts {
-  readonly delivery: Delivery;
-  /** Null: somebody waits for it (an import). */
-  readonly budget: SourceBudget | null;
-  /** A place has moved, or what else is saved. */
-  readonly changed: (generation: Generation) => void;
-  /** Saves at once; false where that failed. */
-  readonly save: () => Promise<boolean>;
-  /** The file has other content than what was read. `file` is over; its descriptor goes on. */
-  readonly replaced: (file: FollowedFile) => void;
-  /** It cannot be read. */
-  readonly failed: (file: FollowedFile, error: unknown) => void;
-  /** The system says when a file of it is written (no network is between). */
-  readonly hasTrueTimes: boolean;
-  /** Monotonic. */
-  readonly nowMs: () => number;
-}
-
 export class FollowedFile implements Reader {
   readonly generation: Generation;
-  readonly options: FollowOptions;
+  readonly options: FollowOptions<FollowedFile>;
   readonly handle: FileHandle;
   /** Where it was last seen; for messages. */
   path: string;
@@ -66,14 +39,20 @@ export class FollowedFile implements Reader {
   /** By a monotonic clock: since when it has something that is not read; null where all is. */
   behindSinceMs: number | null = null;
   isOver = false;
-  #entries: LineEntries | null = null;
+  #entries: FileEntries | null = null;
   /** The bytes before the next to read. */
   #check: Buffer;
   #looked = { size: -1, writtenMs: 0 };
   #nuls: NulRun | null = null;
   #suspect = { writtenMs: 0, sinceMs: 0 };
 
-  private constructor(path: string, handle: FileHandle, generation: Generation, options: FollowOptions, check: Buffer) {
+  private constructor(
+    path: string,
+    handle: FileHandle,
+    generation: Generation,
+    options: FollowOptions<FollowedFile>,
+    check: Buffer,
+  ) {
     this.path = path;
     this.handle = handle;
     this.generation = generation;
@@ -85,9 +64,9 @@ export class FollowedFile implements Reader {
   static async open(
     { path, identity }: Pick<FoundFile, 'path' | 'identity'>,
     generation: Generation,
-    options: FollowOptions,
+    options: FollowOptions<FollowedFile>,
   ): Promise<FollowedFile | 'lost' | 'replaced'> {
-    const handle = await openRegular(path);
+    const handle = await openRegular(path, options);
     const closed = (why: 'lost' | 'replaced') => handle.close().then(() => why);
     try {
       if ((await identityOf(handle)) !== identity) return await closed('replaced');
@@ -145,10 +124,11 @@ export class FollowedFile implements Reader {
     const from = this.#check.length;
     this.#entries ??= await this.#begin();
     if (this.#entries === null || end === from) return this.#settle(size, mtimeMs, end > from);
-    const { chain, line } = this.#entries;
+    const { chain, line, malformed } = this.#entries;
     slot.writer.reset();
     const { at, count, isFull } = this.#entries.take(slot.writer, slot.buffer, from, end);
     this.#check = Buffer.from(slot.buffer.subarray(Math.max(0, at - CHECK_BYTES), at));
+    this.options.malformed(this.path, this.#entries.malformed - malformed);
     // All of the first run, until a place is known: then the bytes before that tell as much.
     if (start === 0 && count > 0) generation.head = headOf(slot.buffer.subarray(0, at));
     if (!isUnwanted) this.options.budget?.spend(at - from, count);
@@ -265,14 +245,12 @@ export class FollowedFile implements Reader {
   }
 
   /** Null as long as nobody can say how the text is written. */
-  async #begin(): Promise<LineEntries | null> {
+  async #begin(): Promise<FileEntries | null> {
     const head = Buffer.alloc(HEAD_BYTES);
     const bytes = await readAt(this.handle, head, 0, HEAD_BYTES);
     const mayBeMark = bytes < 3 && [0xef, 0xfe, 0xff].includes(head[0] ?? 0);
     if (bytes === 0 || mayBeMark) return null;
-    const { host, encoding } = this.options;
-    const fields = fieldsOfFile(this.generation.source.path, host);
-    return new LineEntries({ fields, encoding: encodingOf(head, encoding) }, this.generation.place);
+    return this.options.newEntries(head, this.generation.place);
   }
 
   /** Whether there is more to read, which may be NULs; where nothing follows them, they are left. */

@@ -1,12 +1,18 @@
 // What the paths of a walk are now: files, with their identities, and the sources that their names tell.
 
+import { rotationOrder } from '../../decode/files/source-path.ts';
 import { type FileStat, statOf } from './file-identity.ts';
 import type { FoundPath, Walk } from './file-walk.ts';
+import type { FileTelemetry } from './telemetry.ts';
+import type { SourceRule } from '../sources/source-form.ts';
+import { reasonOf } from '#shared/errors.ts';
 
 /** A file that the walk found, and what it is now. */
 export interface FoundFile extends FoundPath, FileStat {
   /** What its source is called; the path itself if it was not rotated. */
   readonly base: string;
+  /** What its rule's form says of the source; null: it is not wanted. */
+  readonly facts: string | null;
 }
 
 /** As many are asked for at once. */
@@ -17,22 +23,43 @@ export interface FindOptions {
   readonly isDue: (path: string) => boolean;
   /** Whether a source is known by this path. */
   readonly isSource: (path: string) => boolean;
+  readonly telemetry: Pick<FileTelemetry, 'readFailed' | 'linkPassed'>;
 }
 
-export async function foundFiles({ paths }: Walk, { isDue, isSource }: FindOptions): Promise<FoundFile[]> {
+export async function foundFiles(
+  { paths, links }: Walk,
+  { isDue, isSource, telemetry }: FindOptions,
+): Promise<FoundFile[]> {
   // A name that rotation gives is one only where a file has, or had, the name before.
   const baseOf = ({ path, before }: FoundPath): string => before.find((one) => paths.has(one) || isSource(one)) ?? path;
   const due = [...paths.values()].filter(({ path }) => isDue(path));
   const found: FoundFile[] = [];
+  for (const path of links) telemetry.linkPassed(path);
   for (let at = 0; at < due.length; at += STATS_AT_ONCE) {
     const some = due.slice(at, at + STATS_AT_ONCE);
     const stats = await Promise.all(some.map(({ path }) => statOf(path)));
     for (const [i, path] of some.entries()) {
       const stat = stats[i] ?? null;
-      if (stat !== null) found.push({ ...path, ...stat, base: baseOf(path) });
+      if (stat === null) continue;
+      const base = baseOf(path);
+      found.push({ ...path, ...stat, base, facts: await factsOf(base, path.rule, telemetry) });
     }
   }
   return found;
+}
+
+async function factsOf(
+  source: string,
+  { form }: SourceRule,
+  telemetry: FindOptions['telemetry'],
+): Promise<string | null> {
+  if (form?.facts === undefined) return '';
+  try {
+    return await form.facts(source);
+  } catch (error) {
+    telemetry.readFailed(source, reasonOf(error));
+    return null;
+  }
 }
 
 /**
@@ -40,6 +67,11 @@ export async function foundFiles({ paths }: Walk, { isDue, isSource }: FindOptio
  * now, whoever reads them, and whenever.
  */
 export function inOrder(files: readonly FoundFile[]): FoundFile[] {
-  const age = ({ base, path, writtenMs }: FoundFile): number => (base === path ? Number.MAX_VALUE : writtenMs);
+  const age = (file: FoundFile): number => (file.base === file.path ? Number.MAX_VALUE : timeOf(file));
   return files.toSorted((a, b) => age(a) - age(b) || (a.path < b.path ? -1 : 1));
+}
+
+/** Who compresses a container's file does so later than the next one is written: the names tell which is older. */
+function timeOf({ path, rule, writtenMs }: FoundFile): number {
+  return (rule.form === undefined ? null : rotationOrder(path)) ?? writtenMs;
 }

@@ -3,7 +3,7 @@
 // first to where they end, then over them. Where nothing follows them they are left: somebody may write in their place.
 
 import type { FileHandle } from 'node:fs/promises';
-import type { LineEntries } from '../../decode/files/line-entries.ts';
+import type { FileEntries } from '../../decode/files/file-entries.ts';
 import type { SourceBudget } from '../sources/source-budgets.ts';
 import { NULS, nulsIn, readAt } from './file-bytes.ts';
 
@@ -13,7 +13,7 @@ const PASSED_AT_ONCE = 16 * 1024 * 1024;
 const BYTES_PER_LINE = 16 * 1024;
 
 export class NulRun {
-  readonly #entries: LineEntries;
+  readonly #entries: FileEntries;
   #to: number;
   /** The bytes behind them are known: they are passed over. */
   #isPassed = false;
@@ -21,7 +21,7 @@ export class NulRun {
   #endedMs: number | null = null;
 
   /** From the next byte of the entries on. */
-  constructor(entries: LineEntries) {
+  constructor(entries: FileEntries) {
     this.#entries = entries;
     this.#to = entries.offset;
   }

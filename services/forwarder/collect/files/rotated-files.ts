@@ -10,12 +10,12 @@ import { reasonOf } from '#shared/errors.ts';
 import { compressionOf } from '../../decode/files/source-path.ts';
 import { WholeFile } from './whole-file.ts';
 import type { Checkpoints } from '../checkpoints/checkpoints.ts';
-import { birthOf } from './file-identity.ts';
-
+import { birthOf, isOtherFile } from './file-identity.ts';
 import { hasHead } from './file-bytes.ts';
 import { contentOf, type FileContent, generationOfGzip } from './file-content.ts';
 import type { FoundFile } from './found-files.ts';
-import type { FollowOptions } from './followed-file.ts';
+import type { FollowedFile } from './followed-file.ts';
+import type { FollowOptions } from '../sources/follow-options.ts';
 import { type Generation, type Source, unreadBytesOf } from '../checkpoints/generations.ts';
 import type { ReadingTurns } from './reading-turns.ts';
 import type { FileTelemetry } from './telemetry.ts';
@@ -34,7 +34,7 @@ export interface RotatedFilesOptions {
   readonly turns: ReadingTurns;
   readonly follow: (found: FoundFile, generation: Generation) => Promise<void>;
   readonly addGeneration: (found: FoundFile) => Generation;
-  readonly factsOf: (found: FoundFile) => FollowOptions;
+  readonly factsOf: (found: FoundFile) => FollowOptions<FollowedFile>;
   readonly signal: AbortSignal;
   /** Something is decided. */
   readonly walkSoon: () => void;
@@ -138,7 +138,7 @@ export class RotatedFiles {
     try {
       if (!this.#options.signal.aborted) await this.#decide(found, source);
     } catch (error) {
-      this.#options.telemetry.readFailed(path, reasonOf(error));
+      if (!isOtherFile(error)) this.#options.telemetry.readFailed(path, reasonOf(error));
     }
     this.#examining.delete(identity);
     this.#options.walkSoon();
@@ -149,8 +149,9 @@ export class RotatedFiles {
     const { checkpoints, telemetry, signal } = this.#options;
     const compression = compressionOf(path);
     const { generations } = source;
-    if (compression === 'gzip' && (await generationOfGzip(path, generations)) !== null) return this.#isRead(found);
-    const content = await contentOf(path, { compression, generations, signal });
+    if (compression === 'gzip' && (await generationOfGzip(path, { identity, generations })) !== null)
+      return this.#isRead(found);
+    const content = await contentOf(path, { identity, compression, generations, signal });
     if (signal.aborted) return;
     if (!content.isWhole) telemetry.readFailed(path, 'it is damaged, or not whole');
     // Whoever copies a log file to rotate it copies the one that is written; and a copy is born after it.
@@ -203,14 +204,16 @@ export class RotatedFiles {
 
   async #read(found: FoundFile, generation: Generation): Promise<void> {
     const { path, identity } = found;
-    const { checkpoints, turns, telemetry, factsOf, follow } = this.#options;
+    const { checkpoints, turns, telemetry, factsOf, follow, walkSoon } = this.#options;
     const compression = compressionOf(path);
     if (compression === null) return follow(found, generation);
     if (!(await checkpoints.save())) return;
     const file = new WholeFile(path, compression, generation, {
       ...factsOf(found),
+      identity,
       ended: (_file, error) => {
         this.#compressed.delete(identity);
+        if (isOtherFile(error)) return walkSoon();
         if (error !== null) telemetry.readFailed(path, reasonOf(error));
         generation.size = Math.max(generation.place.offset, generation.unfinishedEnd);
         this.#isRead(found);

@@ -27,6 +27,7 @@ export class FileTelemetry {
   readonly #saveFailures;
   readonly #readFailures;
   readonly #heldBack;
+  readonly #malformed;
   /** Sources that were told to be held back, and when last. */
   readonly #heldToldMs = new Map<string, number>();
   #waitToldMs = Number.NEGATIVE_INFINITY;
@@ -57,6 +58,10 @@ export class FileTelemetry {
     this.#heldBack = metrics.counter(
       'collect_held_back_seconds_total',
       'Seconds that sources waited for their `max_bytes_per_second` or for too many lines of a few bytes, in all.',
+    );
+    this.#malformed = metrics.counter(
+      'collect_malformed_lines_total',
+      'Lines of containers that do not have the form that the runtime gives them, and were passed on as they are.',
     );
     metrics.gauge('collect_open_files', 'Files that are read as they grow.', [], () => [[figures().open]]);
     metrics.gauge(
@@ -105,10 +110,18 @@ export class FileTelemetry {
 
   readFailed(path: string, reason: string): void {
     this.#readFailures.add(1);
-    if (this.#told.has(path)) return;
-    if (this.#told.size === PATHS_TOLD_MAX) this.#told.clear();
-    this.#told.add(path);
-    this.#log.warn('file_unreadable', { path, reason });
+    if (this.#isNew(path)) this.#log.warn('file_unreadable', { path, reason });
+  }
+
+  /** A link may lead to any file of the machine. */
+  linkPassed(path: string): void {
+    if (this.#isNew(path)) this.#log.warn('link_not_followed', { path });
+  }
+
+  malformed(path: string, lines: number): void {
+    if (lines === 0) return;
+    this.#malformed.add(lines);
+    if (this.#isNew(path)) this.#log.warn('lines_malformed', { path, lines, effect: 'they are passed on as they are' });
   }
 
   /** Told at most once in some minutes. */
@@ -135,6 +148,13 @@ export class FileTelemetry {
     if (this.#heldToldMs.size === PATHS_TOLD_MAX) this.#heldToldMs.clear();
     this.#heldToldMs.set(path, nowMs);
     this.#log.warn('file_held_back', { path, ...limit });
+  }
+
+  #isNew(path: string): boolean {
+    if (this.#told.has(path)) return false;
+    if (this.#told.size === PATHS_TOLD_MAX) this.#told.clear();
+    this.#told.add(path);
+    return true;
   }
 
   /** The same name has other content, in the same file. */

@@ -1,19 +1,19 @@
 // Reads what a file that is complete holds of a generation that was not read: once, from its beginning, for there is no
 // other way into a compressed one. What was read before is unpacked and passed over.
 
-import { BOM_BYTES_MAX, encodingOf } from '../../decode/files/file-encoding.ts';
-import { fieldsOfFile, LineEntries } from '../../decode/files/line-entries.ts';
+import type { FileEntries } from '../../decode/files/file-entries.ts';
+import { BOM_BYTES_MAX } from '../../decode/files/file-encoding.ts';
 import type { Compression } from '../../decode/files/source-path.ts';
 import { unpackedBytes } from './file-content.ts';
 import { CHECK_BYTES, tailOf } from './file-bytes.ts';
-import type { FollowOptions } from './followed-file.ts';
 import { spendNuls } from './nul-run.ts';
+import type { FollowOptions } from '../sources/follow-options.ts';
 import type { Generation } from '../checkpoints/generations.ts';
 import { type Reader, type Slot, SLOT_BYTES } from './reading-turns.ts';
 
 const LINE_FEED = 0x0a;
 
-type Options = Pick<FollowOptions, 'tag' | 'host' | 'encoding' | 'delivery' | 'budget' | 'changed'> & {
+type Options = Pick<FollowOptions<never>, 'tag' | 'newEntries' | 'malformed' | 'delivery' | 'budget' | 'changed'> & {
   /** See `unpackedBytes`. */
   readonly identity?: string;
   /** All is held by the queue; or the rest cannot be read, and why. */
@@ -25,7 +25,7 @@ export class WholeFile implements Reader {
   readonly generation: Generation;
   readonly #options: Options;
   readonly #pieces: AsyncGenerator<Buffer, void>;
-  #entries: LineEntries | null = null;
+  #entries: FileEntries | null = null;
   /** Unpacked, and not taken yet. */
   #rest: Buffer = Buffer.alloc(0);
   #unpacked = 0;
@@ -96,12 +96,8 @@ export class WholeFile implements Reader {
   }
 
   #begin(): void {
-    const { host, encoding } = this.#options;
-    const { source, place } = this.generation;
-    this.#entries = new LineEntries(
-      { fields: fieldsOfFile(source.path, host), encoding: encodingOf(this.#rest, encoding) },
-      place,
-    );
+    const { place } = this.generation;
+    this.#entries = this.#options.newEntries(this.#rest, place);
     this.#unpacked = this.#rest.length;
     this.#passed(this.#rest.subarray(0, Math.min(this.#rest.length, place.offset)));
     this.#rest = this.#rest.subarray(Math.min(this.#rest.length, place.offset));
@@ -115,11 +111,12 @@ export class WholeFile implements Reader {
   async #take(slot: Slot): Promise<boolean> {
     const entries = this.#entries;
     if (entries === null || this.#rest.length === 0) return false;
-    const { chain, line } = entries;
+    const { chain, line, malformed } = entries;
     const start = entries.offset;
     slot.writer.reset();
     const { at, count } = entries.take(slot.writer, this.#rest, 0, this.#rest.length);
     this.#options.budget?.spend(at, count);
+    this.#options.malformed(this.path, entries.malformed - malformed);
     if (count > 0) await this.#give({ entries: slot.writer.take(), count, chain });
     if (entries.line !== line) this.#commit(entries, start);
     if (at === 0 && this.#rest.length >= SLOT_BYTES) return this.#passNuls(entries);
@@ -128,7 +125,7 @@ export class WholeFile implements Reader {
   }
 
   /** Nobody writes in their place any more. */
-  #passNuls(entries: LineEntries): false {
+  #passNuls(entries: FileEntries): false {
     const length = this.#rest.length - (this.#rest.length % 2);
     entries.pass(this.#rest.subarray(0, length));
     spendNuls(this.#options.budget, length);
@@ -136,7 +133,7 @@ export class WholeFile implements Reader {
     return false;
   }
 
-  #commit(entries: LineEntries, start: number): void {
+  #commit(entries: FileEntries, start: number): void {
     const { generation } = this;
     const end = entries.line.offset - start;
     generation.place = entries.line;

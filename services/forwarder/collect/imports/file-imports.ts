@@ -10,11 +10,11 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
-import { compressionOf, pathsBeforeRotation, tagOfPath } from '../../decode/files/source-path.ts';
+import { compressionOf, pathsBeforeRotation } from '../../decode/files/source-path.ts';
 import type { Intake, Room } from '../../intake/chunk.ts';
 import type { Checkpoints } from '../checkpoints/checkpoints.ts';
 import { type Generation, placeAtStart } from '../checkpoints/generations.ts';
-import { Delivery } from '../files/delivery.ts';
+import { Delivery } from '../sources/delivery.ts';
 import { Exclusive } from '../files/exclusive.ts';
 import { areNuls } from '../files/file-bytes.ts';
 import type { FileCollector } from '../files/file-collector.ts';
@@ -22,6 +22,7 @@ import { statOf } from '../files/file-identity.ts';
 import { unpackedBytes } from '../files/file-content.ts';
 import { type FoundFile, inOrder } from '../files/found-files.ts';
 import { newSlot } from '../files/reading-turns.ts';
+import { factsOf } from '../sources/source-form.ts';
 import { WholeFile } from '../files/whole-file.ts';
 import { generationWith, isSameFile } from './known-content.ts';
 
@@ -124,7 +125,7 @@ export class FileImports {
       if (generations.sourceOf(one) !== null || (await statOf(one)) !== null) base = one;
     }
     const rule = { include: [path], ...(tag !== undefined && { tag }), ...(encoding !== undefined && { encoding }) };
-    return { path, rule, isAsked: true, before, base, ...stat };
+    return { path, rule, isAsked: true, before, base, facts: '', ...stat };
   }
 }
 
@@ -255,9 +256,8 @@ class OneFile {
     let failure: unknown = null;
     const isOwn = checkpoints.generations.ofIdentity(identity) === generation;
     const file = new WholeFile(path, compressionOf(path), generation, {
-      tag: rule.tag ?? tagOfPath(base),
-      host,
-      encoding: rule.encoding,
+      ...factsOf({ path: base, facts: '' }, rule, host),
+      malformed: () => undefined,
       budget: null,
       identity,
       delivery: new Delivery({ ...this.#options, signal: this.#signal }),

@@ -9,25 +9,26 @@
 // may yet write in their place. Parts are of a fixed size, so that their names are the same in every reading.
 
 import { crc32 } from 'node:zlib';
-import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { chainNext } from '#shared/record/chain.ts';
 import type { EventTime } from '#shared/record/event-time.ts';
+import {
+  type FileEntries,
+  type LinePlace,
+  LOG,
+  MESSAGE,
+  type OpenLine,
+  packedPairs,
+  PART_BYTES,
+  RUN_BYTES_MAX,
+  RUN_ENTRIES_MAX,
+  textStart,
+  writePart,
+  writeTime,
+} from './file-entries.ts';
 import { type FileEncoding, lineFeedAt, partEnd, withoutReturn } from './file-encoding.ts';
 import { timeOfLine } from './line-time.ts';
 import { shownPath } from './source-path.ts';
-
-export const PART_BYTES = 64 * 1024;
-/** A run is at its end with so many entries, or bytes: hashes and copies of some milliseconds. */
-const RUN_ENTRIES_MAX = 4096;
-const RUN_BYTES_MAX = 1024 * 1024;
-
-/** A place in a file between two lines. */
-export interface LinePlace {
-  readonly offset: number;
-  readonly chain: Uint8Array;
-  /** CRC-32 of all bytes before it. */
-  readonly crc32: number;
-}
 
 export interface LineSource {
   /** Of every entry, beside its text; fewer than nine. */
@@ -41,14 +42,12 @@ export function fieldsOfFile(path: string, host: string): LineSource['fields'] {
 }
 
 /** What is written of a line that is not whole yet. */
-interface Unfinished {
-  readonly id: string;
-  ordinal: number;
-  readonly time: EventTime | null;
+interface Unfinished extends OpenLine {
   readonly decoder: TextDecoder | null;
 }
 
-export class LineEntries {
+export class LineEntries implements FileEntries {
+  readonly malformed = 0;
   readonly #encoding: FileEncoding;
   readonly #decoder: TextDecoder | null;
   readonly #common: Buffer;
@@ -73,25 +72,18 @@ export class LineEntries {
    */
   defaultTime: EventTime | null = null;
 
-  /** The chain before the next entry. */
   get chain(): Uint8Array {
     return this.#at.chain;
   }
 
-  /** Of the next byte to read. */
   get offset(): number {
     return this.#at.offset;
   }
 
-  /** After the last whole line. */
   get line(): LinePlace {
     return this.#line;
   }
 
-  /**
-   * Appends the lines, and the full parts of lines, that lie whole in bytes[start, end), of which the first byte is the
-   * next to read. Returns where the rest begins. `isFull`: a run is at its end, and there may be more lines.
-   */
   take(
     writer: MsgpackWriter,
     bytes: Buffer,
@@ -121,26 +113,19 @@ export class LineEntries {
     return { at, count, isFull: false };
   }
 
-  /** Whether the rest is a line by itself, of which no part is written: see `asLine`. */
   get isAtLine(): boolean {
     return this.#unfinished === null;
   }
 
-  /** Goes past NULs, which are followed by something else. */
   pass(nuls: Uint8Array): void {
     this.#skip(nuls, 0, nuls.length);
   }
 
-  /**
-   * Appends bytes[start, end), the rest of the file, as its last line. The place stays before it: if more is written,
-   * the line has another text and another name.
-   */
   asLine(writer: MsgpackWriter, bytes: Buffer, start: number, end: number): void {
     const text = withoutReturn(bytes, start, end, this.#encoding);
     this.#write(writer, bytes, { start, end: text, time: this.#timeOf(bytes, start, text), unfinished: null });
   }
 
-  /** The same of a line of which parts are written already: then nothing can follow. */
   asEnd(writer: MsgpackWriter, bytes: Buffer, start: number, end: number): void {
     this.#end(writer, bytes, { start, end, next: end });
   }
@@ -169,8 +154,7 @@ export class LineEntries {
   /** Returns the chain after the entry. */
   #write(writer: MsgpackWriter, bytes: Buffer, { start, end, time, unfinished, last = false }: Piece): Buffer {
     writer.arrayHeader(2);
-    if (time === null) writer.nil();
-    else writer.eventTime(time.seconds, time.nanoseconds);
+    writeTime(writer, time);
     const recordAt = writer.length;
     writer.mapHeader(this.#fields + (unfinished === null ? 1 : 5));
     writer.raw(unfinished === null ? MESSAGE : LOG);
@@ -201,36 +185,6 @@ interface Piece {
   readonly last?: boolean;
 }
 
-/** Behind NULs, in whole units. */
-function textStart(bytes: Uint8Array, start: number, unitBytes: number): number {
-  let at = start;
-  while (at < bytes.length && bytes[at] === 0) at += 1;
-  return at === bytes.length ? at : at - ((at - start) % unitBytes);
-}
-
 function decoderOf({ label }: FileEncoding): TextDecoder | null {
   return label === null ? null : new TextDecoder(label, { ignoreBOM: true });
 }
-
-function writePart(writer: MsgpackWriter, { id, ordinal }: Unfinished, last: boolean): void {
-  writer.raw(PART);
-  writer.string(id);
-  writer.string('partial_ordinal');
-  writer.string(String(ordinal));
-  writer.string('partial_last');
-  writer.string(String(last));
-}
-
-function packedPairs(pairs: Readonly<Record<string, string>>): Buffer {
-  return packed(...Object.entries(pairs).flat());
-}
-
-function packed(...values: readonly string[]): Buffer {
-  const writer = new MsgpackWriter(128);
-  for (const value of values) writer.string(value);
-  return writer.take();
-}
-
-const MESSAGE = packed('message');
-const LOG = packed('log');
-const PART = packed('partial_message', 'true', 'partial_id');

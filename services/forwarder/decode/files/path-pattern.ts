@@ -49,3 +49,9 @@ export function matchesPath(segments: readonly Segment[], path: string): boolean
 export function matchesName(segment: Segment, name: string): boolean {
   return typeof segment === 'string' ? segment === name : segment.test(name);
 }
+
+/** A pattern of names that may have slashes, such as labels. */
+export function matcherOfNames(pattern: string): (name: string) => boolean {
+  const matched = new NamePattern(pattern);
+  return (name) => matched.test(name);
+}

@@ -30,6 +30,20 @@ export function pathsBeforeRotation(path: string): readonly string[] {
   return [...new Set([...before, plain])].filter((one) => one !== path && !one.endsWith('/'));
 }
 
+const NUMBERED = /\.log\.([0-9]{1,3})(?:\.gz)?$/;
+const DATED = /\.log\.([0-9]{8})-([0-9]{6})(?:\.gz)?$/;
+
+/**
+ * Less for what Docker (`x.log.2.gz`) or the kubelet (`0.log.20261122-101010`) rotated before; null where the name
+ * does not say. Of files of the same source.
+ */
+export function rotationOrder(path: string): number | null {
+  const [, number] = NUMBERED.exec(path) ?? [];
+  if (number !== undefined) return -Number(number);
+  const [, day, time] = DATED.exec(path) ?? [];
+  return day === undefined ? null : Number(`${day}${time}`);
+}
+
 /** `file.` and the path with dots: /var/log/app.log has the tag file.var.log.app.log. At most 1 KiB of it, its end. */
 export function tagOfPath(path: string): string {
   const dotted = path

@@ -19,13 +19,14 @@ import * as names from '../names.ts';
 import { ObjectWriter } from './object-writer.ts';
 import { OriginValues } from './origin-values.ts';
 import type { RecordTime } from '../record-time.ts';
+import { streamNameOf } from '../wrapper/stream-name.ts';
 import { ServiceValue } from './service-value.ts';
 import { UNITS_ANY, UNITS_ATTRIBUTE, UNITS_KEYWORD } from '../text-length.ts';
 import type { Timestamp } from '../timestamp.ts';
 
 const COMMA = 0x2c;
-const STDOUT = Buffer.from('stdout');
-const STDERR = Buffer.from('stderr');
+const PRIORITY_INFO = 0x36;
+const PRIORITY_ERROR = 0x33;
 
 export interface FieldOptions {
   /** Whether lines are read. */
@@ -68,6 +69,11 @@ export class DocumentFields {
     this.#message = new MessageValue(parts);
     this.#origin = new OriginValues(entry, values, this.#object);
     this.#service = new ServiceValue(parts);
+  }
+
+  /** The number of the level that was chosen last. */
+  get level(): number {
+    return this.#level.number;
   }
 
   /** `tenant`: what records have that name no other, or may not. `isUnread`: see FOREIGN_TEXT_INPUT. */
@@ -185,14 +191,25 @@ export class DocumentFields {
 
   #stream(): void {
     const { root, bytes } = this.#entry;
-    let at = this.#takeText(names.streamNames);
-    if (at === 0) {
-      // Docker says `source`; so do others, of other things.
-      at = root.values[names.SOURCE]!;
-      if (at === 0 || !isText(bytes[at]!) || !isStreamName(bytes, at)) return;
-      root.take(names.SOURCE);
-    }
-    this.#object.text(keys.STREAM, at);
+    const at = this.#takeText(names.streamNames);
+    if (at !== 0) return this.#object.text(keys.STREAM, at);
+    // Docker says `source`; so do others, of other things.
+    const sourceAt = root.values[names.SOURCE]!;
+    if (sourceAt === 0 || !isText(bytes[sourceAt]!)) return this.#journalStream();
+    if (streamNameOf(bytes, textStart(bytes, sourceAt), textEnd(bytes, sourceAt)) === null) return;
+    root.take(names.SOURCE);
+    this.#object.text(keys.STREAM, sourceAt);
+  }
+
+  /** Of a container in the journal: its driver tells the stream by the priority, and programs cannot. */
+  #journalStream(): void {
+    const { root, bytes } = this.#entry;
+    if (root.values[names.JOURNAL_CONTAINER] === 0) return;
+    const at = root.values[names.PRIORITY_NAME]!;
+    if (at === 0 || !isText(bytes[at]!) || textEnd(bytes, at) !== textStart(bytes, at) + 1) return;
+    const priority = bytes[textStart(bytes, at)]!;
+    if (priority === PRIORITY_INFO) this.#json.raw(keys.STDOUT);
+    else if (priority === PRIORITY_ERROR) this.#json.raw(keys.STDERR);
   }
 
   /** `"key":{"name":…},` of the record, or of a line where the record has none. */
@@ -253,17 +270,4 @@ export class DocumentFields {
   #takeText(candidates: readonly number[]): number {
     return this.#entry.root.takeText(this.#entry.bytes, candidates);
   }
-}
-
-/** Whether the str or bin at `at` says stdout or stderr. */
-function isStreamName(bytes: Uint8Array, at: number): boolean {
-  const start = textStart(bytes, at);
-  const end = textEnd(bytes, at);
-  return isEqual(bytes, start, end, STDOUT) || isEqual(bytes, start, end, STDERR);
-}
-
-function isEqual(bytes: Uint8Array, start: number, end: number, text: Uint8Array): boolean {
-  if (end - start !== text.length) return false;
-  for (let i = 0; i < text.length; i += 1) if (bytes[start + i] !== text[i]) return false;
-  return true;
 }

@@ -6,6 +6,8 @@ import { fragment } from '../../json/json-buffer.ts';
 export const TIMESTAMP = fragment('{"@timestamp":');
 export const MESSAGE = fragment('"message":');
 export const STREAM = fragment('"stream":');
+export const STDOUT = fragment('"stream":"stdout",');
+export const STDERR = fragment('"stream":"stderr",');
 export const LOG = fragment('"log":{');
 export const LEVEL = fragment('"level":');
 export const NOTHING = fragment('');

@@ -16,12 +16,12 @@ import type { Batch } from '#shared/record/record.ts';
 import type { BulkBody } from '../../bulk/body.ts';
 import { JsonBuffer, fragment } from '../../json/json-buffer.ts';
 import { DocumentFields } from './document-fields.ts';
-import type { JoinedMark } from './joined-mark.ts';
+import { type JoinedMark, LONE_PART } from './joined-mark.ts';
 import { CREATED, DOCUMENT_END, NOTHING, TIMESTAMP } from './document-keys.ts';
 import { AttributeNumbers } from '../attribute-numbers.ts';
-import { Entry } from '../entry.ts';
+import { type EntryKind, EntryReader } from './entry-reader.ts';
 import { JsonTranscoder } from '../json-value.ts';
-import { partOf } from '../part.ts';
+import type { PartGate } from '../part-gate.ts';
 import { RecordTime } from '../record-time.ts';
 import { dataStreamOf } from '../route.ts';
 import { timeNames } from '../names.ts';
@@ -43,6 +43,8 @@ export interface DocumentOptions {
   readonly bytesMax?: number;
   /** Which lines are to be joined to stack traces; absent: none. */
   readonly traces?: TraceGate | undefined;
+  /** Whose lines may end one that was begun; absent: nobody's. */
+  readonly parts?: PartGate | undefined;
   /** Where all documents go, in place of where they belong. */
   readonly dataStream?: string | undefined;
   /** Whether the numbers among the attributes are listed, as Elasticsearch needs it to compare them. */
@@ -62,7 +64,9 @@ const recordTime = new RecordTime();
 export class DocumentWriter {
   readonly #body: BulkBody;
   readonly #json: JsonBuffer;
-  readonly #entry = new Entry();
+  /** What was read last, and of a part or a trace what is to be joined. */
+  readonly reader: EntryReader;
+  readonly #entry: EntryReader['entry'];
   readonly #values: JsonTranscoder;
   readonly #fields: DocumentFields;
   readonly #time = new Timestamp();
@@ -72,7 +76,6 @@ export class DocumentWriter {
   readonly #trusted: ReadonlySet<string>;
   readonly #bytesMax: number;
   readonly #into: string | undefined;
-  readonly #traces: TraceGate | undefined;
 
   #batch: Batch | null = null;
   #dataStream = '';
@@ -86,12 +89,13 @@ export class DocumentWriter {
 
   constructor(body: BulkBody, options: DocumentOptions = {}) {
     const { trusted = NOBODY, bytesMax = Infinity, dataStream, traces, listsNumbers = false } = options;
-    const { parse = true, keepsOriginal = true } = options;
+    const { parse = true, keepsOriginal = true, parts } = options;
+    this.reader = new EntryReader({ traces, parts, parse });
+    this.#entry = this.reader.entry;
     this.#body = body;
     this.#trusted = trusted;
     this.#bytesMax = bytesMax;
     this.#into = dataStream;
-    this.#traces = traces;
     this.#json = body.json;
     this.#values = new JsonTranscoder(this.#json, {
       bytesMax,
@@ -101,6 +105,11 @@ export class DocumentWriter {
     });
     this.#fields = new DocumentFields(this.#entry, this.#values, { parse, keepsOriginal });
     if (listsNumbers) this.#fields.numbers = new AttributeNumbers(this.#json);
+  }
+
+  /** Of the document that was written last: the number of its level. */
+  get level(): number {
+    return this.#fields.level;
   }
 
   /** Values that were met in the entry that was written last, each time it was. */
@@ -123,6 +132,7 @@ export class DocumentWriter {
       this.#origin = fragment(`"fluentd":{"tag":${JSON.stringify(tag)}},`);
     }
     this.#batch = batch;
+    this.reader.startBatch(batch);
     this.#recordTime = batch.input === 'http' ? recordTime : null;
     this.#dataStream = this.#into ?? dataStreamOf(batch);
     if (ingestedMs === this.#ingestedMs) return;
@@ -141,25 +151,28 @@ export class DocumentWriter {
    */
   write(bytes: Uint8Array, start: number, end: number, index: number, joined: JoinedMark | null = null): Written {
     if (end - start > this.#bytesMax) return 'document_too_large';
-    if (!this.#entry.find(bytes, start, end)) return 'entry_malformed';
+    const { reader } = this;
+    let mark = joined;
     if (joined === null) {
-      if (this.#entry.isMarkedPart && partOf(bytes, start, end) !== null) return 'part';
-      if (this.#traces?.wants(bytes, this.#entry)) return 'trace';
-    }
-    this.#documentOnce(bytes, start, end, index, joined);
-    if (this.#values.isTooLarge && this.#fields.hasLine) {
+      const kind = reader.read(bytes, start, end);
+      if (kind !== 'document') return kind;
+      if (reader.isLonePart) mark = LONE_PART;
+    } else if (!reader.find(bytes, start, end)) return 'entry_malformed';
+    this.#documentOnce(index, mark);
+    if (this.#values.isTooLarge && (this.#fields.hasLine || reader.isUnwrapped)) {
       // As it came, it may fit: what was read of it must not cost a line its document.
-      this.#startAgain(bytes, start, end);
+      this.#body.rollback();
+      reader.find(bytes, start, end);
       this.#fields.readsLines = false;
-      this.#documentOnce(bytes, start, end, index, joined);
+      this.#documentOnce(index, mark);
       this.#fields.readsLines = true;
     }
     return this.#finish();
   }
 
-  /** Whether the entry is one that `write` finds to be of a stack trace. */
-  isOfTrace(bytes: Uint8Array, start: number, end: number): boolean {
-    return this.#traces !== undefined && this.#entry.find(bytes, start, end) && this.#traces.wants(bytes, this.#entry);
+  /** What `write` finds the entry to be; `isUnwrapped`: its line was unwrapped before. */
+  kindOf(bytes: Uint8Array, start: number, end: number, isUnwrapped = false): EntryKind {
+    return this.reader.read(bytes, start, end, isUnwrapped);
   }
 
   /**
@@ -168,28 +181,29 @@ export class DocumentWriter {
    */
   writeAsText(bytes: Uint8Array, start: number, end: number, index: number, joined: JoinedMark | null = null): Written {
     if (end - start > this.#bytesMax) return 'document_too_large';
-    if (!this.#entry.find(bytes, start, end)) return 'entry_malformed';
+    if (!this.reader.find(bytes, start, end)) return 'entry_malformed';
     this.#values.source(bytes);
     this.#documentAsText(index, joined);
     if (this.#values.rewrites()) {
-      this.#startAgain(bytes, start, end);
+      this.#startAgain();
       this.#documentAsText(index, joined);
     }
     return this.#finish();
   }
 
   /** Each key once. */
-  #documentOnce(bytes: Uint8Array, start: number, end: number, index: number, joined: JoinedMark | null): void {
-    this.#values.source(bytes);
+  #documentOnce(index: number, joined: JoinedMark | null): void {
+    this.#values.source(this.reader.bytes);
     this.#document(index, joined);
     if (!this.#values.rewrites()) return;
-    this.#startAgain(bytes, start, end);
+    this.#startAgain();
     this.#document(index, joined);
   }
 
-  #startAgain(bytes: Uint8Array, start: number, end: number): void {
+  /** The entry that was read last. */
+  #startAgain(): void {
     this.#body.rollback();
-    this.#entry.find(bytes, start, end);
+    this.reader.findAgain();
   }
 
   #document(index: number, joined: JoinedMark | null): void {

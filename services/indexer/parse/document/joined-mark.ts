@@ -9,3 +9,6 @@ export interface JoinedMark {
 }
 
 export const WHOLE_LINE: JoinedMark = { partial: false, lines: 1 };
+
+/** A part that nothing can be joined to. */
+export const LONE_PART: JoinedMark = { partial: true, lines: 1 };

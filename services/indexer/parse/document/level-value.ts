@@ -22,6 +22,11 @@ export class LevelValue {
     this.#parts = parts;
   }
 
+  /** Of `levelWords`. */
+  get number(): number {
+    return this.#level;
+  }
+
   gather(hasLine: boolean): void {
     const { record, line } = this.#parts;
     this.#isRewritten = false;

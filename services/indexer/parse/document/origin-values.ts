@@ -17,7 +17,7 @@ import { LabelMap } from './label-map.ts';
 import * as names from '../names.ts';
 import { type Member, bitOf, objectTree } from './object-tree.ts';
 import type { ObjectWriter } from './object-writer.ts';
-import { type TagOrigin, tagOrigin } from './tag-origin.ts';
+import { type TagOrigin, tagOrigin } from '../tag-origin.ts';
 import { UNITS_ATTRIBUTE, UNITS_KEYWORD } from '../text-length.ts';
 
 const SLASH = 0x2f;

@@ -19,8 +19,12 @@ export class Collector {
   #at = 0;
   #repeats = 0;
 
-  constructor(folder: string) {
+  readonly #what: string;
+
+  /** `what`: patterns; else `*.log` of its folder `logs`. */
+  constructor(folder: string, what = join(folder, 'logs', '*.log')) {
     this.#folder = folder;
+    this.#what = what;
     fs.writeFileSync(this.#heldFile, '');
   }
 
@@ -29,7 +33,7 @@ export class Collector {
   }
 
   async start(): Promise<void> {
-    const args = [CHILD, join(this.#folder, 'data'), this.#heldFile, join(this.#folder, 'logs', '*.log')];
+    const args = [CHILD, join(this.#folder, 'data'), this.#heldFile, this.#what];
     const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     const isReady = Promise.withResolvers<void>();
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

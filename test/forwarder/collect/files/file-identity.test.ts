@@ -29,7 +29,7 @@ test('nothing but a regular file is opened, and a FIFO is not waited for', async
       const refused = { message: /no regular file/ };
       await assert.rejects(openRegular(path), refused);
       await assert.rejects(areNuls(path, 0, 4), refused);
-      await assert.rejects(generationOfGzip(path, []), refused);
+      await assert.rejects(generationOfGzip(path, { generations: [] }), refused);
       await assert.rejects(contentOf(path, { compression: null, generations: [], signal }), refused);
       await assert.rejects(isSameFile(path, generation, signal), refused);
       await assert.rejects(unpackedBytes(path, null, {}).next(), refused);

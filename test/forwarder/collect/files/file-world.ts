@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { decodeMulti } from '@msgpack/msgpack';
 import { systemClock } from '#shared/clock.ts';
-import type { FileRule } from '#shared/config/settings/file-rules.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import { PositionNamer } from '#shared/record/chain.ts';
 import { POSITION_NAME_BYTES } from '#shared/record/identity.ts';
+import type { SourceRule } from '#forwarder/collect/sources/source-form.ts';
 import { FilesInput } from '#forwarder/collect/files-input.ts';
 import { FileTelemetry } from '#forwarder/collect/files/telemetry.ts';
 import type { Chunk, Intake, Room } from '#forwarder/intake/chunk.ts';
@@ -84,7 +84,7 @@ export class FileWorld implements AsyncDisposable {
   readonly told: { event: string; [key: string]: unknown }[] = [];
   /** Of the level `debug`. */
   readonly details: { event: string; [key: string]: unknown }[] = [];
-  readonly #running = new Set<FilesInput>();
+  readonly running = new Set<FilesInput>();
 
   path(name: string): string {
     return join(this.folder, name);
@@ -92,7 +92,7 @@ export class FileWorld implements AsyncDisposable {
 
   /** Collects `*.log` of the folder, or what the rule says. */
   start(
-    rule: Partial<FileRule> = {},
+    rule: Partial<SourceRule> = {},
     { dataDir = this.dataDir, room = ROOM, watches = true, collects = true, openFilesMax = 1000 } = {},
   ): Running {
     const tell = (event: string, about: object = {}): void => void this.told.push({ event, ...about });
@@ -110,12 +110,12 @@ export class FileWorld implements AsyncDisposable {
       clock: systemClock,
       newTelemetry: (figures) => new FileTelemetry(metrics, log, figures),
     });
-    this.#running.add(input);
+    this.running.add(input);
     return {
       input,
       metrics,
       [Symbol.asyncDispose]: async () => {
-        this.#running.delete(input);
+        this.running.delete(input);
         await input.close();
       },
     };
@@ -132,7 +132,7 @@ export class FileWorld implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#running].map((input) => input.close()));
+    await Promise.all([...this.running].map((input) => input.close()));
     for (const folder of [this.folder, this.dataDir]) rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -37,7 +37,7 @@ export interface TortureResult {
 }
 
 /** mulberry32 */
-function randomOf(seed: number): (below: number) => number {
+export function randomOf(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
     state = (state + 0x6d2b79f5) | 0;

@@ -9,7 +9,8 @@ import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { chainAfterEntry, chainStart } from '#shared/record/chain.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import { encodingOf } from '#forwarder/decode/files/file-encoding.ts';
-import { fieldsOfFile, LineEntries, PART_BYTES } from '#forwarder/decode/files/line-entries.ts';
+import { PART_BYTES } from '#forwarder/decode/files/file-entries.ts';
+import { fieldsOfFile, LineEntries } from '#forwarder/decode/files/line-entries.ts';
 
 interface Read {
   readonly records: Record<string, unknown>[];

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { matchesPath, segmentsOf } from '#forwarder/decode/files/path-pattern.ts';
-import { compressionOf, pathsBeforeRotation, tagOfPath } from '#forwarder/decode/files/source-path.ts';
+import { compressionOf, pathsBeforeRotation, rotationOrder, tagOfPath } from '#forwarder/decode/files/source-path.ts';
 
 test('patterns of paths', () => {
   const check = (pattern: string, path: string, expected: boolean): void => {
@@ -50,6 +50,16 @@ test('the name before rotation', () => {
   check('/a/app.log.old', '/a/app.log');
   check('/a/v1.2', '/a/v1');
   check('/a/.1');
+});
+
+test('which file of a container was rotated before', () => {
+  const check = (...paths: string[]): void => {
+    const sorted = paths.toSorted((a, b) => (rotationOrder(a) ?? Number.NaN) - (rotationOrder(b) ?? Number.NaN));
+    assert.deepEqual(sorted, paths);
+  };
+  check('/a-json.log.10.gz', '/a-json.log.9.gz', '/a-json.log.2', '/a-json.log.1');
+  check('/0.log.20251231-235959.gz', '/0.log.20260101-000000.gz', '/0.log.20260101-000001');
+  for (const path of ['/a.log', '/a.log.gz', '/a.log.old', '/0.log.20260101']) assert.equal(rotationOrder(path), null);
 });
 
 test('compression, and tags', () => {

@@ -1,0 +1,44 @@
+// What the lines of a source are: those of a plain file, or those of a container, whose rule has a form of its own
+// (pod-logs.ts). Here is what the collector asks of each.
+
+import type { FileRule } from '#shared/config/settings/file-rules.ts';
+import { encodingOf } from '../../decode/files/file-encoding.ts';
+import type { FileEntries, LinePlace } from '../../decode/files/file-entries.ts';
+import { fieldsOfFile, LineEntries } from '../../decode/files/line-entries.ts';
+import type { Source } from '../checkpoints/generations.ts';
+import { tagOfPath } from '../../decode/files/source-path.ts';
+
+export interface SourceFacts {
+  readonly tag: string;
+  /** `head`: the first bytes of the file. `place`: where its reading begins. */
+  readonly newEntries: (head: Uint8Array, place: LinePlace) => FileEntries;
+  /** A link may lead to any file of the machine: whoever writes to a folder of containers need not be its operator. */
+  readonly followsLinks: boolean;
+}
+
+export interface SourceForm {
+  /**
+   * What is said of the source, and is kept with its checkpoint from its first line on; null: it is not wanted. Rejects
+   * where nobody knows. Absent: its path says all.
+   */
+  facts?(source: string): Promise<string | null>;
+  /** `facts` as kept. They are part of the names of its lines: the same source has the same. */
+  factsOf(source: string, facts: string): SourceFacts;
+}
+
+/** A rule of the settings; those of containers have a form, and no links are followed from their folders. */
+export type SourceRule = FileRule & { readonly form?: SourceForm };
+
+export function factsOf(
+  { path, facts }: Pick<Source, 'path' | 'facts'>,
+  { tag, encoding, form }: SourceRule,
+  host: string,
+): SourceFacts {
+  if (form !== undefined) return form.factsOf(path, facts);
+  const fields = fieldsOfFile(path, host);
+  return {
+    tag: tag ?? tagOfPath(path),
+    followsLinks: true,
+    newEntries: (head, place) => new LineEntries({ fields, encoding: encodingOf(head, encoding) }, place),
+  };
+}

@@ -1,0 +1,98 @@
+// What makes entries of a file's bytes, whatever its lines look like: plain ones (line-entries.ts), or those that a
+// container runtime wraps (../containers/container-entries.ts). Here is what both share. Pure.
+//
+// Guarantees of each: linear; the same bytes give the same entries, however they are cut into calls.
+
+import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+import type { EventTime } from '#shared/record/event-time.ts';
+
+/** Longer texts pass in parts. */
+export const PART_BYTES = 64 * 1024;
+/** A run is at its end with so many entries, or bytes: hashes and copies of some milliseconds. */
+export const RUN_ENTRIES_MAX = 4096;
+export const RUN_BYTES_MAX = 1024 * 1024;
+
+/** A place in a file between two lines. */
+export interface LinePlace {
+  readonly offset: number;
+  readonly chain: Uint8Array;
+  /** CRC-32 of all bytes before it. */
+  readonly crc32: number;
+  /** Lines of which parts are before it, as `openText` writes them; absent: none. */
+  readonly open?: string;
+}
+
+export interface FileEntries {
+  /** The chain before the next entry. */
+  readonly chain: Uint8Array;
+  /** Of the next byte to read. */
+  readonly offset: number;
+  /** After the last line of the file that is whole. */
+  readonly line: LinePlace;
+  /** Whether the rest is a line by itself, of which no part is written: see `asLine`. */
+  readonly isAtLine: boolean;
+  /** Lines so far that did not have the form that they should have, and were given as they are. */
+  readonly malformed: number;
+  /**
+   * Appends the lines, and the full parts of lines, that lie whole in bytes[start, end), of which the first byte is the
+   * next to read. Returns where the rest begins. `isFull`: a run is at its end, and there may be more lines.
+   */
+  take(
+    writer: MsgpackWriter,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): { at: number; count: number; isFull: boolean };
+  /** Goes past NULs, which are followed by something else. */
+  pass(nuls: Uint8Array): void;
+  /**
+   * Appends bytes[start, end), the rest of the file, as its last line. The place stays before it: if more is written,
+   * the line has another text and another name.
+   */
+  asLine(writer: MsgpackWriter, bytes: Buffer, start: number, end: number): void;
+  /** The same of a line of which parts are written already: then nothing can follow. */
+  asEnd(writer: MsgpackWriter, bytes: Buffer, start: number, end: number): void;
+}
+
+/** A line of which parts are written, and the rest is not. */
+export interface OpenLine {
+  readonly id: string;
+  ordinal: number;
+  readonly time: EventTime | null;
+}
+
+/** Behind NULs, in whole units. */
+export function textStart(bytes: Uint8Array, start: number, unitBytes: number): number {
+  let at = start;
+  while (at < bytes.length && bytes[at] === 0) at += 1;
+  return at === bytes.length ? at : at - ((at - start) % unitBytes);
+}
+
+/** Four pairs. */
+export function writePart(writer: MsgpackWriter, { id, ordinal }: OpenLine, last: boolean): void {
+  writer.raw(PART);
+  writer.string(id);
+  writer.string('partial_ordinal');
+  writer.string(String(ordinal));
+  writer.string('partial_last');
+  writer.string(String(last));
+}
+
+export function writeTime(writer: MsgpackWriter, time: EventTime | null): void {
+  if (time === null) writer.nil();
+  else writer.eventTime(time.seconds, time.nanoseconds);
+}
+
+export function packedPairs(pairs: Readonly<Record<string, string>>): Buffer {
+  return packed(...Object.entries(pairs).flat());
+}
+
+export function packed(...values: readonly string[]): Buffer {
+  const writer = new MsgpackWriter(128);
+  for (const value of values) writer.string(value);
+  return writer.take();
+}
+
+export const MESSAGE = packed('message');
+export const LOG = packed('log');
+const PART = packed('partial_message', 'true', 'partial_id');

@@ -1,0 +1,7 @@
+// Which entries may end a line that was begun in an earlier one of the same source, where nothing in them says so: only
+// of a source whose line is begun. Pure.
+
+export class PartGate {
+  /** Of the entries that follow: whether a source has a line that is begun; null where none has. */
+  isBegun: ((source: string) => boolean) | null = null;
+}

@@ -1,0 +1,146 @@
+// Logs of Docker's containers from the daemon's own files: what their events say, which are wanted, and that each line
+// is there once, whatever becomes of the container meanwhile.
+
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { DockerRule } from '#shared/config/settings/container-rules.ts';
+import { dockerRule } from '#forwarder/collect/sources/docker-logs.ts';
+import { FileWorld, type Running } from '../files/file-world.ts';
+import { DockerTree, jsonLine } from './docker-tree.ts';
+
+function start(world: FileWorld, tree: DockerTree, rule: DockerRule = {}): Running {
+  return world.start(dockerRule({ path: tree.path, ...rule }, 'node-1'));
+}
+
+test('what an event of a container says', { timeout: 60_000 }, async () => {
+  await using world = new FileWorld();
+  const tree = new DockerTree(world.path('containers'));
+  tree.create('web', { 'com.docker.compose.service': 'shop' });
+  tree.log('web', 'a\n', 'b', 'c\n');
+  start(world, tree);
+  assert.deepEqual(await world.untilLines(3), ['a', 'b', 'c']);
+  const [a, b, c] = [...world.intake.held.values()];
+  assert.deepEqual(a, {
+    message: 'a',
+    stream: 'stdout',
+    'log.file.path': tree.file('web'),
+    'host.name': 'node-1',
+    'container.id': tree.id('web'),
+    'container.name': 'web',
+    'container.image.name': 'busybox:1',
+    'container.labels': { 'com.docker.compose.service': 'shop' },
+  });
+  const parts = [b, c].map((part) => [part?.['partial_ordinal'], part?.['partial_last']]);
+  assert.deepEqual(parts, [['1', 'false'], ['2', 'true']]); // prettier-ignore
+  assert.equal(b?.['partial_id'], c?.['partial_id']);
+  assert.deepEqual([...world.intake.tags], ['docker.web']);
+});
+
+test('which containers are wanted, and with which labels', { timeout: 60_000 }, async () => {
+  const check = async (rule: DockerRule, expected: string): Promise<void> => {
+    await using world = new FileWorld();
+    const tree = new DockerTree(world.path('containers'));
+    for (const [name, labels] of [
+      ['web-1', { logs: 'on', 'app.kubernetes.io/name': 'web' }],
+      ['web-2', { logs: 'off' }],
+      ['db', {}],
+    ] as const) {
+      tree.create(name, labels);
+      tree.log(name, `${name}\n`);
+    }
+    start(world, tree, rule);
+    await world.untilLines(expected.split(' ').length);
+    const shown = [...world.intake.held.values()].map((record) => {
+      const labels = Object.keys((record['container.labels'] as object | undefined) ?? {});
+      return [record['message'], ...labels].join(',');
+    });
+    assert.equal(shown.toSorted().join(' '), expected);
+  };
+  const all = 'db web-1,app.kubernetes.io/name,logs web-2,logs';
+  await check({}, all);
+  await check({ include: ['web-*'], labels: [] }, 'web-1 web-2');
+  await check({ include: ['label:logs=on'], labels: ['app.*'] }, 'web-1,app.kubernetes.io/name');
+  await check({ include: ['label:app.kubernetes.io/*', 'db'], labels: [] }, 'db web-1');
+  await check({ exclude: ['label:logs=off', 'db'], labels: ['logs'] }, 'web-1,logs');
+  await check({ include: ['label:logs'], exclude: ['label:logs=o[!n]*'], labels: [] }, 'web-1');
+});
+
+test(
+  'a container that is not known is not taken for one that is wanted, and is told',
+  { timeout: 60_000 },
+  async () => {
+    await using world = new FileWorld();
+    const tree = new DockerTree(world.path('containers'));
+    for (const name of ['torn', 'none', 'linked', 'web']) {
+      tree.create(name);
+      tree.log(name, `${name}\n`);
+    }
+    const config = (name: string): string => join(tree.path, tree.id(name), 'config.v2.json');
+    fs.writeFileSync(config('torn'), '{"Name":"/torn","Con');
+    fs.rmSync(config('none'));
+    fs.renameSync(config('linked'), world.path('elsewhere'));
+    fs.symlinkSync(world.path('elsewhere'), config('linked'));
+    start(world, tree, { exclude: ['label:logs=off'] });
+    await world.until(() => world.told.filter(({ event }) => event === 'file_unreadable').length === 3);
+    assert.deepEqual(await world.untilLines(1), ['web']);
+    // Known after all.
+    tree.create('torn');
+    assert.deepEqual(await world.untilLines(2), ['web', 'torn']);
+  },
+);
+
+test('a container that is renamed keeps the names of its lines', { timeout: 60_000 }, async () => {
+  await using world = new FileWorld();
+  const tree = new DockerTree(world.path('containers'));
+  tree.create('web');
+  tree.log('web', 'a\n', 'b');
+  await using first = start(world, tree);
+  await world.untilLines(2);
+  await first[Symbol.asyncDispose]();
+  // `b` is open, and goes on.
+  tree.rename('web', 'other');
+  tree.log('web', 'c\n', 'd\n');
+  start(world, tree);
+  assert.deepEqual(await world.untilLines(4), ['a', 'b', 'c', 'd']);
+  assert.deepEqual(
+    new Set([...world.intake.held.values()].map((record) => record['container.name'])),
+    new Set(['web']),
+  );
+  const parts = [...world.intake.held.values()].flatMap((record) => record['partial_id'] ?? []);
+  assert.equal(new Set(parts).size, 1);
+});
+
+test('before, with and after the daemon; rotation, removal, torn lines', { timeout: 60_000 }, async () => {
+  await using world = new FileWorld();
+  // The daemon's folder is not there yet.
+  const path = world.path('docker/containers');
+  const running = world.start(dockerRule({ path }, 'node-1'));
+  await world.until(() => world.told.some(({ event }) => event === 'collecting_files'));
+  const tree = new DockerTree(path);
+  tree.create('web');
+  tree.log('web', '1\n');
+  tree.rotate('web');
+  tree.log('web', '2\n');
+  await world.untilLines(2);
+  await running[Symbol.asyncDispose]();
+  // While nobody reads: rotated twice; and the daemon is killed in the middle of a line.
+  tree.log('web', '3\n');
+  tree.rotate('web');
+  tree.log('web', '4\n');
+  tree.rotate('web');
+  fs.appendFileSync(tree.file('web'), `${jsonLine('torn\n').slice(0, 12)}${jsonLine('5\n')}`);
+  tree.create('gone');
+  tree.log('gone', '6\n');
+  start(world, tree);
+  await world.untilLines(7);
+  tree.remove('gone');
+  tree.log('web', '7\n');
+  const lines = await world.untilLines(8);
+  assert.deepEqual(lines.toSorted(), ['1', '2', '3', '4', '5', '6', '7', '{"log":"torn'].toSorted());
+  assert.equal(
+    world.told.find(({ event }) => event === 'file_content_lost'),
+    undefined,
+  );
+});
