@@ -1,9 +1,10 @@
 // The command line. The only place that reads argv and the environment: it finds the command, loads the configuration,
 // turns signals into an AbortSignal, and turns errors into one line and an exit code.
 
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import { systemClock } from '#shared/clock.ts';
 import { boundBufferGarbageFromNowOn } from '#shared/memory/buffer-garbage.ts';
+import { exposedSecretFiles } from '#shared/config/secret-files.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import { messageLine } from './output/message-line.ts';
@@ -132,18 +133,24 @@ async function dispatch(argv: string[]): Promise<number> {
   const readFile = (path: string): string => readFileSync(path, 'utf8');
   const loaded = loadConfig({ env, file, readFile });
   const config = withInheritedSockets(loaded, { env, pid, readFile, readLink: (path) => readlinkSync(path) });
+  const exposedSecrets = exposedSecretFiles({ config, env, modeOf });
   const worker = await workerChannel();
   boundBufferGarbageFromNowOn();
   const asked = stopSignal(startedBy);
   const signal = worker ? AbortSignal.any([asked, worker.stopped]) : asked;
   return command.run(args, {
     config,
+    exposedSecrets,
     stdout: process.stdout,
     stderr: process.stderr,
     signal,
     clock: systemClock,
     worker,
   });
+}
+
+function modeOf(path: string): number | null {
+  return statSync(path, { throwIfNoEntry: false })?.mode ?? null;
 }
 
 function print(text: string): number {

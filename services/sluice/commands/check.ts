@@ -28,11 +28,15 @@ Exit codes: 0 all is well (a line that begins with "weak" is advice), 1 somethin
 2 the configuration is wrong: each mistake on a line.
 `;
 
-export async function run(args: string[], { config, stdout }: CommandContext): Promise<number> {
+export async function run(args: string[], { config, exposedSecrets = [], stdout }: CommandContext): Promise<number> {
   const { values } = parseArgs({ args, options: { offline: { type: 'boolean', default: false } } });
   checkFiles(config);
   const advice = [
-    ...plainSecrets(config).map((text): Finding => ({ thing: 'Secrets', outcome: 'weak', text })),
+    ...[...plainSecrets(config), ...exposedSecrets].map((text): Finding => ({
+      thing: 'Secrets',
+      outcome: 'weak',
+      text,
+    })),
     ...frameAdvice(config),
     ...deadLetterAdvice(config),
   ];

@@ -7,6 +7,8 @@ import type { WorkerChannel } from './worker-channel.ts';
 export interface CommandContext {
   /** Effective configuration, from the environment and the file. */
   readonly config: Config;
+  /** Files with secrets that others of this machine may read or write: a sentence each. */
+  readonly exposedSecrets?: readonly string[] | undefined;
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
   /** Aborted by the first SIGINT or SIGTERM. */

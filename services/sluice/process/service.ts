@@ -52,7 +52,7 @@ export async function runService(
   const { config, clock, signal, worker } = context;
   const log = await openLog(context);
   // For several workers the primary logs it.
-  if (!worker) warnOfPlainSecrets(config, log);
+  if (!worker) warnOfSecrets(context, log);
   const metrics = new Metrics({ version: VERSION, command: name });
   const lifetime = new AsyncDisposableStack();
   markAtOnce();
@@ -92,8 +92,9 @@ export async function runService(
   return 1;
 }
 
-export function warnOfPlainSecrets(config: Config, log: Log): void {
+export function warnOfSecrets({ config, exposedSecrets = [] }: CommandContext, log: Log): void {
   for (const what of plainSecrets(config)) log.warn('secret_unencrypted', { what });
+  for (const what of exposedSecrets) log.warn('secret_file_exposed', { what });
 }
 
 /** Sluice's own log: JSON lines, or lines for people on a terminal. */

@@ -15,7 +15,7 @@ import { INHERITED_PREFIX } from '#shared/net/listen-address.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { startAdminPage } from '../admin/page.ts';
 import type { CommandContext } from '../process/command.ts';
-import { openLog, warnOfPlainSecrets } from '../process/service.ts';
+import { openLog, warnOfSecrets } from '../process/service.ts';
 import { nodeOptions } from '../process/v8-flags.ts';
 import { VERSION } from '../process/version.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -33,7 +33,7 @@ export async function runWorkers(
   const { config, clock, signal } = context;
   refuse(name, workers, context);
   const log = await openLog(context);
-  warnOfPlainSecrets(config, log);
+  warnOfSecrets(context, log);
   const metrics = new Metrics({ version: VERSION, command: name });
   const telemetry = new WorkersTelemetry(metrics, log);
   cluster.schedulingPolicy = cluster.SCHED_RR;
