@@ -7,8 +7,8 @@ import { parseExactJson } from '../exact-json.ts';
 import { clampInstant, formatInstant } from '../instant.ts';
 import type { Document } from '../query/document-values.ts';
 import type { BlockDocument } from './blocks/encode-block.ts';
-import type { Candidate } from './candidates.ts';
-import type { SearchPlan } from './search-plan.ts';
+import type { Candidate } from './search/candidates.ts';
+import type { SearchPlan } from './search/search-plan.ts';
 
 export interface Row {
   readonly rowid: number;

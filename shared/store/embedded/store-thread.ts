@@ -5,7 +5,7 @@ import type { Moment } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
 import { type DatabaseOptions, DocumentDatabase, type ErasedRows, type EraseStart } from './database.ts';
 import type { Documents, WriteResult } from './document-writes.ts';
-import type { RowPage } from './page-reader.ts';
+import type { RowPage } from './search/page-reader.ts';
 
 export interface StoreThread {
   write(documents: Documents): WriteResult;

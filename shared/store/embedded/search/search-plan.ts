@@ -2,14 +2,14 @@
 // asked of documents. Pure.
 
 import { SluiceError } from '#shared/errors.ts';
-import { clampInstant, parseInstant } from '../instant.ts';
-import { parseQueryText } from '../query-text.ts';
-import type { Document } from '../query/document-values.ts';
-import { fieldNamed } from '../query/fields.ts';
-import { matches } from '../query/matches.ts';
-import type { StoreQuery } from '../store.ts';
-import type { Where } from '../where.ts';
-import { blockTest, type BlockTest } from './blocks/may-hold.ts';
+import { clampInstant, parseInstant } from '../../instant.ts';
+import { parseQueryText } from '../../query-text.ts';
+import type { Document } from '../../query/document-values.ts';
+import { fieldNamed } from '../../query/fields.ts';
+import { matches } from '../../query/matches.ts';
+import type { StoreQuery } from '../../store.ts';
+import type { Where } from '../../where.ts';
+import { blockTest, type BlockTest } from '../blocks/may-hold.ts';
 
 /** A document's place in the order. */
 export interface Place {

@@ -5,14 +5,14 @@
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { isDamaged } from '#shared/sqlite/database.ts';
-import { parseExactJson } from '../exact-json.ts';
-import type { Document } from '../query/document-values.ts';
-import type { StoreQuery } from '../store.ts';
-import { BlockCache } from './block-cache.ts';
-import { type Block, BlockFile } from './tables/block-file.ts';
+import { parseExactJson } from '../../exact-json.ts';
+import type { Document } from '../../query/document-values.ts';
+import type { StoreQuery } from '../../store.ts';
+import { BlockCache } from '../block-cache.ts';
+import { type Block, BlockFile } from '../tables/block-file.ts';
 import { type Candidate, CandidateSearch, type Candidates, type NextHolding } from './candidates.ts';
-import { BLOCKS_VERSION, PODS_VERSION, versionOf } from './tables/document-file.ts';
-import { OldRows, type Row } from './old-rows.ts';
+import { BLOCKS_VERSION, PODS_VERSION, versionOf } from '../tables/document-file.ts';
+import { OldRows, type Row } from '../old-rows.ts';
 import { containersSql, originsSql, type SqlQuery } from './origin-sql.ts';
 import { beforeKey, firstKey, type Place, planOf, type SearchPlan } from './search-plan.ts';
 

@@ -5,12 +5,12 @@
 // to which place it has seen everything.
 
 import type { DatabaseSync } from 'node:sqlite';
-import { parseExactJson } from '../exact-json.ts';
-import { hashOfOrigin, mayHold } from './blocks/word-filter.ts';
-import { selectRows } from './blocks/select-rows.ts';
-import type { BlockReader } from './blocks/decode-block.ts';
-import { type Block, BLOCK_COLUMNS, type BlockFile, blockOf } from './tables/block-file.ts';
-import type { BlockCache } from './block-cache.ts';
+import { parseExactJson } from '../../exact-json.ts';
+import { hashOfOrigin, mayHold } from '../blocks/word-filter.ts';
+import { selectRows } from '../blocks/select-rows.ts';
+import type { BlockReader } from '../blocks/decode-block.ts';
+import { type Block, BLOCK_COLUMNS, type BlockFile, blockOf } from '../tables/block-file.ts';
+import type { BlockCache } from '../block-cache.ts';
 import { compare, firstKey, type Place, type SearchPlan } from './search-plan.ts';
 
 export interface Candidate extends Place {

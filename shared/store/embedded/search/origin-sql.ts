@@ -1,6 +1,6 @@
 // Which origins (source-names.ts) the names of a query mean, as SQL. Pure.
 
-import { CONTAINER_ID_MIN } from '../store.ts';
+import { CONTAINER_ID_MIN } from '../../store.ts';
 
 export interface SqlQuery {
   readonly sql: string;
