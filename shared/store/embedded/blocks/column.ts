@@ -7,7 +7,7 @@
 //   dictionary   the different tokens, one a line | an index (u8) for each
 //   text         the tokens, one a line
 
-import { formatInstant } from '../../instant.ts';
+import { formatInstant, nanosOf, secondsOf } from '../../instant.ts';
 
 /** What a block knows of a document beside its text. */
 export interface Known {
@@ -45,20 +45,26 @@ const ENTRIES_MAX = 256;
 const TRIED = 128;
 const NS_PER_MS = 1_000_000n;
 const INSTANT_LENGTH = '"2026-03-01T12:00:00Z"'.length;
+/** Where the digits begin. */
+const FRACTION = '"2026-03-01T12:00:00.'.length;
+
+interface EncodedColumn {
+  readonly form: ColumnForm;
+  readonly bytes: Uint8Array;
+  /** Every token that is in it, once or more often. */
+  readonly tokens: Iterable<string>;
+}
 
 /** `owners`: what is known of the document of each token; `messages`: the token of its message, if it has one. */
 export function encodeColumn(
-  {
-    path,
-    tokens,
-    owners,
-  }: { readonly path: string | null; readonly tokens: readonly string[]; readonly owners: readonly Known[] },
-  messages: () => ReadonlyMap<Known, string>,
-): { readonly form: ColumnForm; readonly bytes: Uint8Array } {
-  const form = derivedForm(path, tokens, owners);
-  if (form !== null) return { form, bytes: new Uint8Array() };
-  const around = path === LINE ? aroundOf(tokens, owners, messages()) : null;
-  return around ?? dictionaryOf(tokens) ?? { form: { form: 'text' }, bytes: Buffer.from(tokens.join('\n')) };
+  path: string | null,
+  tokens: readonly string[],
+  about: { owners(): readonly Known[]; messages(): ReadonlyMap<Known, string> },
+): EncodedColumn {
+  const form = derivedForm(path, tokens, about.owners);
+  if (form !== null) return { form, bytes: new Uint8Array(), tokens };
+  const around = path === LINE ? aroundOf(tokens, about.owners(), about.messages()) : null;
+  return around ?? dictionaryOf(tokens) ?? { form: { form: 'text' }, bytes: Buffer.from(tokens.join('\n')), tokens };
 }
 
 /** `count`: of the tokens. */
@@ -92,10 +98,15 @@ export function tokenAt(tokens: Tokens, ordinal: number): string {
   return tokens.entries[tokens.indexes[ordinal] ?? 0] ?? '';
 }
 
-function derivedForm(path: string | null, tokens: readonly string[], owners: readonly Known[]): ColumnForm | null {
+function derivedForm(
+  path: string | null,
+  tokens: readonly string[],
+  ownersOf: () => readonly Known[],
+): ColumnForm | null {
   const from = DERIVED.get(path);
   const [first = ''] = tokens;
   if (from === undefined) return null;
+  const owners = ownersOf();
   const digits = Math.max(0, first.length - INSTANT_LENGTH - 1);
   let before: Known | undefined;
   const isSo = tokens.every((token, i) => {
@@ -104,9 +115,15 @@ function derivedForm(path: string | null, tokens: readonly string[], owners: rea
     // All of a batch were written at once.
     if (from === 'ingested' && known.ingestedMs === before?.ingestedMs && token === tokens[i - 1]) return true;
     before = known;
-    return token === derivedToken(from, digits, known);
+    return isDerived(token, from, digits, known);
   });
   return isSo ? { form: 'derived', from, digits } : null;
+}
+
+function isDerived(token: string, from: Derived, digits: number, known: Known): boolean {
+  if (from === 'time') return isInstantToken(token, known.time, digits);
+  if (from === 'created') return known.created !== null && isInstantToken(token, known.created, digits);
+  return token === derivedToken(from, digits, known);
 }
 
 function derivedToken(from: Derived, digits: number, known: Known): string | null {
@@ -122,26 +139,37 @@ function derivedToken(from: Derived, digits: number, known: Known): string | nul
   }
 }
 
-const NS_PER_SECOND = 1_000_000_000n;
 const SCALES = Array.from({ length: 10 }, (_, digits) => 10 ** (9 - digits));
-/** The second of the one before, as nanoseconds, and as text. */
-let second = -NS_PER_SECOND;
-let secondEnd = 0n;
+/** The second of the one before, and as text. */
+let second = -1;
 let secondText: string | null = null;
 
 /** Null where it needs more digits. */
 function instantToken(ns: bigint, digits: number): string | null {
   if (ns < 0n || digits > 9) return null;
-  if (ns < second || ns >= secondEnd) {
-    second = ns - (ns % NS_PER_SECOND);
-    secondEnd = second + NS_PER_SECOND;
+  const seconds = secondsOf(ns);
+  if (seconds !== second) {
+    second = seconds;
     secondText = textOfSecond(ns);
   }
   if (secondText === null) return null;
-  const fraction = Number(ns - second);
+  const fraction = nanosOf(ns, seconds);
   if (digits === 0) return fraction === 0 ? `"${secondText}Z"` : null;
   const scaled = fraction / (SCALES[digits] ?? 1);
   return Number.isInteger(scaled) ? `"${secondText}.${String(scaled).padStart(digits, '0')}Z"` : null;
+}
+
+/** Whether `instantToken` makes it. Most are of the same second, and a text that is compared need not be made. */
+function isInstantToken(token: string, ns: bigint, digits: number): boolean {
+  if (ns < 0n || digits === 0 || digits > 9 || secondsOf(ns) !== second) return token === instantToken(ns, digits);
+  if (token.length !== INSTANT_LENGTH + 1 + digits || token.slice(1, FRACTION - 1) !== secondText) return false;
+  let rest = nanosOf(ns, second) / (SCALES[digits] ?? 1);
+  if (!Number.isInteger(rest)) return false;
+  for (let at = FRACTION + digits - 1; at >= FRACTION; at--) {
+    if (token.charCodeAt(at) !== 0x30 + (rest % 10)) return false;
+    rest = Math.floor(rest / 10);
+  }
+  return token.startsWith('"') && token[FRACTION - 1] === '.' && token.endsWith('Z"');
 }
 
 /** Null where it has more than four digits for the year, or is no time of JavaScript's. */
@@ -159,7 +187,7 @@ function aroundOf(
   tokens: readonly string[],
   owners: readonly Known[],
   messages: ReadonlyMap<Known, string>,
-): { readonly form: ColumnForm; readonly bytes: Uint8Array } | null {
+): EncodedColumn | null {
   const around: string[] = [];
   for (const [i, token] of tokens.entries()) {
     const owner = owners[i];
@@ -170,7 +198,7 @@ function aroundOf(
     if (at < 0) return null;
     around.push(token.slice(0, at), token.slice(at + text.length));
   }
-  return { form: { form: 'around' }, bytes: Buffer.from(around.join('\n')) };
+  return { form: { form: 'around' }, bytes: Buffer.from(around.join('\n')), tokens };
 }
 
 /** Longer ones are not looked for. */
@@ -198,7 +226,7 @@ function placeIn(token: string, text: string): number {
 /** A JSON string without its quotes. */
 const inside = (token: string): string => token.slice(1, -1);
 
-function dictionaryOf(tokens: readonly string[]): { readonly form: ColumnForm; readonly bytes: Uint8Array } | null {
+function dictionaryOf(tokens: readonly string[]): EncodedColumn | null {
   const entries = new Map<string, number>();
   const indexes = new Uint8Array(tokens.length);
   for (let i = 0; i < tokens.length; i++) {
@@ -217,5 +245,10 @@ function dictionaryOf(tokens: readonly string[]): { readonly form: ColumnForm; r
     indexes[i] = index;
   }
   if (entries.size * 2 > tokens.length && tokens.length > 1) return null;
-  return { form: { form: 'dictionary' }, bytes: Buffer.concat([Buffer.from([...entries.keys()].join('\n')), indexes]) };
+  const different = [...entries.keys()];
+  return {
+    form: { form: 'dictionary' },
+    bytes: Buffer.concat([Buffer.from(different.join('\n')), indexes]),
+    tokens: different,
+  };
 }

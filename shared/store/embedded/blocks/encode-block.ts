@@ -8,14 +8,16 @@
 //
 // `decode-block.ts` is its mirror.
 
+import { isAscii } from 'node:buffer';
 import { zstdCompressSync, constants } from 'node:zlib';
+import { nanosOf, secondsOf } from '../../instant.ts';
 import { type ColumnForm, encodeColumn, type Known, MESSAGE, WORDLESS } from './column.ts';
 import { encodeRuns, namesOf, runsOf } from './document-ids.ts';
 import { encodeIntegers } from './integers.ts';
 import { ShapeCache, type TakenApart, textOfShape } from './shape-cache.ts';
 import { type Shape, WHOLE } from './shapes.ts';
 import { visitLeaves } from './tokens.ts';
-import { addWords, HashSet, hashOfOrigin, makeFilter } from './word-filter.ts';
+import { addWords, addWordsOfAscii, HashSet, hashOfOrigin, makeFilter } from './word-filter.ts';
 
 export interface BlockDocument extends Known {
   readonly id: string;
@@ -64,30 +66,26 @@ const LARGE_BYTES = 8192;
 const FILTERED_MIN = 64;
 const SHAPES_MAX = 128;
 const COLUMNS_MAX = 400;
-const NS_PER_SECOND = 1_000_000_000n;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 export const NOT_CREATED = -1;
-
-interface Column {
-  readonly path: string | null;
-  readonly tokens: string[];
-  readonly owners: Known[];
-}
 
 export function encodeBlock(documents: readonly BlockDocument[]): EncodedBlock {
   const book = new ShapeBook();
-  const shapes = documents.map((document) => book.add(document));
+  for (const document of documents) book.add(document);
   const hashes = documents.length < FILTERED_MIN ? null : new HashSet();
   const parts: Uint8Array[] = [
-    knownPart(documents, shapes),
+    knownPart(documents, book.numbers),
     encodeRuns(runsOf(namesOf(documents.map(({ id }) => id)))),
   ];
   const columns: Directory['columns'][number][] = [];
-  for (const column of book.columns) {
-    const { path, tokens } = column;
-    const { form, bytes } = encodeColumn(column, () => book.messages());
+  for (const [column, path] of book.paths.entries()) {
+    const owners = () => documents.filter((_, i) => book.has(i, column));
+    const messages = () => messagesOf(documents, book);
+    const { form, bytes, tokens } = encodeColumn(path, book.tokens(column), { owners, messages });
     columns.push({ path, form });
     parts.push(bytes);
-    if (hashes !== null && !WORDLESS.has(path)) addTokens(form, tokens, hashes);
+    if (hashes !== null && !WORDLESS.has(path)) addTokens(form, bytes, tokens, hashes);
   }
   if (hashes !== null)
     for (const origin of new Set(documents.map((each) => each.origin))) hashes.add(hashOfOrigin(origin));
@@ -95,6 +93,13 @@ export function encodeBlock(documents: readonly BlockDocument[]): EncodedBlock {
     ...packed(parts, { documents: documents.length, shapes: book.shapes, columns }),
     filter: hashes === null ? null : makeFilter(hashes),
   };
+}
+
+/** Of each document that has one. */
+function messagesOf(documents: readonly BlockDocument[], book: ShapeBook): ReadonlyMap<Known, string> {
+  const column = book.paths.indexOf(MESSAGE);
+  const tokens = book.tokens(column);
+  return new Map(documents.filter((_, i) => book.has(i, column)).map((owner, i) => [owner, tokens[i] ?? '']));
 }
 
 function packed(parts: readonly Uint8Array[], directory: Omit<Directory, 'parts'>): Omit<EncodedBlock, 'filter'> {
@@ -117,20 +122,29 @@ function compressed(bytes: Uint8Array): Uint8Array {
   return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
 }
 
-function addTokens(form: ColumnForm, tokens: readonly string[], hashes: HashSet): void {
-  const different = form.form === 'dictionary' ? new Set(tokens) : tokens;
-  for (const token of different) visitLeaves(token, (text) => addWords(text, hashes));
+function addTokens({ form }: ColumnForm, bytes: Uint8Array, tokens: Iterable<string>, hashes: HashSet): void {
+  if (form === 'text' && isPlainText(bytes, tokens)) addWordsOfAscii(bytes, hashes);
+  else for (const token of tokens) visitLeaves(token, (text) => addWords(text, hashes));
+}
+
+/** Whether they are strings that say what is written. */
+function isPlainText(bytes: Uint8Array, tokens: Iterable<string>): boolean {
+  if (!isAscii(bytes) || bytes.includes(BACKSLASH)) return false;
+  for (const token of tokens) if (token.charCodeAt(0) !== QUOTE) return false;
+  return true;
 }
 
 function knownPart(documents: readonly BlockDocument[], shapes: readonly number[]): Uint8Array {
+  const seconds = documents.map(({ time }) => secondsOf(time));
+  const createdSeconds = documents.map(({ created }) => (created === null ? NOT_CREATED : secondsOf(created)));
   const numbers: Record<(typeof KNOWN)[number], ArrayLike<number>> = {
     row: documents.map(({ row }) => row),
-    seconds: documents.map(({ time }) => Number(time / NS_PER_SECOND)),
-    nanos: documents.map(({ time }) => Number(time % NS_PER_SECOND)),
+    seconds,
+    nanos: documents.map(({ time }, i) => nanosOf(time, seconds[i] ?? 0)),
     sequence: documents.map(({ sequence }) => sequence),
     ingested: documents.map(({ ingestedMs }) => ingestedMs),
-    createdSeconds: documents.map(({ created }) => (created === null ? NOT_CREATED : Number(created / NS_PER_SECOND))),
-    createdNanos: documents.map(({ created }) => (created === null ? 0 : Number(created % NS_PER_SECOND))),
+    createdSeconds,
+    createdNanos: documents.map(({ created }, i) => (created === null ? 0 : nanosOf(created, createdSeconds[i] ?? 0))),
     origin: documents.map(({ origin }) => origin),
     shape: shapes,
   };
@@ -143,34 +157,37 @@ function knownPart(documents: readonly BlockDocument[], shapes: readonly number[
 /** The shapes of a block, and the columns that they share. */
 class ShapeBook {
   readonly shapes: { readonly pieces: readonly string[]; readonly columns: readonly number[] }[] = [];
-  readonly columns: Column[] = [];
-  readonly #columnsOf: (readonly Column[])[] = [];
+  /** Of each column. */
+  readonly paths: (string | null)[] = [];
+  /** The shape of each document. */
+  readonly numbers: number[] = [];
+  readonly #values: (readonly string[])[] = [];
   readonly #numbers = new Map<Shape, number>();
   readonly #byText = new Map<string, number>();
   readonly #byPath = new Map<string | null, number>();
   readonly #cache = new ShapeCache();
 
-  /** Number of the shape. */
-  add(document: BlockDocument): number {
+  add(document: BlockDocument): void {
     const { shape, values } = document.apart ?? this.#cache.take(document.text) ?? wholeOf(document);
     const number = this.#numberOf(shape);
-    if (number === undefined) return this.#add(document, this.#numberOf(WHOLE) ?? this.#make(WHOLE), [document.text]);
-    return this.#add(document, number, values);
+    this.numbers.push(number ?? this.#numberOf(WHOLE) ?? this.#make(WHOLE));
+    this.#values.push(number === undefined ? [document.text] : values);
   }
 
-  #add(document: BlockDocument, number: number, values: readonly string[]): number {
-    const columns = this.#columnsOf[number] ?? [];
-    for (let i = 0; i < columns.length; i++) {
-      columns[i]?.tokens.push(values[i] ?? '');
-      columns[i]?.owners.push(document);
+  /** Whether this document has a token in this column. */
+  has(document: number, column: number): boolean {
+    return this.shapes[this.numbers[document] ?? 0]?.columns.includes(column) === true;
+  }
+
+  /** Of the documents that have one, in their order. */
+  tokens(column: number): string[] {
+    const places = this.shapes.map(({ columns }) => columns.indexOf(column));
+    const tokens: string[] = [];
+    for (let i = 0; i < this.#values.length; i++) {
+      const place = places[this.numbers[i] ?? 0] ?? -1;
+      if (place >= 0) tokens.push(this.#values[i]?.[place] ?? '');
     }
-    return number;
-  }
-
-  /** Of each document that has one. */
-  messages(): ReadonlyMap<Known, string> {
-    const column = this.columns[this.#byPath.get(MESSAGE) ?? -1];
-    return new Map(column?.owners.map((owner, i) => [owner, column.tokens[i] ?? '']));
+    return tokens;
   }
 
   /** Undefined where there may be no more. The whole document is a shape that is always taken. */
@@ -181,15 +198,13 @@ class ShapeBook {
       return number;
     }
     const unknown = shape.paths.filter((path) => !this.#byPath.has(path)).length;
-    if (this.shapes.length >= SHAPES_MAX || this.columns.length + unknown > COLUMNS_MAX) return undefined;
+    if (this.shapes.length >= SHAPES_MAX || this.paths.length + unknown > COLUMNS_MAX) return undefined;
     return this.#make(shape);
   }
 
   #make(shape: Shape): number {
     const number = this.shapes.length;
-    const columns = shape.paths.map((path) => this.#column(path));
-    this.shapes.push({ pieces: shape.pieces, columns });
-    this.#columnsOf.push(columns.flatMap((column) => this.columns[column] ?? []));
+    this.shapes.push({ pieces: shape.pieces, columns: shape.paths.map((path) => this.#column(path)) });
     this.#numbers.set(shape, number);
     this.#byText.set(textOfShape(shape), number);
     return number;
@@ -198,8 +213,8 @@ class ShapeBook {
   #column(path: string | null): number {
     const known = this.#byPath.get(path);
     if (known !== undefined) return known;
-    this.#byPath.set(path, this.columns.length);
-    return this.columns.push({ path, tokens: [], owners: [] }) - 1;
+    this.#byPath.set(path, this.paths.length);
+    return this.paths.push(path) - 1;
   }
 }
 

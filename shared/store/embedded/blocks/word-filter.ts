@@ -84,13 +84,34 @@ export function addWords(text: string, hashes: HashSet): void {
   if (length > 0) hashes.add(hash >>> 0);
 }
 
+/** The same of bytes: of many texts at once, with any sign of ASCII between them that belongs to no word. */
+export function addWordsOfAscii(bytes: Uint8Array, hashes: HashSet): void {
+  const { length } = bytes;
+  for (let i = 0; i < length; i++) {
+    let lower = IN_WORD[bytes[i] ?? 0] ?? 0;
+    if (lower === 0) continue;
+    const end = i + WORD_MAX;
+    let hash = START;
+    do {
+      if (i < end) hash = Math.imul(hash ^ lower, PRIME);
+      i++;
+      lower = i < length ? (IN_WORD[bytes[i] ?? 0] ?? 0) : 0;
+    } while (lower !== 0);
+    hashes.add(hash >>> 0);
+  }
+}
+
 export function makeFilter(hashes: HashSet): Uint8Array {
   const bits = new Uint8Array(Math.max(8, Math.ceil((hashes.size * BITS_PER_WORD) / 8)));
   const count = bits.length * 8;
   hashes.each((hash) => {
     const step = stepOf(hash, count);
-    for (let probe = 0, bit = hash % count; probe < PROBES; probe++, bit = (bit + step) % count)
+    for (let probe = 0, bit = hash % count; probe < PROBES; probe++) {
       bits[bit >>> 3] = (bits[bit >>> 3] ?? 0) | (1 << (bit & 7));
+      // Not `%`, which is a division; a step is shorter than the filter.
+      bit += step;
+      if (bit >= count) bit -= count;
+    }
   });
   return bits;
 }

@@ -9,6 +9,7 @@
 
 import { crc32 } from 'node:zlib';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { secondsOf } from '../../instant.ts';
 import { BlockReader } from '../blocks/decode-block.ts';
 import { type BlockDocument, encodeBlock } from '../blocks/encode-block.ts';
 
@@ -143,7 +144,7 @@ export function blockOf(row: Record<string, unknown>): Block {
 }
 
 function spansOf(documents: readonly BlockDocument[]): Span[] {
-  const numbersOf = (value: (document: BlockDocument) => number): Span => {
+  const spanOf = (value: (document: BlockDocument) => number): Span => {
     let [min, max] = [Infinity, -Infinity];
     for (const document of documents) {
       const one = value(document);
@@ -152,22 +153,26 @@ function spansOf(documents: readonly BlockDocument[]): Span[] {
     }
     return { min: BigInt(min), max: BigInt(max) };
   };
-  const spanOf = (value: (document: BlockDocument) => bigint): Span => {
-    let [min, max] = [2n ** 63n - 1n, -(2n ** 63n)];
-    for (const document of documents) {
-      const one = value(document);
-      if (one < min) min = one;
-      if (one > max) max = one;
-    }
-    return { min, max };
-  };
   return [
-    numbersOf(({ row }) => row),
-    spanOf(({ time }) => time),
-    numbersOf(({ sequence }) => sequence),
-    spanOf(({ created, time }) => created ?? time),
-    numbersOf(({ ingestedMs }) => ingestedMs),
+    spanOf(({ row }) => row),
+    spanOfTimes(documents, ({ time }) => time),
+    spanOf(({ sequence }) => sequence),
+    spanOfTimes(documents, ({ created, time }) => created ?? time),
+    spanOf(({ ingestedMs }) => ingestedMs),
   ];
+}
+
+/** By their seconds first: to compare BigInts costs more. */
+function spanOfTimes(documents: readonly BlockDocument[], timeOf: (document: BlockDocument) => bigint): Span {
+  let [min, max] = [2n ** 63n - 1n, -(2n ** 63n)];
+  let [leastSecond, greatestSecond] = [Infinity, -Infinity];
+  for (const document of documents) {
+    const time = timeOf(document);
+    const seconds = secondsOf(time);
+    if (seconds <= leastSecond && time < min) [min, leastSecond] = [time, seconds];
+    if (seconds >= greatestSecond && time > max) [max, greatestSecond] = [time, seconds];
+  }
+  return { min, max };
 }
 
 const sealOf = (numbers: readonly bigint[]): number => crc32(numbers.join());
