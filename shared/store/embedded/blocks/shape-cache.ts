@@ -71,7 +71,7 @@ export class ShapeCache {
 
   #use(shape: Shape): void {
     if (this.#recent[0]?.shape === shape) return;
-    const [recent = { shape, values: [], uses: 0 }] = this.#recent.filter((each) => each.shape === shape);
+    const recent = this.#recent.find((each) => each.shape === shape) ?? { shape, values: [], uses: 0 };
     this.#recent = [recent, ...this.#recent.filter((each) => each !== recent)].slice(0, TRIED);
   }
 }

@@ -9,7 +9,14 @@ import { idOf, namesIn, decodeRuns, encodeRuns, nameOf, runsOf } from '#shared/s
 import { type BlockDocument, encodeBlock } from '#shared/store/embedded/blocks/encode-block.ts';
 import { decodeIntegers, encodeIntegers } from '#shared/store/embedded/blocks/integers.ts';
 import { shapeOf, valuesOfShape } from '#shared/store/embedded/blocks/shapes.ts';
-import { addWords, HashSet, hashOfWord, makeFilter, mayHold } from '#shared/store/embedded/blocks/word-filter.ts';
+import {
+  addWords,
+  addWordsOfAscii,
+  HashSet,
+  hashOfWord,
+  makeFilter,
+  mayHold,
+} from '#shared/store/embedded/blocks/word-filter.ts';
 import { wordsOf } from '#shared/store/words.ts';
 
 function listOf(hashes: HashSet): Set<number> {
@@ -158,6 +165,19 @@ it('takes a text apart and puts it together again', () => {
   assert.equal(valuesOfShape('{"a":1,"b":2}', shapeOf('{"a":1}')), null);
 });
 
+it('takes a value for that of another text only where all of it is the same', () => {
+  const check = (json: string, before: string[], values: string[]) =>
+    assert.deepEqual(valuesOfShape(json, shapeOf('{"a":1}'), before), values, json);
+  check('{"a":175}', ['17'], ['175']);
+  check('{"a":17}', ['175'], ['17']);
+  check('{"a":"b\\\\\\"c"}', ['"b\\\\"'], ['"b\\\\\\"c"']);
+  check('{"a":"bc"}', ['"b"'], ['"bc"']);
+  check('{"a":"b"}', ['"bc"'], ['"b"']);
+  check('{"a":[1,2]}', ['[1'], ['[1,2]']);
+  check('{"a":"b"}', [''], ['"b"']);
+  check('{"a":"b"}', [], ['"b"']);
+});
+
 it('encodes whole numbers of any size and order', () => {
   fc.assert(
     fc.property(fc.array(integer), (numbers) => {
@@ -191,6 +211,14 @@ it('has the words of every text in its filter, and few others', () => {
       assert.deepEqual(listOf(hashes), expected);
       const filter = makeFilter(hashes);
       for (const hash of expected) assert(mayHold(filter, hash));
+    }),
+  );
+  fc.assert(
+    fc.property(fc.array(fc.oneof(fc.string(), fc.constantFrom('x_1-Y', '_', 'a'.repeat(9000), '\0\t'))), (texts) => {
+      const [each, all] = [new HashSet(), new HashSet()];
+      for (const one of texts) addWords(one, each);
+      addWordsOfAscii(Buffer.from(texts.map((one) => `"${one}"`).join('\n')), all);
+      assert.deepEqual(listOf(all), listOf(each));
     }),
   );
   const long = new HashSet();
