@@ -121,7 +121,7 @@ export class DocumentWrites {
       const given = body.toString('utf8', bounds[item * 2], bounds[item * 2 + 1]);
       const isPlain = given.startsWith('{') && given.endsWith('}') && !given.includes('\n');
       const apart = isPlain ? this.#shapes.take(given) : null;
-      const fields = (apart && this.#fields.of(apart, given.length)) ?? indexedFields(given);
+      const fields = (apart && this.#fields.of(apart)) ?? indexedFields(given);
       if (typeof fields === 'string') {
         statuses[item] = 400;
         refused.push({ item, reason: fields });

@@ -22,42 +22,28 @@ type Name = keyof typeof PATHS;
 
 /** Place of each among the values; -1: it is not there. */
 type Places = Readonly<Record<Name, number>>;
-type Names = Pick<IndexedFields, 'containerId' | 'containerName' | 'service' | 'pod' | 'tag' | 'tenant'>;
 
-interface Known {
-  readonly places: Places;
-  /** The names of the last document, and their tokens: nearly always they are the next one's too. */
-  tokens: readonly (string | undefined)[];
-  names: Names | null;
-}
-
-const NAMES = ['containerId', 'containerName', 'service', 'pod', 'tag', 'tenant'] as const;
 const INTEGER = /^(?:0|-?[1-9]\d{0,15})$/;
 const KEYWORD_MAX = 1024;
-/** A token keeps the text that it is a part of in memory: of longer ones it is not kept. */
-const KEPT_TEXT_MAX = 4096;
 const NS_PER_MS = 1_000_000n;
 
 export class TokenFields {
-  readonly #known = new WeakMap<Shape, Known>();
+  readonly #places = new WeakMap<Shape, Places>();
   /** Of the batch before it, most likely. */
   #ingested: { readonly token: string; readonly ms: number } = { token: '', ms: 0 };
 
-  /** `length`: of the document's text. */
-  of({ shape, values }: TakenApart, length: number): IndexedFields | null {
+  of({ shape, values }: TakenApart): IndexedFields | null {
     if (shape.paths[0] === null) return null;
-    const known = this.#knownOf(shape);
-    const { places } = known;
+    const places = this.#placesOf(shape);
     const timestamp = textAt(values, places.time);
     const time = timestamp === null || timestamp === '' ? null : parseInstant(timestamp);
     const sequence = integerOf(values[places.sequence] ?? '0');
-    const names = length <= KEPT_TEXT_MAX ? namesOf(values, known) : namesAt(values, places);
+    const names = namesAt(values, places);
     if (time === null || time < INSTANT_MIN || time > INSTANT_MAX || sequence === null || names === null) return null;
     const ingestedMs = this.#ingestedMs(values[places.ingested]);
     const created = createdAt(values, places, time);
     if (ingestedMs === null || created === undefined) return null;
-    const { containerId, containerName, service, pod, tag, tenant } = names;
-    return { time, sequence, ingestedMs, created, containerId, containerName, service, pod, tag, tenant };
+    return { time, sequence, ingestedMs, created, ...names };
   }
 
   #ingestedMs(token: string | undefined): number | null {
@@ -70,25 +56,16 @@ export class TokenFields {
     return this.#ingested.ms;
   }
 
-  #knownOf(shape: Shape): Known {
-    let known = this.#known.get(shape);
-    if (known === undefined) {
+  #placesOf(shape: Shape): Places {
+    let places = this.#places.get(shape);
+    if (places === undefined) {
       const found = Object.entries(PATHS).map(([name, path]) => [name, shape.paths.indexOf(path)] as const);
       // PATHS has all of their names.
-      const places = Object.fromEntries(found) as unknown as Places;
-      known = { places, tokens: [], names: null };
-      this.#known.set(shape, known);
+      places = Object.fromEntries(found) as unknown as Places;
+      this.#places.set(shape, places);
     }
-    return known;
+    return places;
   }
-}
-
-function namesOf(values: readonly string[], known: Known): Names | null {
-  const { places, tokens, names } = known;
-  if (names !== null && NAMES.every((name, i) => values[places[name]] === tokens[i])) return names;
-  known.tokens = NAMES.map((name) => values[places[name]]);
-  known.names = namesAt(values, places);
-  return known.names;
 }
 
 /** Undefined where the token does not tell. */
@@ -103,7 +80,7 @@ function createdAt(values: readonly string[], { time, created }: Places, ns: big
   return arrival === null ? null : clampInstant(arrival);
 }
 
-function namesAt(values: readonly string[], places: Places): Names | null {
+function namesAt(values: readonly string[], places: Places) {
   const containerId = textAt(values, places.containerId);
   const containerName = textAt(values, places.containerName);
   const service = textAt(values, places.service);

@@ -14,37 +14,24 @@ const TRIED = 4;
 const KEPT_MAX = 256;
 /** Of the pieces of a shape that is kept. */
 const KEPT_LENGTH_MAX = 8192;
-/** Of texts whose values are kept for the next one, and of their values. */
-const KEPT_TEXT_MAX = 4096;
-const KEPT_VALUES_MAX = 50;
-/** So many texts. */
-const KEPT_FOR = 16;
 // What no string of JSON has as it is, and what begins an escape: whether that is right takes a parser to say.
 // oxlint-disable-next-line no-control-regex
 const NOT_PLAIN = /[\u0000-\u001f\\]/;
 
-interface Recent {
-  readonly shape: Shape;
-  /** Of its last texts, where the next one's are most likely the same; else empty. */
-  values: readonly string[];
-  uses: number;
-}
-
 export class ShapeCache {
   readonly #byText = new Map<string, Shape>();
   /** Those that came last, the last one first. */
-  #recent: readonly Recent[] = [];
+  #recent: readonly Shape[] = [];
 
   /** Null where the text is no object of JSON. `text` has no newline. */
   take(text: string): TakenApart | null {
     const isPlain = !NOT_PLAIN.test(text);
     if (!isPlain && !isObject(text)) return null;
-    for (const recent of this.#recent) {
-      const values = valuesOfShape(text, recent.shape, recent.values);
+    for (const shape of this.#recent) {
+      const values = valuesOfShape(text, shape);
       if (values === null) continue;
-      keepValues(recent, text, values);
-      this.#use(recent.shape);
-      return { shape: recent.shape, values };
+      this.#use(shape);
+      return { shape, values };
     }
     if (isPlain && !isObject(text)) return null;
     const shape = this.#keep(shapeOf(text));
@@ -70,21 +57,9 @@ export class ShapeCache {
   }
 
   #use(shape: Shape): void {
-    if (this.#recent[0]?.shape === shape) return;
-    const recent = this.#recent.find((each) => each.shape === shape) ?? { shape, values: [], uses: 0 };
-    this.#recent = [recent, ...this.#recent.filter((each) => each !== recent)].slice(0, TRIED);
+    if (this.#recent[0] !== shape)
+      this.#recent = [shape, ...this.#recent.filter((other) => other !== shape)].slice(0, TRIED);
   }
-}
-
-/**
- * For the next texts: of every few, those that were the same in the one before. A value keeps the text that it is a part
- * of in memory.
- */
-function keepValues(recent: Recent, text: string, values: readonly string[]): void {
-  const turn = recent.uses++ % KEPT_FOR;
-  if (text.length > KEPT_TEXT_MAX || values.length > KEPT_VALUES_MAX) recent.values = [];
-  else if (turn === 0) recent.values = values;
-  else if (turn === 1) recent.values = recent.values.map((value, i) => (value === values[i] ? value : ''));
 }
 
 /** No piece has a newline. */

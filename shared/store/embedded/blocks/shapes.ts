@@ -74,10 +74,9 @@ export function shapeOf(text: string): Shape {
 
 /**
  * The values of a text of this shape, or null where it has another. Where the strings of the text are right, and it has
- * no newline, each is a value of JSON. `before`: values of another one, or empty, which are given again where they are
- * equal: so they are compared at once, and are in memory once.
+ * no newline, each is a value of JSON.
  */
-export function valuesOfShape(text: string, { pieces, paths }: Shape, before: readonly string[] = []): string[] | null {
+export function valuesOfShape(text: string, { pieces, paths }: Shape): string[] | null {
   if (paths[0] === null) return [text];
   const values: string[] = [];
   let at = 0;
@@ -87,18 +86,11 @@ export function valuesOfShape(text: string, { pieces, paths }: Shape, before: re
     if (text.slice(at, at + piece.length) !== piece) return null;
     at += piece.length;
     if (i === pieces.length - 1) break;
-    const known = before[i];
-    // Behind the quote of a string there is nothing more of it; a number might go on.
-    if (known?.charCodeAt(0) === 0x22 && text.slice(at, at + known.length) === known) {
-      values.push(known);
-      at += known.length;
-      continue;
-    }
     const end = valueEnd(text, at);
     if (end < 0) return null;
     const value = text.slice(at, end);
     if (value.charCodeAt(0) === 0x5b && !isJson(value)) return null;
-    values.push(value === known ? known : value);
+    values.push(value);
     at = end;
   }
   return at === text.length ? values : null;

@@ -64,7 +64,7 @@ it('are those of the whole document, or none', () => {
       for (const text of [...documents, ...documents].map((each) => JSON.stringify(each))) {
         const apart = cache.take(text);
         assert(apart !== null);
-        const found = fields.of(apart, text.length);
+        const found = fields.of(apart);
         if (found !== null) assert.deepEqual(found, indexedFields(text), text);
         if (found !== null) known += 1;
       }
