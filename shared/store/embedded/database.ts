@@ -14,7 +14,7 @@ import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
 import { FILE, guarded, openFile } from './tables/document-file.ts';
 import { type Documents, DocumentWrites, type EndedBlock, type WriteResult } from './document-writes.ts';
-import { PageReader, type RowPage } from './search/page-reader.ts';
+import { type Counted, type CountStart, PageReader, type RowPage } from './search/page-reader.ts';
 import { SourceNames, type SourceNamesOptions } from './source-names.ts';
 
 export interface DatabaseOptions {
@@ -169,9 +169,9 @@ export class DocumentDatabase {
     return numberOf('freelist_count') * FREE_SHARE > numberOf('page_count');
   }
 
-  /** How many documents there are of the query. */
-  count(query: StoreQuery): number {
-    return guarded(() => this.#reader.count(query));
+  /** How many documents there are of the query: a part of them. */
+  count(start: CountStart): Counted {
+    return guarded(() => this.#reader.count(start));
   }
 
   /** Turns some rows of an older store into a block. Returns whether there are more. */

@@ -19,8 +19,8 @@ export class EmbeddedEraser implements StoreEraser {
     this.#store = store;
   }
 
-  count(query: EraseQuery): Promise<number> {
-    return this.#store.count(whole(query));
+  count(query: EraseQuery, signal?: AbortSignal): Promise<number> {
+    return this.#store.count(whole(query), signal);
   }
 
   examples(query: EraseQuery, signal?: AbortSignal): Promise<StoredDocument[]> {

@@ -7,7 +7,7 @@ import { parseExactJson } from '../exact-json.ts';
 import { clampInstant, formatInstant } from '../instant.ts';
 import type { Document } from '../query/document-values.ts';
 import type { BlockDocument } from './blocks/encode-block.ts';
-import type { Candidate } from './search/candidates.ts';
+import type { Candidate, Rows } from './search/candidates.ts';
 import type { SearchPlan } from './search/search-plan.ts';
 
 export interface Row {
@@ -72,9 +72,12 @@ export class OldRows {
     }));
   }
 
-  count(plan: SearchPlan): number {
+  /** Of those with these numbers. */
+  count(plan: SearchPlan, { after, to }: Rows): number {
     if (!this.areThere) return 0;
     const { conditions, values } = this.#conditions(plan);
+    conditions.push('d.rowid > ?', 'd.rowid <= ?');
+    values.push(after, to);
     const isAll = plan.where.kind === 'all' && !plan.asksDocument;
     const columns = isAll ? 'count(*) AS n' : 'd.source AS source';
     const statement = this.#prepared(`SELECT ${columns} FROM documents d ${whereOf(conditions)}`);
@@ -100,6 +103,12 @@ export class OldRows {
   firstRow(): number | null {
     const first = this.#database.prepare('SELECT min(rowid) AS first FROM documents').get()?.['first'];
     return typeof first === 'number' ? first : null;
+  }
+
+  /** Number of the newest; 0 where none is left. */
+  lastRow(): number {
+    if (!this.areThere) return 0;
+    return Number(this.#database.prepare('SELECT max(rowid) AS last FROM documents').get()?.['last'] ?? 0);
   }
 
   /** The oldest by number, up to this row, at most so many and so many bytes, but one at least. */

@@ -5,13 +5,13 @@ import type { Moment } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
 import { type DatabaseOptions, DocumentDatabase, type ErasedRows, type EraseStart } from './database.ts';
 import type { Documents, WriteResult } from './document-writes.ts';
-import type { RowPage } from './search/page-reader.ts';
+import type { Counted, CountStart, RowPage } from './search/page-reader.ts';
 
 export interface StoreThread {
   write(documents: Documents): WriteResult;
   page(step: { query: StoreQuery; bytesMax: number }): RowPage;
   expire(step: { now: Moment; limit: number }): number;
-  count(query: StoreQuery): number;
+  count(start: CountStart): Counted;
   erase(start: EraseStart): ErasedRows;
   convert(argument: null): boolean;
   merge(argument: null): boolean;
@@ -27,7 +27,7 @@ serveWorker<DatabaseOptions, StoreThread>((options, notify) => {
       write: (documents) => database.write(documents),
       page: ({ query, bytesMax }) => database.page(query, bytesMax),
       expire: (step) => database.expire(step),
-      count: (query) => database.count(query),
+      count: (start) => database.count(start),
       erase: (start) => database.erase(start),
       convert: () => database.convert(),
       merge: () => database.merge(),

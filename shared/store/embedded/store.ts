@@ -24,6 +24,7 @@ import type {
 import type { DatabaseOptions, ErasedRows, EraseStart } from './database.ts';
 import type { Documents, WriteResult } from './document-writes.ts';
 import type { Row } from './old-rows.ts';
+import type { Counted, CountStart } from './search/page-reader.ts';
 import type { StoreThread } from './store-thread.ts';
 
 export interface EmbeddedStoreOptions {
@@ -135,8 +136,15 @@ export class EmbeddedStore implements Store {
   }
 
   /** For eraser.ts. */
-  count(query: StoreQuery): Promise<number> {
-    return this.#ask(this.#worker.call('count', query));
+  async count(query: StoreQuery, signal?: AbortSignal): Promise<number> {
+    let sum = 0;
+    for (let rows: CountStart['rows'] = null; ;) {
+      signal?.throwIfAborted();
+      const { count, next }: Counted = await this.#ask(this.#worker.call('count', { query, rows }));
+      sum += count;
+      if (next === null) return sum;
+      rows = next;
+    }
   }
 
   /** Deletes the next documents of the query. */

@@ -36,7 +36,10 @@ it('writes what it reads', () => {
 });
 
 it('takes seconds and nanoseconds apart, at their edges too', () => {
-  const nanos = fc.oneof(fc.bigInt({ min: 0n, max: 999_999_999n }), fc.constantFrom(0n, 1n, 999_999_999n, 500_000_000n));
+  const nanos = fc.oneof(
+    fc.bigInt({ min: 0n, max: 999_999_999n }),
+    fc.constantFrom(0n, 1n, 999_999_999n, 500_000_000n),
+  );
   const seconds = fc.oneof(
     fc.bigInt({ min: 0n, max: INSTANT_MAX / 1_000_000_000n - 1n }),
     fc.constantFrom(0n, 1n, 2n ** 31n - 1n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 32n, 9_223_372_035n),

@@ -31,6 +31,12 @@ export interface Candidates {
   readonly isCut: boolean;
 }
 
+/** Documents with numbers behind `after`, up to `to`. */
+export interface Rows {
+  readonly after: number;
+  readonly to: number;
+}
+
 /** For whoever erases. */
 export interface NextHolding {
   /** Null where none was found up to `lastId`; that is -1 where there is nothing behind. */
@@ -45,6 +51,9 @@ const LOOKED_AT_BYTES = 32 * 1024 * 1024;
 const FILTER_BYTES = 16 * 1024;
 /** Of what a block knows of each document: all that is looked at where nothing is asked of their text. */
 const KNOWN_BYTES = 32;
+/** Of blocks that are counted at once: each of their documents may have to be asked. */
+const COUNTED_BYTES = 8 * 1024 * 1024;
+const ALL_ROWS: Rows = { after: -1, to: Infinity };
 /** Origins that are looked for in the filters. */
 const ORIGINS_MAX = 32;
 
@@ -79,23 +88,43 @@ export class CandidateSearch {
     return { kept: kept.all(), seenTo: null, isCut: kept.isCut };
   }
 
-  /** How many documents there are, all blocks through. */
-  count(plan: SearchPlan): number {
+  /** How many of the next documents by number are meant, and up to which one that is: a few blocks of them. */
+  count(plan: SearchPlan, rows: Rows): { readonly count: number; readonly to: number } {
+    const to = this.#countedTo(plan, rows);
+    const some = { after: rows.after, to };
     let count = 0;
-    for (const row of this.#rows(plan)) {
+    for (const row of this.#blocks(plan, '', some)) {
       const block = this.#cache.confined(null, () => blockOf(row));
       if (block === null || !this.#mayHold(plan, block)) continue;
-      count += this.#cache.read(block, (reader) => this.meantIn(plan, block, reader).length) ?? 0;
+      count += this.#cache.read(block, (reader) => this.meantIn(plan, block, reader, some).length) ?? 0;
     }
-    return count;
+    return { count, to };
   }
 
-  /** Numbers of the documents of a block that are meant, each asked where need be; up to this row. */
-  meantIn(plan: SearchPlan, block: Block, reader: BlockReader, rowMax = Infinity): number[] {
+  /** Numbers of the documents of a block that are meant, each asked where need be. */
+  meantIn(plan: SearchPlan, block: Block, reader: BlockReader, rows: Rows): number[] {
     const meant: number[] = [];
-    for (const { at, row, isExact } of this.#in(plan, block, reader))
-      if (row <= rowMax && (isExact || plan.isMeant(parsed(reader.text(at))))) meant.push(at);
+    for (const { at, isExact } of this.#in(plan, block, reader, rows))
+      if (isExact || plan.isMeant(parsed(reader.text(at)))) meant.push(at);
     return meant;
+  }
+
+  #countedTo(plan: SearchPlan, rows: Rows): number {
+    let bytes = 0;
+    for (const row of this.#blocks(plan, 'ORDER BY b.row_max', rows)) {
+      bytes += Number(row['bytes']);
+      if (bytes > COUNTED_BYTES) return Math.min(Number(row['row_max']), rows.to);
+    }
+    return rows.to;
+  }
+
+  /** Those that have documents with these numbers. */
+  #blocks(plan: SearchPlan, order: string, { after, to }: Rows): Iterable<Record<string, unknown>> {
+    const statement = this.#database.prepare(
+      `SELECT ${BLOCK_COLUMNS} FROM blocks b WHERE b.row_max > ? AND b.row_min <= ? AND ${OVERLAPS} ${order}`,
+    );
+    statement.setReadBigInts(true);
+    return statement.iterate(after, to, ...overlapOf(plan));
   }
 
   /** The next block after this one, by number, that has documents which are meant; `rowMax`: of those it may have. */
@@ -114,7 +143,10 @@ export class CandidateSearch {
       lookedAt += FILTER_BYTES;
       if (block === null || !this.#mayHold(plan, block)) continue;
       lookedAt += block.bytes;
-      const holds = this.#cache.read(block, (reader) => this.meantIn(plan, block, reader, rowMax).length > 0);
+      const holds = this.#cache.read(
+        block,
+        (reader) => this.meantIn(plan, block, reader, { after: -1, to: rowMax }).length > 0,
+      );
       if (holds === null) unreadable += block.documents;
       else if (holds) return { block, lastId, unreadable };
     }
@@ -154,22 +186,24 @@ export class CandidateSearch {
   }
 
   /** What of a block is within bounds, of the right origin, and not ruled out by the columns. */
-  *#in(plan: SearchPlan, block: Block, reader: BlockReader): Generator<Candidate, void, void> {
+  *#in(plan: SearchPlan, block: Block, reader: BlockReader, rows: Rows = ALL_ROWS): Generator<Candidate, void, void> {
     const { bounds, ingested, origins, after } = plan;
     const { known } = reader;
-    const rows: number[] = [];
+    const within: number[] = [];
     for (let at = 0; at < reader.documents; at++) {
+      const row = known.row[at] ?? 0;
+      if (row <= rows.after || row > rows.to) continue;
       if (origins !== null && !origins.has(known.origin[at] ?? 0)) continue;
       const ms = known.ingested[at] ?? 0;
       if (ms < ingested.since || ms >= ingested.until) continue;
       const time = plan.boundsArrival ? (reader.createdOf(at) ?? reader.timeOf(at)) : reader.timeOf(at);
       if (time < bounds.since || time >= bounds.until) continue;
-      rows.push(at);
+      within.push(at);
     }
-    if (rows.length === 0) return;
+    if (within.length === 0) return;
     const selected = selectRows(plan.where, reader);
     const isExact = selected.isExact && !plan.asksDocument;
-    for (const at of rows) {
+    for (const at of within) {
       if (selected.rows[at] !== 1) continue;
       const place = { time: reader.timeOf(at), sequence: known.sequence[at] ?? 0, row: known.row[at] ?? 0 };
       if (after === null || compare(plan, place, after) > 0) yield { ...place, block, at, isExact };

@@ -10,7 +10,7 @@ import type { Document } from '../../query/document-values.ts';
 import type { StoreQuery } from '../../store.ts';
 import { BlockCache } from '../block-cache.ts';
 import { type Block, BlockFile } from '../tables/block-file.ts';
-import { type Candidate, CandidateSearch, type Candidates, type NextHolding } from './candidates.ts';
+import { type Candidate, CandidateSearch, type Candidates, type NextHolding, type Rows } from './candidates.ts';
 import { BLOCKS_VERSION, PODS_VERSION, versionOf } from '../tables/document-file.ts';
 import { OldRows, type Row } from '../old-rows.ts';
 import { containersSql, originsSql, type SqlQuery } from './origin-sql.ts';
@@ -26,6 +26,21 @@ export interface RowPage {
   readonly next?: readonly [time: string, sequence: number, rowid: number];
 }
 
+/** A step of a count. */
+export interface CountStart {
+  readonly query: StoreQuery;
+  /** Null at the beginning. */
+  readonly rows: Rows | null;
+}
+
+export interface Counted {
+  readonly count: number;
+  /** Where the next step goes on; null where nothing is left. */
+  readonly next: Rows | null;
+}
+
+/** Numbers of rows of an older store that are counted at once. */
+const OLD_ROWS_COUNTED = 10_000;
 /** Documents that a page may ask, of those that may be meant. */
 const KEPT_MIN = 500;
 const KEPT_MAX = 20_000;
@@ -71,12 +86,20 @@ export class PageReader {
     });
   }
 
-  /** How many documents there are of the query, whatever its limit. Throws as `page` does. */
-  count(query: StoreQuery): number {
+  /**
+   * How many documents there are of the query, whatever its limit: of the next ones by number, which stay the same
+   * whatever is merged meanwhile. Throws as `page` does.
+   */
+  count({ query, rows }: CountStart): Counted {
     return this.#atOneMoment(() => {
       const plan = this.#plan(query);
-      if (plan.origins?.size === 0) return 0;
-      return (this.#reader()?.search.count(plan) ?? 0) + this.#oldRows.count(plan);
+      if (plan.origins?.size === 0) return { count: 0, next: null };
+      const { after, to } = rows ?? { after: -1, to: this.#lastRow() };
+      const oldTo = this.#oldRows.areThere ? Math.min(to, after + OLD_ROWS_COUNTED) : to;
+      const inBlocks = this.#reader()?.search.count(plan, { after, to: oldTo }) ?? { count: 0, to: oldTo };
+      const some = { after, to: inBlocks.to };
+      const count = inBlocks.count + this.#oldRows.count(plan, some);
+      return { count, next: some.to >= to ? null : { after: some.to, to } };
     });
   }
 
@@ -93,8 +116,19 @@ export class PageReader {
   meantIn(query: StoreQuery, block: Block, rowMax: number): number[] {
     const reading = this.#reader();
     return (
-      reading?.cache.read(block, (reader) => reading.search.meantIn(this.#plan(query), block, reader, rowMax)) ?? []
+      reading?.cache.read(block, (reader) =>
+        reading.search.meantIn(this.#plan(query), block, reader, { after: -1, to: rowMax }),
+      ) ?? []
     );
+  }
+
+  /** Of all documents there are. */
+  #lastRow(): number {
+    const inBlocks =
+      this.#reader() === null
+        ? null
+        : this.#database.prepare('SELECT max(row_max) AS last FROM blocks').get()?.['last'];
+    return Math.max(Number(inBlocks ?? 0), this.#oldRows.lastRow());
   }
 
   #read(plan: SearchPlan, { kept, seenTo, isCut }: Candidates, limit: number, bytesMax: number): RowPage {

@@ -6,8 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it, type TestContext } from 'node:test';
 import { DocumentDatabase } from '#shared/store/embedded/database.ts';
+import { parseQuery } from '#shared/store/query/parser.ts';
 import type { StoreQuery } from '#shared/store/store.ts';
 import { testId } from '#test/contract/store-bodies.ts';
+import { countAll } from './count-all.ts';
 
 const DAY_MS = 86_400_000;
 const MIB = 1024 * 1024;
@@ -22,7 +24,7 @@ async function open(t: TestContext): Promise<DocumentDatabase> {
   return database;
 }
 
-function write(database: DocumentDatabase, documents: readonly string[]): void {
+function write(database: DocumentDatabase, documents: readonly string[], batch = 1): void {
   const body = Buffer.from(documents.join(''));
   const bounds = new Uint32Array(documents.length * 2);
   let at = 0;
@@ -30,7 +32,7 @@ function write(database: DocumentDatabase, documents: readonly string[]): void {
     bounds[i * 2] = at;
     bounds[i * 2 + 1] = at += Buffer.byteLength(document);
   }
-  const ids = documents.map((_, i) => testId(1, i));
+  const ids = documents.map((_, i) => testId(batch, i));
   const streams = new Uint16Array(documents.length);
   const { statuses } = database.write({ body, ids, bounds, streams, streamNames: ['logs-sluice-default'] });
   assert(statuses.every((status) => status === 201));
@@ -91,3 +93,26 @@ it('deletes large documents a few at a time, all of them in the end', async (t) 
   for (let step = expire(2); step > 0; step = expire(2)) deleted.push(step);
   assert.deepEqual(deleted, [3, 3, 3, 51], 'about 16 MiB a step');
 });
+
+it('counts in steps, each document once, though blocks are merged and documents come between them', async (t) => {
+  const database = await open(t);
+  const [batches, size] = [70, 20];
+  const batchOf = (bytes: number) => Array.from({ length: size }, (_, i) => documentOf(i, bytes));
+  for (let batch = 1; batch <= batches; batch++) write(database, batchOf(20_000), batch);
+  let steps = 1;
+  const between = (): void => {
+    write(database, batchOf(10), batches + steps++);
+    while (database.merge());
+  };
+  assert.equal(countAll(database, { order: 'oldest', limit: Infinity, text: 'line' }, between), batches * size);
+  assert(steps > 3, `${steps} steps`);
+  const half = countAll(database, { order: 'oldest', limit: 1, where: whereOf('service.name:even') });
+  assert.equal(half, ((batches + steps - 1) * size) / 2);
+  assert.equal(countAll(database, { order: 'oldest', limit: 1, name: 'nobody' }), 0);
+});
+
+function whereOf(text: string) {
+  const parsed = parseQuery(text, { nowMs: 0 });
+  assert('where' in parsed);
+  return parsed.where;
+}
