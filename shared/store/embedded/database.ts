@@ -14,7 +14,8 @@ import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
 import { FILE, guarded, openFile } from './tables/document-file.ts';
 import { type Documents, DocumentWrites, type EndedBlock, type WriteResult } from './document-writes.ts';
-import { type Counted, type CountStart, PageReader, type RowPage } from './search/page-reader.ts';
+import { type Counted, type CountStart, PageReader } from './search/page-reader.ts';
+import type { RowPage } from './search/row-page.ts';
 import { SourceNames, type SourceNamesOptions } from './source-names.ts';
 
 export interface DatabaseOptions {

@@ -5,7 +5,8 @@ import type { Moment } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
 import { type DatabaseOptions, DocumentDatabase, type ErasedRows, type EraseStart } from './database.ts';
 import type { Documents, WriteResult } from './document-writes.ts';
-import type { Counted, CountStart, RowPage } from './search/page-reader.ts';
+import type { Counted, CountStart } from './search/page-reader.ts';
+import type { RowPage } from './search/row-page.ts';
 
 export interface StoreThread {
   write(documents: Documents): WriteResult;

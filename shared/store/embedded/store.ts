@@ -23,7 +23,7 @@ import type {
 } from '../store.ts';
 import type { DatabaseOptions, ErasedRows, EraseStart } from './database.ts';
 import type { Documents, WriteResult } from './document-writes.ts';
-import type { Row } from './old-rows.ts';
+import type { Row } from './search/row-page.ts';
 import type { Counted, CountStart } from './search/page-reader.ts';
 import type { StoreThread } from './store-thread.ts';
 

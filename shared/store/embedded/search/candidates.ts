@@ -11,16 +11,9 @@ import { selectRows } from '../blocks/select-rows.ts';
 import type { BlockReader } from '../blocks/decode-block.ts';
 import { type Block, BLOCK_COLUMNS, type BlockFile, blockOf } from '../tables/block-file.ts';
 import type { BlockCache } from '../block-cache.ts';
-import { compare, firstKey, type Place, type SearchPlan } from './search-plan.ts';
-
-export interface Candidate extends Place {
-  /** Null: a row of an older store (old-rows.ts). */
-  readonly block: Block | null;
-  /** Its number in the block. */
-  readonly at: number;
-  /** Whether nothing more has to be asked. */
-  readonly isExact: boolean;
-}
+import { type Candidate, FirstOnes } from './first-ones.ts';
+import type { Rows, Source } from './row-page.ts';
+import { compare, firstKey, type SearchPlan } from './search-plan.ts';
 
 export interface Candidates {
   /** In their order. */
@@ -29,12 +22,6 @@ export interface Candidates {
   readonly seenTo: bigint | null;
   /** Whether some were left out behind the last one. */
   readonly isCut: boolean;
-}
-
-/** Documents with numbers behind `after`, up to `to`. */
-export interface Rows {
-  readonly after: number;
-  readonly to: number;
 }
 
 /** For whoever erases. */
@@ -80,12 +67,33 @@ export class CandidateSearch {
       const key = edgeOf(plan, block);
       if (kept.isBefore(key)) break;
       start ??= key;
-      // The next page goes on from here, so it must be further than where this one began.
-      if (lookedAt > LOOKED_AT_BYTES && (plan.isNewest ? key < start : key > start))
-        return { kept: kept.all(), seenTo: key, isCut: kept.isCut };
-      lookedAt += this.#look(plan, block, kept);
+      // The next page goes on from here, so it must be further than where this one began. What lies over that place is
+      // looked at by each page, and not counted: they would get nowhere.
+      const isFurther = plan.isNewest ? key < start : key > start;
+      if (isFurther && lookedAt > LOOKED_AT_BYTES) return { kept: kept.all(), seenTo: key, isCut: kept.isCut };
+      const looked = this.#look(plan, block, kept);
+      if (isFurther) lookedAt += looked;
     }
     return { kept: kept.all(), seenTo: null, isCut: kept.isCut };
+  }
+
+  /** Its number. */
+  lastBlock(): number {
+    return Number(this.#database.prepare('SELECT max(id) AS last FROM blocks').get()?.['last'] ?? 0);
+  }
+
+  /** Whether what was read has the same documents still, and no other ones between them. */
+  isUnchanged({ plan, blocks, lastBlock, end }: Source): boolean {
+    const there = this.#database.prepare('SELECT count(*) AS n FROM json_each(?) j JOIN blocks b ON b.id = j.value');
+    if (Number(there.get(JSON.stringify([...blocks]))?.['n']) !== blocks.size) return false;
+    const column = plan.byArrival ? 'sequence' : 'time';
+    const before = plan.isNewest ? `b.${column}_max >= ?` : `b.${column}_min <= ?`;
+    const { goesOn, edge } = goingOn(plan);
+    const newer = this.#database.prepare(
+      `SELECT 1 FROM blocks b WHERE b.id > ? AND ${OVERLAPS} AND ${goesOn} AND ${before} LIMIT 1`,
+    );
+    const last = end ?? (plan.isNewest ? -(2n ** 63n) : 2n ** 63n - 1n);
+    return newer.get(lastBlock, ...overlapOf(plan), edge, last) === undefined;
   }
 
   /** How many of the next documents by number are meant, and up to which one that is: a few blocks of them. */
@@ -156,12 +164,11 @@ export class CandidateSearch {
   #rows(plan: SearchPlan): Iterable<Record<string, unknown>> {
     const column = plan.byArrival ? 'sequence' : 'time';
     const order = plan.isNewest ? `b.${column}_max DESC` : `b.${column}_min`;
-    const goesOn = plan.isNewest ? `b.${column}_min <= ?` : `b.${column}_max >= ?`;
+    const { goesOn, edge } = goingOn(plan);
     const statement = this.#database.prepare(
       `SELECT ${BLOCK_COLUMNS} FROM blocks b WHERE ${OVERLAPS} AND ${goesOn} ORDER BY ${order}`,
     );
     statement.setReadBigInts(true);
-    const edge = plan.after === null ? (plan.isNewest ? 2n ** 63n - 1n : -(2n ** 63n)) : firstKey(plan, plan.after);
     return statement.iterate(...overlapOf(plan), edge) as Iterable<Record<string, unknown>>;
   }
 
@@ -211,62 +218,17 @@ export class CandidateSearch {
   }
 }
 
-/** The first of those that were added; half of what it holds at most is behind them. */
-class FirstOnes {
-  readonly #plan: SearchPlan;
-  readonly #keep: number;
-  #candidates: Candidate[] = [];
-  #isSorted = true;
-  /** So many come before it as are kept. */
-  #last: Candidate | null = null;
-  isCut = false;
-
-  constructor(plan: SearchPlan, keep: number) {
-    this.#plan = plan;
-    this.#keep = keep;
-  }
-
-  add(candidate: Candidate): void {
-    if (this.#last !== null && compare(this.#plan, candidate, this.#last) > 0) {
-      this.isCut = true;
-      return;
-    }
-    this.#candidates.push(candidate);
-    this.#isSorted = false;
-    if (this.#candidates.length > 2 * this.#keep + 1000) this.#sort();
-  }
-
-  /** Whether as many as are kept come before this first key. */
-  isBefore(key: bigint): boolean {
-    if (this.#candidates.length < this.#keep) return false;
-    this.#sort();
-    const last = this.#candidates.at(-1);
-    if (last === undefined || this.#candidates.length < this.#keep) return false;
-    const lastKey = firstKey(this.#plan, last);
-    if (this.#plan.isNewest ? key >= lastKey : key <= lastKey) return false;
-    this.isCut = true;
-    return true;
-  }
-
-  all(): readonly Candidate[] {
-    this.#sort();
-    return this.#candidates;
-  }
-
-  #sort(): void {
-    if (this.#isSorted) return;
-    this.#candidates.sort((a, b) => compare(this.#plan, a, b));
-    this.#isSorted = true;
-    if (this.#candidates.length < this.#keep) return;
-    this.isCut ||= this.#candidates.length > this.#keep;
-    this.#candidates.length = this.#keep;
-    this.#last = this.#candidates.at(-1) ?? null;
-  }
-}
-
 const OVERLAPS =
   'CASE WHEN ? THEN b.arrival_max >= ? AND b.arrival_min <= ? ELSE b.time_max >= ? AND b.time_min <= ? END ' +
   'AND b.ingested_max >= ? AND b.ingested_min <= ?';
+
+/** What blocks behind the page before have. */
+function goingOn(plan: SearchPlan): { readonly goesOn: string; readonly edge: bigint } {
+  const column = plan.byArrival ? 'sequence' : 'time';
+  const goesOn = plan.isNewest ? `b.${column}_min <= ?` : `b.${column}_max >= ?`;
+  if (plan.after !== null) return { goesOn, edge: firstKey(plan, plan.after) };
+  return { goesOn, edge: plan.isNewest ? 2n ** 63n - 1n : -(2n ** 63n) };
+}
 
 function overlapOf({ boundsArrival, bounds, ingested }: SearchPlan): (bigint | number)[] {
   const times = [bounds.since, bounds.until - 1n];

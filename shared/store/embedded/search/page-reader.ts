@@ -10,21 +10,14 @@ import type { Document } from '../../query/document-values.ts';
 import type { StoreQuery } from '../../store.ts';
 import { BlockCache } from '../block-cache.ts';
 import { type Block, BlockFile } from '../tables/block-file.ts';
-import { type Candidate, CandidateSearch, type Candidates, type NextHolding, type Rows } from './candidates.ts';
+import { CandidateSearch, type Candidates, type NextHolding } from './candidates.ts';
+import type { Candidate } from './first-ones.ts';
+import type { Row, RowPage, Rows } from './row-page.ts';
 import { BLOCKS_VERSION, PODS_VERSION, versionOf } from '../tables/document-file.ts';
-import { OldRows, type Row } from '../old-rows.ts';
+import { OldRows } from '../old-rows.ts';
 import { containersSql, originsSql, type SqlQuery } from './origin-sql.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { beforeKey, firstKey, type Place, planOf, type SearchPlan } from './search-plan.ts';
-
-export interface RowPage {
-  readonly rows: readonly Row[];
-  /** Of the documents, in characters. */
-  readonly bytes: number;
-  /** Whether nothing comes after it, apart from the limit. */
-  readonly isLast: boolean;
-  /** Where to go on, if not after its last row. */
-  readonly next?: readonly [time: string, sequence: number, rowid: number];
-}
 
 /** A step of a count. */
 export interface CountStart {
@@ -48,6 +41,11 @@ const KEPT_MAX = 20_000;
 const CACHED_BYTES = 8 * 1024 * 1024;
 /** Of a page, what is asked: whoever writes in the same thread waits, and nobody can interrupt it. */
 const SCANNED_BYTES_MAX = 32 * 1024 * 1024;
+/** Of what is read at once, beyond one document. */
+const READ_BYTES = 8 * 1024 * 1024;
+const READ_MIN = 50;
+/** Whoever goes on for less has no use of what is read ahead. */
+const AHEAD_MIN = 500;
 const NOTHING: Candidates = { kept: [], seenTo: null, isCut: false };
 
 interface Reading {
@@ -61,6 +59,7 @@ export class PageReader {
   readonly #oldRows: OldRows;
   readonly #stream: StatementSync;
   #reading: Reading | null = null;
+  readonly #ahead = new ReadAhead((source) => this.#reader()?.search.isUnchanged(source) === true);
 
   constructor(database: DatabaseSync, tell: (message: string) => void) {
     this.#database = database;
@@ -72,17 +71,22 @@ export class PageReader {
   /** Throws usage_wrong where a bound of the query is no time. */
   page(query: StoreQuery, bytesMax: number): RowPage {
     return this.#atOneMoment(() => {
+      const known = this.#ahead.next(query, bytesMax);
+      if (known !== null) return known;
       const plan = this.#plan(query);
-      if (plan.origins?.size === 0 || query.limit <= 0) return { rows: [], bytes: 0, isLast: true };
-      const asks = plan.asksDocument || plan.where.kind !== 'all';
-      const keep = Math.min(asks ? Math.max(2 * query.limit, KEPT_MIN) : query.limit, KEPT_MAX);
-      const old = this.#oldRows.candidates(plan, keep + 1);
-      const found = this.#reader()?.search.find(plan, keep, old) ?? {
-        ...NOTHING,
-        kept: old.slice(0, keep),
-        isCut: old.length > keep,
+      const reading = this.#reader();
+      if (query.after === undefined || query.limit < AHEAD_MIN || reading === null || this.#oldRows.areThere)
+        return this.#search(plan, query.limit, bytesMax).page;
+      const lastBlock = reading.search.lastBlock();
+      const { page, kept } = this.#search(plan, KEPT_MAX, READ_BYTES);
+      const end = page.next ?? (page.isLast ? null : page.rows.map(sortOfRow).at(-1));
+      const source = {
+        plan,
+        blocks: new Set(kept.map(({ block }) => block?.id ?? 0)),
+        lastBlock,
+        end: end === null || end === undefined ? null : BigInt(end[plan.byArrival ? 1 : 0]),
       };
-      return this.#read(plan, found, query.limit, bytesMax);
+      return this.#ahead.keep(query, { page, source }, bytesMax);
     });
   }
 
@@ -131,6 +135,19 @@ export class PageReader {
     return Math.max(Number(inBlocks ?? 0), this.#oldRows.lastRow());
   }
 
+  #search(plan: SearchPlan, limit: number, bytesMax: number): { page: RowPage; kept: readonly Candidate[] } {
+    if (plan.origins?.size === 0 || limit <= 0) return { page: { rows: [], bytes: 0, isLast: true }, kept: [] };
+    const asks = plan.asksDocument || plan.where.kind !== 'all';
+    const keep = Math.min(asks ? Math.max(2 * limit, KEPT_MIN) : limit, KEPT_MAX);
+    const old = this.#oldRows.candidates(plan, keep + 1);
+    const found = this.#reader()?.search.find(plan, keep, old) ?? {
+      ...NOTHING,
+      kept: old.slice(0, keep),
+      isCut: old.length > keep,
+    };
+    return { page: this.#read(plan, found, limit, bytesMax), kept: found.kept };
+  }
+
   #read(plan: SearchPlan, { kept, seenTo, isCut }: Candidates, limit: number, bytesMax: number): RowPage {
     const rows: Row[] = [];
     let bytes = 0;
@@ -138,24 +155,49 @@ export class PageReader {
     let last: Place | null = null;
     const goOn = (place: Place | null): RowPage =>
       place === null ? { rows, bytes, isLast: false } : { rows, bytes, isLast: false, next: sortOf(place) };
-    for (const candidate of kept) {
-      const key = firstKey(plan, candidate);
-      if (seenTo !== null && (plan.isNewest ? key <= seenTo : key >= seenTo)) break;
-      if (rows.length >= limit || scannedBytes >= SCANNED_BYTES_MAX) return goOn(last);
-      const row = this.#row(candidate);
-      if (row !== null) {
-        scannedBytes += row.source.length;
-        if (candidate.isExact || plan.isMeant(parsed(row.source))) {
-          if (rows.length > 0 && bytes + row.source.length > bytesMax) return goOn(last);
-          rows.push(row);
-          bytes += row.source.length;
+    const isSeen = (key: bigint): boolean => seenTo === null || (plan.isNewest ? key > seenTo : key < seenTo);
+    const seen = kept.filter((candidate) => isSeen(firstKey(plan, candidate)));
+    for (let at = 0; at < seen.length;) {
+      for (const row of this.#rows(seen.slice(at, at + Math.max(limit - rows.length, READ_MIN)))) {
+        if (rows.length >= limit || scannedBytes >= SCANNED_BYTES_MAX) return goOn(last);
+        const candidate = seen[at++];
+        if (row !== null && candidate !== undefined) {
+          scannedBytes += row.source.length;
+          if (candidate.isExact || plan.isMeant(parsed(row.source))) {
+            if (rows.length > 0 && bytes + row.source.length > bytesMax) return goOn(last);
+            rows.push(row);
+            bytes += row.source.length;
+          }
         }
+        last = candidate ?? last;
       }
-      last = candidate;
     }
     if (seenTo !== null) return goOn(beforeKey(plan, seenTo));
     if (isCut) return goOn(last);
     return { rows, bytes, isLast: rows.length < limit };
+  }
+
+  /** Of the first candidates, one at least: block by block, so that each is decoded once. */
+  #rows(candidates: readonly Candidate[]): readonly (Row | null)[] {
+    const order = [...candidates.keys()].toSorted(
+      (a, b) => (candidates[a]?.block?.id ?? 0) - (candidates[b]?.block?.id ?? 0),
+    );
+    const rows: (Row | null)[] = [];
+    let count = candidates.length;
+    let bytes = 0;
+    for (const at of order) {
+      const candidate = candidates[at];
+      if (at >= count || candidate === undefined) continue;
+      const row = this.#row(candidate);
+      rows[at] = row;
+      bytes += row?.source.length ?? 0;
+      // How large they are is known when they are read. Those behind are read again.
+      while (bytes > READ_BYTES && count > 1) {
+        count = Math.ceil(count / 2);
+        for (const behind of rows.splice(count)) bytes -= behind?.source.length ?? 0;
+      }
+    }
+    return rows;
   }
 
   /** Null where its block is damaged. */
@@ -214,6 +256,7 @@ export class PageReader {
   }
 }
 
+const sortOfRow = ({ time, sequence, rowid }: Row) => [time, sequence, rowid] as const;
 const sortOf = ({ time, sequence, row }: Place): [string, number, number] => [String(time), sequence, row];
 
 /** What `write` took is an object. */

@@ -111,6 +111,82 @@ it('counts in steps, each document once, though blocks are merged and documents 
   assert.equal(countAll(database, { order: 'oldest', limit: 1, name: 'nobody' }), 0);
 });
 
+/** Each block has a document of every second, so that all of them lie over each other in time. */
+it('goes through blocks that lie over each other in time, whatever is written and merged meanwhile', async (t) => {
+  const database = await open(t);
+  const [batches, size] = [20, 600];
+  const documentAt = (batch: number, i: number) =>
+    JSON.stringify({
+      '@timestamp': new Date(Date.UTC(2026, 2, 1) + i * 1000).toISOString(),
+      message: `line ${batch} ${i} ${'x'.repeat(i % 100 === 7 ? 9000 : 10)}`,
+      event: { sequence: batch % 3, ingested: '2026-03-01T12:00:00Z' },
+    });
+  const some = (batch: number, count: number, from = 0) =>
+    Array.from({ length: count }, (_, i) => documentAt(batch, from + i));
+  for (let batch = 1; batch <= batches; batch++) write(database, some(batch, size), batch);
+  let fresh = batches;
+  for (const [order, by, text] of [
+    ['oldest', undefined, undefined],
+    ['newest', undefined, undefined],
+    ['oldest', 'arrival', undefined],
+    ['newest', 'arrival', 'line'],
+    ['oldest', undefined, 'line'],
+  ] as const) {
+    for (const isBusy of [false, true]) {
+      const query = { order, ...(by && { by }), ...(text && { text }) } as const;
+      const there = database.page({ ...query, limit: 1_000_000 }, Infinity).rows.map(({ id }) => id);
+      const found: string[] = [];
+      for (let after: StoreQuery['after'], pages = 0; ; pages++) {
+        const page = database.page({ ...query, limit: 1000, ...(after && { after }) }, MIB);
+        found.push(...page.rows.map(({ id }) => id));
+        if (page.isLast) break;
+        const { time, sequence, rowid } = page.rows.at(-1) ?? assert.fail();
+        after = page.next ?? [time, sequence, rowid];
+        if (!isBusy || pages % 3 !== 0) continue;
+        fresh += 1;
+        write(database, some(fresh, 40, pages * 10), fresh);
+        while (database.merge());
+      }
+      const known = new Set(there);
+      assert.equal(new Set(found).size, found.length, 'each once');
+      assert.deepEqual(
+        found.filter((id) => known.has(id)),
+        there,
+        `${order} ${by} ${text}`,
+      );
+      if (!isBusy) assert.equal(found.length, there.length);
+    }
+  }
+});
+
+it('gives out what was read ahead as the store is by then: with what was written, without what was erased', async (t) => {
+  const database = await open(t);
+  for (let batch = 1; batch <= 5; batch++)
+    write(
+      database,
+      Array.from({ length: 1000 }, (_, i) => documentOf(i, batch)),
+      batch,
+    );
+  const query = { order: 'oldest', limit: 1000 } as const;
+  const pageAfter = (after: StoreQuery['after']) => database.page({ ...query, ...(after && { after }) }, Infinity);
+  const placeOf = ({ rows }: ReturnType<typeof pageAfter>): StoreQuery['after'] => {
+    const { time, sequence, rowid } = rows.at(-1) ?? assert.fail();
+    return [time, sequence, rowid];
+  };
+  const second = pageAfter(placeOf(pageAfter(undefined)));
+  const third = pageAfter(placeOf(second));
+  assert.equal(third.rows.length, 1000);
+  const { time } = third.rows.at(-1) ?? assert.fail();
+  const next = new Date(Number(BigInt(time) / 1_000_000n) + 1).toISOString();
+  write(database, [JSON.stringify({ '@timestamp': next, message: 'line' })], 6);
+  assert(pageAfter(placeOf(third)).rows.some(({ id }) => id === testId(6, 0)));
+  for (let after = null, step; ; after = step.next) {
+    step = database.erase({ query: { ...query, text: 'line' }, after });
+    if (step.next === null) break;
+  }
+  assert.deepEqual(pageAfter(placeOf(third)), { rows: [], bytes: 0, isLast: true });
+});
+
 function whereOf(text: string) {
   const parsed = parseQuery(text, { nowMs: 0 });
   assert('where' in parsed);
