@@ -14,9 +14,10 @@ import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
 import { FILE, guarded, openFile } from './tables/document-file.ts';
 import { type Documents, DocumentWrites, type EndedBlock, type WriteResult } from './document-writes.ts';
+import { DamagedEnd } from './tables/part-tables.ts';
 import { type Counted, type CountStart, PageReader } from './search/page-reader.ts';
 import type { RowPage } from './search/row-page.ts';
-import { SourceNames, type SourceNamesOptions } from './source-names.ts';
+import { namesOptions, SourceNames } from './source-names.ts';
 
 export interface DatabaseOptions {
   /** Made if missing, unless read only. */
@@ -86,8 +87,10 @@ export class DocumentDatabase {
   /** All of the documents, or none where it throws. */
   write(documents: Documents): WriteResult {
     const { documents: writes } = this.#writable();
-    const prepared = writes.prepare(documents);
-    const result = this.#transaction(() => writes.write(prepared));
+    const result = this.#adding(() => {
+      const prepared = writes.prepare(documents);
+      return this.#transaction(() => writes.write(prepared));
+    });
     this.#requirePresence();
     return result;
   }
@@ -180,7 +183,7 @@ export class DocumentDatabase {
     const { documents, marks } = this.#writable();
     if (!documents.hasOldRows) return false;
     this.#requirePresence();
-    const isMore = this.#transaction(() => documents.convert((row) => marks.at(row)));
+    const isMore = this.#adding(() => this.#transaction(() => documents.convert((row) => marks.at(row))));
     this.#giveBack(CONVERTED_PAGES);
     return isMore;
   }
@@ -199,7 +202,7 @@ export class DocumentDatabase {
     if (block === null) return { erased: 0, unreadable, next: lastId < 0 ? null : next };
     const erasure = documents.readToErase(block, this.#reader.meantIn(query, block, cursor.row));
     if (erasure === null) return { erased: 0, unreadable: unreadable + block.documents, next };
-    return { erased: this.#transaction(() => documents.erase(erasure)), unreadable, next };
+    return { erased: this.#adding(() => this.#transaction(() => documents.erase(erasure))), unreadable, next };
   }
 
   /** Works the log of changes into the file: what was erased is in neither. Another reader may be in the way. */
@@ -212,7 +215,7 @@ export class DocumentDatabase {
   }
 
   #openForWriting(options: DatabaseOptions): Writing {
-    const names = new SourceNames(this.#database, sourceNamesOptions(options));
+    const names = new SourceNames(this.#database, namesOptions(options));
     return {
       documents: new DocumentWrites(this.#database, names, this.#tell),
       names,
@@ -230,7 +233,7 @@ export class DocumentDatabase {
     // Those that are damaged are not asked for again.
     if (merge === null) return true;
     try {
-      this.#transaction(() => documents.merge(merge));
+      this.#adding(() => this.#transaction(() => documents.merge(merge)));
     } catch (error) {
       if (!isDamaged(error)) throw error;
       documents.spare(blocks);
@@ -249,6 +252,18 @@ export class DocumentDatabase {
       `Cannot use the embedded store: ${this.#file} (or its WAL) ${what} while it was used; put it back, or restart ` +
         'Sluice to begin a new one',
     );
+  }
+
+  /** Tries again with a new table of parts where nothing can be added to the old one: it is damaged. */
+  #adding<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof SluiceError) || !(error.cause instanceof DamagedEnd)) throw error;
+      this.#transaction(() => this.#writable().documents.beginParts());
+      this.#tell(`A part of the embedded store is damaged (${error.cause.message}); what comes is kept apart from it`);
+      return work();
+    }
   }
 
   #transaction<T>(work: () => T): T {
@@ -274,18 +289,4 @@ export class DocumentDatabase {
       throw new SluiceError('store_refused', 'Cannot write to the store: it is open for reading only');
     return this.#writing;
   }
-}
-
-function sourceNamesOptions({ namesMax, tell }: DatabaseOptions): SourceNamesOptions {
-  return {
-    namesMax,
-    full(tenant) {
-      const whose = tenant === '' ? 'Senders of no tenant have' : `The tenant ${JSON.stringify(tenant)} has`;
-      tell?.(
-        `${whose} brought ${namesMax} combinations of container, service, pod and tag, as many as ` +
-          'names.max_per_tenant lets it have. Events under further ones are kept with these names among their ' +
-          'attributes, until documents under others have ended by age',
-      );
-    },
-  };
 }

@@ -175,6 +175,11 @@ export class DocumentWrites {
     this.#blocks.insert(documents);
   }
 
+  /** Where nothing can be added to the parts of blocks any more. */
+  beginParts(): void {
+    this.#blocks.beginParts();
+  }
+
   /** They are not merged any more. */
   spare(blocks: readonly Block[]): void {
     for (const { id } of blocks) this.#spared.add(id);

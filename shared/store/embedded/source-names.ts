@@ -169,6 +169,27 @@ export class SourceNames {
   }
 }
 
+/** `tell`: that a tenant has as many as it may. */
+export function namesOptions({
+  namesMax,
+  tell,
+}: {
+  readonly namesMax: number;
+  tell?(message: string): void;
+}): SourceNamesOptions {
+  return {
+    namesMax,
+    full(tenant) {
+      const whose = tenant === '' ? 'Senders of no tenant have' : `The tenant ${JSON.stringify(tenant)} has`;
+      tell?.(
+        `${whose} brought ${namesMax} combinations of container, service, pod and tag, as many as ` +
+          'names.max_per_tenant lets it have. Events under further ones are kept with these names among their ' +
+          'attributes, until documents under others have ended by age',
+      );
+    },
+  };
+}
+
 function columnsOf(stream: string, names: Names): string[] {
   return [stream, names.containerId, names.containerName, names.service, names.pod, names.tag];
 }

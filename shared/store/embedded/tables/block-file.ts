@@ -2,16 +2,17 @@
 //
 //   blocks   a row for each: how many documents, their bytes as JSON, and the least and greatest of what searches go
 //            by; `seal`: checksum of all that
-//   parts    id = block × 1024 + n      n 0: filter of words; 1: head; from 2 on: what is beside it (encode-block.ts)
+//   parts    (part-tables.ts) n 0: filter of words; 1: head; from 2 on: what is beside it (encode-block.ts)
 //            data = checksum (u32) | bytes; the checksum is over the block's number, n and the bytes
 //
 // Guarantees: what is damaged is never taken for data; a block that is damaged costs itself only.
 
 import { crc32 } from 'node:zlib';
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { secondsOf } from '../../instant.ts';
 import { BlockReader } from '../blocks/decode-block.ts';
 import { type BlockDocument, encodeBlock } from '../blocks/encode-block.ts';
+import { PARTS_TABLE, PartTables } from './part-tables.ts';
 
 export const BLOCK_TABLES = `
   CREATE TABLE IF NOT EXISTS blocks (
@@ -24,7 +25,7 @@ export const BLOCK_TABLES = `
   CREATE INDEX IF NOT EXISTS blocks_by_greatest_time ON blocks (time_max);
   CREATE INDEX IF NOT EXISTS blocks_by_least_time ON blocks (time_min);
   CREATE INDEX IF NOT EXISTS blocks_by_row ON blocks (row_max);
-  CREATE TABLE IF NOT EXISTS parts (id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+  ${PARTS_TABLE}
 `;
 
 /** Between `min` and `max`, both included. */
@@ -56,7 +57,6 @@ export const BLOCK_COLUMNS = [
   .map((name) => `b.${name}`)
   .join(', ');
 
-const PARTS_MAX = 1024;
 const FILTER = 0;
 const HEAD = 1;
 const SEAL_BYTES = 4;
@@ -72,36 +72,41 @@ export class DamagedBlock extends Error {
 }
 
 export class BlockFile {
-  readonly #part: StatementSync;
+  readonly #parts: PartTables;
   readonly #database: DatabaseSync;
   #writing: ReturnType<typeof writing> | null = null;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
-    this.#part = database.prepare('SELECT data FROM parts WHERE id = ?');
+    this.#parts = new PartTables(database);
   }
 
-  /** In the transaction of whoever calls. */
+  /** In the transaction of whoever calls. Throws DamagedEnd; `beginParts` mends it. */
   insert(documents: readonly BlockDocument[]): void {
-    const { insertBlock, insertPart } = (this.#writing ??= writing(this.#database));
+    const { insertBlock, seal } = (this.#writing ??= writing(this.#database));
     const { head, beside, filter } = encodeBlock(documents);
     const spans = spansOf(documents);
     const bytes = documents.reduce((sum, { text }) => sum + text.length, 0);
     const numbers = [BigInt(documents.length), BigInt(bytes), ...spans.flatMap(({ min, max }) => [min, max])];
     const made = insertBlock.get(...numbers, 0);
     const id = Number(made?.['id']);
-    this.#writing.seal.run(sealOf([BigInt(id), ...numbers]), id);
-    const write = (n: number, data: Uint8Array) => insertPart.run(id * PARTS_MAX + n, sealed(id, n, data));
+    seal.run(sealOf([BigInt(id), ...numbers]), id);
+    const write = (n: number, data: Uint8Array) => this.#parts.add(id, n, sealed(id, n, data));
     if (filter !== null) write(FILTER, filter);
     write(HEAD, head);
     for (const [n, data] of beside) write(HEAD + n, data);
   }
 
+  /** In the transaction of whoever calls. */
+  beginParts(): void {
+    this.#parts.beginAnother();
+  }
+
   /** In the transaction of whoever calls. `keepParts`: where they cannot be deleted. Nobody looks for them any more. */
   remove({ id }: Pick<Block, 'id'>, { keepParts = false } = {}): void {
-    const { removeBlock, removeParts } = (this.#writing ??= writing(this.#database));
+    const { removeBlock } = (this.#writing ??= writing(this.#database));
     removeBlock.run(id);
-    if (!keepParts) removeParts.run(id * PARTS_MAX, (id + 1) * PARTS_MAX);
+    if (!keepParts) this.#parts.remove(id);
   }
 
   /** Throws DamagedBlock, also later when a part is read. */
@@ -113,13 +118,13 @@ export class BlockFile {
 
   /** Null where it has none. Throws DamagedBlock. */
   filter({ id }: Block): Uint8Array | null {
-    const data = this.#part.get(id * PARTS_MAX + FILTER)?.['data'];
-    return data instanceof Uint8Array ? unsealed(id, FILTER, data) : null;
+    const data = this.#parts.read(id, FILTER);
+    return data === null ? null : unsealed(id, FILTER, data);
   }
 
   #read(id: number, n: number): Uint8Array {
-    const data = this.#part.get(id * PARTS_MAX + n)?.['data'];
-    if (!(data instanceof Uint8Array)) throw new DamagedBlock(id, `part ${n} is missing`);
+    const data = this.#parts.read(id, n);
+    if (data === null) throw new DamagedBlock(id, `part ${n} is missing`);
     return unsealed(id, n, data);
   }
 }
@@ -202,8 +207,6 @@ function writing(database: DatabaseSync) {
       `INSERT INTO blocks (${names}) VALUES (${names.replaceAll(/\w+/g, '?')}) RETURNING id`,
     ),
     seal: database.prepare('UPDATE blocks SET seal = ? WHERE id = ?'),
-    insertPart: database.prepare('INSERT INTO parts VALUES (?, ?)'),
     removeBlock: database.prepare('DELETE FROM blocks WHERE id = ?'),
-    removeParts: database.prepare('DELETE FROM parts WHERE id >= ? AND id < ?'),
   };
 }
