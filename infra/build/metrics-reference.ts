@@ -32,7 +32,7 @@ const parts: Record<string, (metrics: Metrics) => void> = {
     telemetry.watchCertificate('forward', () => 0);
     const figures = () => ({ events: 0, bytes: 0, bytesMax: 0, oldestMs: null, left: 0 });
     observeSpool({ telemetry, metrics, log, clock: systemClock, figures });
-    const read = { open: 0, waiting: 0, unreadBytes: 0, unreadBytesMax: 0, unreadSeconds: 0 };
+    const read = { sources: 0, open: 0, waiting: 0, unreadBytes: 0, unreadBytesMax: 0, unreadSeconds: 0 };
     new FileTelemetry(metrics, log, () => read);
   },
   indexer(metrics) {

@@ -5,6 +5,7 @@ import { RefusalPace } from './accept/turns/refusal-pace.ts';
 import { type AddressRates, connectionRates, datagramRates } from './admit/address-rates.ts';
 import { ConnectionLimit, ConnectionTotal, connectionsWithin, openFilesMax } from './admit/connection-limit.ts';
 import { Door } from './admit/door.ts';
+import { EventDebts } from './admit/event-debts.ts';
 import { LoginLimit } from './admit/login-limit.ts';
 import type { Edge } from './build-intake.ts';
 import type { Listener } from './intake/chunk.ts';
@@ -25,20 +26,29 @@ export function guardsOf(edge: Edge): Guards {
   const all = new ConnectionTotal(connectionsWithin(openFilesMax(), (config['collect.files'] ?? []).length > 0));
   const heldMax = Math.min(REFUSED_HELD_MAX, Math.ceil(all.max * REFUSED_HELD_SHARE));
   const pace = new RefusalPace({ clock, heldMax, unreadyReason: () => intake.unreadyReason });
-  const rates = connectionRates(config, { clock, throttled: (address) => telemetry.addressThrottled(address) });
+  const throttled = (address: string): void => telemetry.addressThrottled(address);
+  const rates = connectionRates(config, { clock, throttled });
+  const debts = new EventDebts({ perSecond: config['rate.small_events_per_address'], clock, throttled });
   // Its own pace: peers with wrong secrets must not slow down those that are refused while nothing can be stored.
   const logins = new LoginLimit({ clock, pace: new RefusalPace({ clock, heldMax, unreadyReason: () => null }) });
   return {
-    doors: doorsOf(edge, { all, pace, rates }),
+    doors: doorsOf(edge, { all, pace, rates, debts }),
     pace,
     logins,
     datagramRates: datagramRates(config, { clock, throttled: (address) => telemetry.datagramsThrottled(address) }),
   };
 }
 
+interface DoorParts {
+  readonly all: ConnectionTotal;
+  readonly pace: RefusalPace;
+  readonly rates: AddressRates;
+  readonly debts: EventDebts;
+}
+
 function doorsOf(
   { config, admission, telemetry }: Edge,
-  { all, pace, rates }: { readonly all: ConnectionTotal; readonly pace: RefusalPace; readonly rates: AddressRates },
+  { all, pace, rates, debts }: DoorParts,
 ): Readonly<Record<Listener, Door>> {
   const admits = (address: string): boolean => admission.admits(address);
   const doorOf = (input: Listener): Door => {
@@ -46,7 +56,7 @@ function doorsOf(
     const perAddressMax = config[`${input}.max_connections_per_address`];
     const limit = new ConnectionLimit({ max, perAddressMax, all });
     // Only senders of Forward come back at once; an HTTP server reads a connection as soon as it has it.
-    return new Door({ input, admits, telemetry, limit, rates, pace: input === 'forward' ? pace : null });
+    return new Door({ input, admits, telemetry, limit, rates, debts, pace: input === 'forward' ? pace : null });
   };
   return { forward: doorOf('forward'), http: doorOf('http'), syslog: doorOf('syslog'), gelf: doorOf('gelf') };
 }

@@ -11,6 +11,7 @@ import { RETRY_AFTER_SECONDS } from '#forwarder/accept/http/http-errors.ts';
 import { prepareHttp } from '#forwarder/accept/http/http-server.ts';
 import { loadAdmission } from '#forwarder/admit/admission.ts';
 import { admittedExposures } from '#forwarder/admit/exposure.ts';
+import { type EventDebt, EventDebts } from '#forwarder/admit/event-debts.ts';
 import { LoginLimit } from '#forwarder/admit/login-limit.ts';
 import { openTokenFile } from '#forwarder/admit/token-file.ts';
 import { httpOptions, openIntake, largeBudget } from '#forwarder/build-intake.ts';
@@ -69,7 +70,13 @@ const options = httpOptions({
 });
 // A function that waits is paid for; who may call it how often is the gateway's affair.
 const logins = new LoginLimit({ clock, pace: { hold: () => Promise.resolve() } });
-const { fastify } = await prepareHttp({ ...options, intake: counted, tokens, logins, rateOf: () => null }, 'tcp');
+const perSecond = config['rate.small_events_per_address'];
+const debts = new EventDebts({ perSecond, clock, throttled: (address) => telemetry.addressThrottled(address) });
+const debtOf = (address: string, tenant: string | null): EventDebt | null => debts.of(address, tenant);
+const { fastify } = await prepareHttp(
+  { ...options, intake: counted, tokens, logins, rateOf: () => null, debtOf },
+  'tcp',
+);
 
 const adapter = {
   decorateRequest: false,

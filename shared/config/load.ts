@@ -3,7 +3,6 @@
 // Pure but for `readFile`, which is given.
 
 import { Value } from 'typebox/value';
-import { parse as parseYaml } from 'yaml';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import { kafkaLoginMistakes, mskRegion } from './kafka-login.ts';
 import { type Config, type Setting, type SettingName, settings, variableOf } from './settings.ts';
@@ -11,6 +10,7 @@ import { containerRuleMistakes } from './settings/container-rules.ts';
 import { fileRuleMistakes } from './settings/file-rules.ts';
 import { sourceMistakes } from './settings/sources.ts';
 import { maskedUrl, valueFromText } from './value-text.ts';
+import { parseYaml } from './yaml-text.ts';
 
 export interface ConfigSources {
   readonly env: Readonly<Record<string, string | undefined>>;

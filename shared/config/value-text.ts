@@ -1,7 +1,7 @@
 // The text forms of setting values: what a variable holds, and how the effective configuration is printed.
 
-import { parse as parseYaml } from 'yaml';
 import type { Syntax } from './settings.ts';
+import { parseYaml } from './yaml-text.ts';
 
 const BYTE_UNITS: Readonly<Record<string, number>> = {
   '': 1,
@@ -44,20 +44,24 @@ export function valueFromText(syntax: Syntax, text: string): Parsed {
       if (/^(false|no|off|0)$/i.test(text)) return { value: false };
       return { mistake: 'is neither true nor false' };
     case 'list':
-      return {
-        value: text
-          .split(',')
-          .map((part) => part.trim())
-          .filter((part) => part !== ''),
-      };
+      return fromList(text);
     case 'yaml':
       return fromYaml(text);
   }
 }
 
+/** One without an entry is a mistake, such as that of a template that gave nothing: for some it would mean any. */
+function fromList(text: string): Parsed {
+  const entries = text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+  return entries.length === 0 ? { mistake: 'has no entry; leave it out, or give one' } : { value: entries };
+}
+
 function fromYaml(text: string): Parsed {
   try {
-    return { value: parseYaml(text) as unknown };
+    return { value: parseYaml(text) };
   } catch {
     return { mistake: 'is neither YAML nor JSON' };
   }

@@ -3,8 +3,8 @@
 
 import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
-import { parse as parseYaml } from 'yaml';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
+import { parseYaml } from './yaml-text.ts';
 
 export type ReadFile = (path: string) => string;
 

@@ -13,9 +13,12 @@ export interface BatchSize {
   readonly bytes: number;
 }
 
-/** A batch may have so many events however small they are; beyond that, each must have some bytes. */
-const EVENTS_FREE = 100_000;
-const EVENT_BYTES_MIN = 16;
+/**
+ * A batch may have so many events however small they are; beyond that, each must have some bytes.
+ * What one sender may bring in many batches is limited by the same numbers (admit/event-debts.ts).
+ */
+export const EVENTS_FREE = 100_000;
+export const EVENT_BYTES_MIN = 16;
 /**
  * What the tags of a batch's documents may take together; a document has its tag as JSON. Any tag may come with a few
  * events, any of an ordinary length with any number; beyond that they are paid for with bytes that were sent.

@@ -98,13 +98,13 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'a repeated part takes the name of its line': [
     {
       file: 'services/indexer/join/joiner.ts',
-      text: 'if (this.#passed.isRepeat(context.batch, context.index, context.assignmentNumber)) return null;',
+      text: 'if (!otherRefs && this.#passed.isRepeat(batch, index, assignmentNumber)) return null;',
       becomes: '',
     },
     {
       file: 'services/indexer/join/line-names.ts',
-      text: 'const named = first.ordinal === 1 && hasNoGap(pieces)',
-      becomes: 'const named = hasNoGap(pieces)',
+      text: 'const hasOwn = tellsPlaces ? first.ordinal === 1 && hasNoGap(pieces)',
+      becomes: 'const hasOwn = tellsPlaces ? hasNoGap(pieces)',
     },
   ],
   '409 taken for a failure': [

@@ -151,8 +151,12 @@ export interface RatedRoomOptions {
   readonly over: AbortSignal;
 }
 
-/** A room in which only as much is held as the rate of the peer's address lets in. */
-export function ratedRoom(room: Room, rate: AddressRate | null, { clock, over }: RatedRoomOptions): Room {
+/** A room in which only as much is held as the rate of the peer's address lets in, or its debt. */
+export function ratedRoom(
+  room: Room,
+  rate: Pick<AddressRate, 'waitMs'> | null,
+  { clock, over }: RatedRoomOptions,
+): Room {
   if (!rate) return room;
   return {
     get hasRoom() {

@@ -11,6 +11,7 @@ import type { InputName } from '../intake/chunk.ts';
 import type { AuthFailure, ConnectionEnd } from '../intake/peer-telemetry.ts';
 import type { AddressRate } from './address-rates.ts';
 import type { ConnectionLimit } from './connection-limit.ts';
+import type { EventDebt } from './event-debts.ts';
 
 interface DoorTelemetry<Name> {
   authFailed(input: Name, reason: AuthFailure, peer: string): void;
@@ -24,6 +25,8 @@ export interface DoorOptions<Name = InputName> {
   readonly limit: ConnectionLimit;
   /** Null: no address has a rate. */
   readonly rates: { of(address: string): AddressRate | null } | null;
+  /** Absent: any number of small events may come. */
+  readonly debts?: { of(address: string, tenant: string | null): EventDebt | null };
   /** Null: what is refused is closed at once. */
   readonly pace: { hold(peer: string): Promise<void> } | null;
   readonly telemetry: DoorTelemetry<Name>;
@@ -67,6 +70,11 @@ export class Door<Name = InputName> {
   /** What the address may bring; null where it has no rate. */
   rateOf(address: string): AddressRate | null {
     return this.#options.rates?.of(address) ?? null;
+  }
+
+  /** How many small events it may bring for the tenant; null: any number. */
+  debtOf(address: string, tenant: string | null): EventDebt | null {
+    return this.#options.debts?.of(address, tenant) ?? null;
   }
 
   /** Closes what was refused. */

@@ -26,6 +26,9 @@ const CLIENT_CERTIFICATE = ['tls.client_ca', 'tls.cert'] as const;
 
 const OPERATORS = [['admin.token'], ['admin.tokens'], ['admin.tls.client_ca', 'admin.tls.cert']] as const;
 
+/** Whoever hears one handshake may try shorter keys at home, until one fits. */
+const SHARED_KEY_LENGTH_MIN = 8;
+
 const GUARDS: Readonly<Record<ListenSetting, Guard>> = {
   'forward.listen': { input: 'forward', by: [['shared_key'], ['users'], CLIENT_CERTIFICATE] },
   'http.listen': { input: 'http', by: [['http.tokens'], CLIENT_CERTIFICATE] },
@@ -58,24 +61,37 @@ export function exposures(config: Config, started: readonly ListenSetting[]): Ex
     const { input, by } = GUARDS[setting];
     const address = config[setting];
     if (address === undefined || isLoopback(parseListenAddress(address))) return [];
-    const isGuarded = by.some((row) => row.every((name) => config[name] !== undefined));
+    const isGuarded = by.some((row) => row.every((name) => guards(config, name)));
     return isGuarded ? [] : [{ setting, input, address }];
   });
+}
+
+function guards(config: Config, name: SettingName): boolean {
+  return config[name] !== undefined && !(name === 'shared_key' && isShort(config));
+}
+
+function isShort({ shared_key: sharedKey }: Config): boolean {
+  return sharedKey !== undefined && sharedKey.length < SHARED_KEY_LENGTH_MIN;
 }
 
 /** Those that the operator allowed. Throws config_invalid, with a line for each that is not allowed. */
 export function admittedExposures(config: Config, started: readonly ListenSetting[]): Exposure[] {
   const all = exposures(config, started);
   const refused = all.filter(({ input }) => !config['insecure']?.includes(input));
-  if (refused.length > 0) throw new SluiceError('config_invalid', refused.map(refusal).join('\n'));
+  if (refused.length > 0)
+    throw new SluiceError('config_invalid', refused.map((each) => refusal(each, config)).join('\n'));
   return all;
 }
 
-function refusal({ setting, input, address }: Exposure): string {
+function refusal({ setting, input, address }: Exposure, config: Config): string {
   const guards = GUARDS[setting].by.map((row) => row.map(variableOf).join(' with '));
   const settings = [...guards, variableOf('allow_networks')].join(' or ');
   const remedies = `set ${settings}, listen on 127.0.0.1, or say SLUICE_INSECURE=${input}`;
-  return `Cannot listen on ${address} for ${input}: anyone who reaches it could use it; ${remedies}`;
+  const why =
+    input === 'forward' && isShort(config)
+      ? `the shared key has less than ${SHARED_KEY_LENGTH_MIN} characters`
+      : 'anyone who reaches it could use it';
+  return `Cannot listen on ${address} for ${input}: ${why}; ${remedies}`;
 }
 
 /** A list that holds nearly every address guards nothing, however it is cut into networks. */

@@ -37,7 +37,14 @@ const SOON_RATIO = 4;
 const PAUSE_RATIO = 20;
 const WALK_EACH_MS = 1000;
 
-const NO_FIGURES: FileFigures = { open: 0, waiting: 0, unreadBytes: 0, unreadBytesMax: 0, unreadSeconds: 0 };
+const NO_FIGURES: FileFigures = {
+  sources: 0,
+  open: 0,
+  waiting: 0,
+  unreadBytes: 0,
+  unreadBytesMax: 0,
+  unreadSeconds: 0,
+};
 
 export class FilesInput {
   readonly #options: FilesInputOptions;
@@ -63,7 +70,8 @@ export class FilesInput {
   unreadyReason: string | null = null;
 
   get figures(): FileFigures {
-    return this.#collector?.followed.figures() ?? NO_FIGURES;
+    const collector = this.#collector;
+    return collector === null ? NO_FIGURES : { ...collector.followed.figures(), sources: collector.generations.count };
   }
 
   /** Reads files once, beside those that are collected. Rejects where nothing can be read; each file tells its own. */
@@ -99,7 +107,7 @@ export class FilesInput {
     const imports = new FileImports({ ...this.#options, collector, checkpoints, signal });
     this.#imports.resolve(imports);
     try {
-      await this.#walks(collector);
+      await this.#walks(collector, checkpoints);
     } finally {
       await imports.close();
       await collector.close();
@@ -107,7 +115,7 @@ export class FilesInput {
     }
   }
 
-  async #walks(collector: FileCollector): Promise<void> {
+  async #walks(collector: FileCollector, checkpoints: Checkpoints): Promise<void> {
     const { clock } = this.#options;
     const { signal } = this.#closing;
     let fullMs = Number.NEGATIVE_INFINITY;
@@ -117,6 +125,7 @@ export class FilesInput {
       this.#isWalkWanted = false;
       // Where only imports are wanted, what is known of other files stays as it is.
       if (this.#options.rules.length > 0) await collector.walk(isFull);
+      if (isFull) await collector.deciding.run(() => Promise.resolve(this.#forgetGone(collector, checkpoints)));
       if (isFull && fullMs === Number.NEGATIVE_INFINITY) this.#telemetry.started(collector.followed.count);
       const tookMs = clock.monotonicMs() - beganMs;
       if (isFull) fullMs = beganMs + Math.max(WALK_EACH_MS, PAUSE_RATIO * tookMs);
@@ -127,6 +136,18 @@ export class FilesInput {
         this.#tick(collector);
       }
     }
+  }
+
+  /** What is gone for long, or too much: in steps, one at each call. */
+  #forgetGone({ rotated, claimed, walker }: FileCollector, checkpoints: Checkpoints): void {
+    const held = new Set([...rotated.held(), ...claimed.values()]);
+    const forgotten = checkpoints.generations.forget({
+      nowMs: this.#options.clock.epochMs(),
+      isHeld: (path) => held.has(path),
+      isWalked: (path) => walker.covers(path),
+    });
+    if (forgotten > 0) this.#telemetry.forgotten(forgotten);
+    checkpoints.schedule();
   }
 
   #tick(collector: FileCollector): void {

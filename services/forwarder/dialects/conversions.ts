@@ -50,6 +50,12 @@ export function unpackedBytes(name: ConversionName, body: Buffer): number {
   return name === 'lokiProtobuf' ? Math.max(body.length, snappySize(body) ?? 0) : body.length;
 }
 
+/** Events, or items of which each may be one. */
+export function countOf(converted: Converted<ConversionName>): number {
+  if ('count' in converted) return converted.count;
+  return 'table' in converted ? converted.table.operations.length : 0;
+}
+
 /**
  * What a byte costs of the event loop's time, as part of the costliest that is known: OTLP in JSON, 0.15 to 0.23 µs.
  */

@@ -55,7 +55,7 @@ export class PeerTelemetry {
     this.#connectionsEnded = metrics.counter('connections_closed_total', CONNECTIONS_CLOSED, ['input', 'reason']);
     this.#addressThrottled = metrics.counter(
       'address_throttled_total',
-      'Times that an address sent more bytes than its rate and was not read for a while.',
+      'Times that an address sent more bytes, or small events, than its rate and was not read for a while.',
     );
     metrics.gauge('connections', 'Open connections of senders.', ['input'], () =>
       [...this.#connections].map(([input, n]) => [n, input] as const),

@@ -105,6 +105,14 @@ export class LineJoiner<Ref> {
   }
 
   /**
+   * Of the entries of a batch: whether one, by its index, ended a line of such parts under this assignment, and was
+   * passed on with it; null where none may have been. Nothing in such an entry says that it is a part.
+   */
+  passedOf(batch: Batch, assignmentNumber: number): ((index: number) => boolean) | null {
+    return this.#passed.hasEndOf(batch) ? (index) => this.#passed.isRepeat(batch, index, assignmentNumber) : null;
+  }
+
+  /**
    * Takes the part that is `entry`, as `partOf` finds it where nothing is said of it. It and the batch are kept, so
    * they are the caller's to copy. Returns what can be passed on by now: seldom more than one line. Null for a repeat
    * of a part that was passed on: it is not taken, and its caller settles it. The time must not go back from call to
@@ -224,8 +232,8 @@ export class LineJoiner<Ref> {
     this.#passed.remember(line.key, pieces, partial, line.tellsPlaces ? null : this.#nowMs);
     // The sequence of a document is seq + index: this way it is the first part's.
     const seq = first.batch.seq + first.index - last.index;
-    const batch = { ...namedBatch(pieces), receivedMs: first.batch.receivedMs, seq };
-    const unfinishedIds = line.isInherited ? idsOfUnfinished(pieces) : [];
+    const batch = { ...namedBatch(pieces, line.tellsPlaces), receivedMs: first.batch.receivedMs, seq };
+    const unfinishedIds = line.isInherited ? idsOfUnfinished(pieces, line.tellsPlaces) : [];
     const texts = pieces.map((piece) => piece.text);
     const entry = joinedEntry(line.entry, line.textAt, texts, partial);
     return { batch, index: last.index, entry, partial, lines: 1, refs, unfinishedIds, isUnwrapped: !line.tellsPlaces };

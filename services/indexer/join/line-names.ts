@@ -6,7 +6,9 @@
 //   · a part's own name: all of the line up to that part;
 //   · a hash of its parts' names: what lacks its beginning (it was passed on before, or another forwarder has it, or it
 //     is gone), and what has a gap.
-// Text may thus be stored twice after a crash between timeout and commit, but marked. It is never swallowed.
+// Of parts that tell no place in their line, the last one is a document by itself wherever its beginning is not known.
+// There a part's own name means that part alone, and a hash of their names any two or more.
+// Text may thus be stored twice after a crash between timeout and commit. It is never swallowed.
 
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
@@ -22,7 +24,10 @@ export interface NamedPiece {
   readonly timeMs: number;
 }
 
-/** Of longer lines only the beginnings are named: the names of all ends cost the square of their number. */
+/**
+ * Of longer lines only the beginnings are named, and the first of them where they have names of their own: those of all
+ * cost the square of their number.
+ */
 const NAMED_ENDS_MAX = 64;
 
 export function hasNoGap(pieces: readonly NamedPiece[]): boolean {
@@ -31,23 +36,25 @@ export function hasNoGap(pieces: readonly NamedPiece[]): boolean {
 }
 
 /** The batch that gives a line of these parts its name, at the last part's index. */
-export function namedBatch(pieces: readonly NamedPiece[]): Batch {
+export function namedBatch(pieces: readonly NamedPiece[], tellsPlaces: boolean): Batch {
   const first = pieces[0];
   const last = pieces.at(-1);
   assert(first !== undefined && last !== undefined, 'a line has a part');
-  const named = first.ordinal === 1 && hasNoGap(pieces) ? batchOfLast(last) : batchOfAll(pieces, last);
+  const hasOwn = tellsPlaces ? first.ordinal === 1 && hasNoGap(pieces) : pieces.length === 1;
+  const named = hasOwn ? batchOfLast(last) : batchOfAll(pieces, last);
   return { ...named, first: last.index, count: 1 };
 }
 
 /** The names of all beginnings and ends of a line. */
-export function idsOfUnfinished(pieces: readonly NamedPiece[]): string[] {
+export function idsOfUnfinished(pieces: readonly NamedPiece[], tellsPlaces: boolean): string[] {
+  const isLong = pieces.length > NAMED_ENDS_MAX;
   // Without gaps the name of a beginning is that of its last part.
-  if (pieces.length > NAMED_ENDS_MAX) return pieces.slice(0, -1).map(({ batch, index }) => documentId(batch, index));
-  const cuts = Array.from({ length: pieces.length - 1 }, (_, i) => i + 1);
+  if (isLong && tellsPlaces) return pieces.slice(0, -1).map(({ batch, index }) => documentId(batch, index));
+  const cuts = Array.from({ length: isLong ? NAMED_ENDS_MAX : pieces.length - 1 }, (_, i) => i + 1);
   return cuts
-    .flatMap((at) => [pieces.slice(0, at), pieces.slice(at)])
+    .flatMap((at) => (isLong ? [pieces.slice(0, at)] : [pieces.slice(0, at), pieces.slice(at)]))
     .map((some) => {
-      const batch = namedBatch(some);
+      const batch = namedBatch(some, tellsPlaces);
       return documentId(batch, batch.first);
     });
 }

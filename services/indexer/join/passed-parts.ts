@@ -36,10 +36,18 @@ export class PassedParts {
   readonly #sources = new Map<string, Beginning>();
   /** By a part's name: the number of the assignment that it came under. */
   readonly #names = new Map<string, number>();
+  /** Identities of batches with a part that told no place in its line, and ended it. */
+  readonly #ends = new Map<string, true>();
 
   /** Whether the part was passed on, and came under this assignment then. */
   isRepeat(batch: Batch, index: number, assignmentNumber: number): boolean {
     return this.#names.get(documentId(batch, index)) === assignmentNumber;
+  }
+
+  /** Whether an entry of the batch may have ended a line whose parts tell no place in it, and was passed on. */
+  hasEndOf({ id, chain }: Batch): boolean {
+    // Lines that are named by position come again in other batches.
+    return this.#ends.size > 0 && (chain !== null || this.#ends.has(keyOf(id)));
   }
 
   /** Whether the beginning of the line was passed on. */
@@ -79,6 +87,7 @@ export class PassedParts {
   /** Parts that were passed on may be read again, and must be taken then. */
   forgetParts(): void {
     this.#names.clear();
+    this.#ends.clear();
   }
 
   /**
@@ -89,6 +98,15 @@ export class PassedParts {
     if (partial && untoldMs === null) this.#rememberBeginning(key, pieces);
     else if (partial) this.#rememberSource(key, pieces, untoldMs ?? 0);
     for (const piece of pieces) this.#rememberPart(piece);
+    const last = pieces.at(-1);
+    if (untoldMs !== null && last?.last === true) this.#rememberEnd(last.batch);
+  }
+
+  #rememberEnd({ id }: Batch): void {
+    const key = keyOf(id);
+    this.#ends.delete(key);
+    this.#ends.set(key, true);
+    if (this.#ends.size > PARTS_MAX) forgetOldest(this.#ends);
   }
 
   #rememberSource(key: string, pieces: readonly PassedPiece[], nowMs: number): void {
@@ -116,6 +134,10 @@ export class PassedParts {
     this.#names.set(name, assignmentNumber);
     if (this.#names.size > PARTS_MAX) forgetOldest(this.#names);
   }
+}
+
+function keyOf(id: Uint8Array): string {
+  return Buffer.from(id.buffer, id.byteOffset, id.length).toString('latin1');
 }
 
 function forgetOldest(remembered: Map<string, unknown>): void {

@@ -13,6 +13,8 @@ const ownNames = [
   // Of containers in the journal.
   'CONTAINER_ID', 'CONTAINER_PARTIAL_MESSAGE', 'CONTAINER_PARTIAL_ID',
   ...origins.labelMaps,
+  // Of a reader of containers' files that has taken off what the runtime put around the line.
+  'log.iostream',
   // Of messages and levels in structured lines: JSON of .NET, Serilog's compact form, structlog.
   'Message', 'RenderedMessage', '@m', '@mt', 'event',
   'lvl', 'loglevel', 'log_level', 'levelname', 'LogLevel', 'Level', '@l', 'severity_text', 'PRIORITY', 'priority',
@@ -104,6 +106,8 @@ export const levelNames = own(
 );
 /** Of the journal: microseconds, as text. */
 export const journalTimeNames = own('__REALTIME_TIMESTAMP', '_SOURCE_REALTIME_TIMESTAMP');
+/** One of them is in what a reader of the journal, or of containers' files, sends: its text is what a program wrote. */
+export const readerNames = [...own('MESSAGE', '_HOSTNAME', 'log.iostream'), ...journalTimeNames];
 export const timeNames = [...own('@timestamp', 'timestamp', 'time', 'date', 'ts'), ...journalTimeNames];
 /** Of a structured line. */
 // prettier-ignore

@@ -214,7 +214,7 @@ export class EntryWriter {
       this.#entryBytes += end - start;
       const index = batch.first + entry - first;
       const ref = { record, batch, entry, index };
-      const kind = this.#documents.kindOf(bytes, start, end);
+      const kind = this.#documents.kindOf(bytes, start, end, index);
       if (kind !== 'part' && kind !== 'trace') {
         dropped++;
         continue;
@@ -238,7 +238,7 @@ export class EntryWriter {
   #writeWhole(record: RecordInHand, line: JoinedLine<EventRef>): void {
     if (line.partial) return this.#writeLine(line);
     this.#startBatch(record, line.batch);
-    const kind = this.#documents.kindOf(line.entry, 0, line.entry.length, line.isUnwrapped);
+    const kind = this.#documents.kindOf(line.entry, 0, line.entry.length, line.index, line.isUnwrapped);
     const { reader } = this.#documents;
     if (kind === 'part') {
       for (const one of this.#parts.takeLine(record, line, reader)) this.#writeWhole(record, one);

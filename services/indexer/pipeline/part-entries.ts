@@ -32,11 +32,12 @@ export class PartEntries {
     this.#options = options;
   }
 
-  /** Entries of the batch follow: whether one of its sources has a line that is begun. */
-  watch({ partition }: RecordInHand, batch: Batch): void {
+  /** Entries of the batch follow: whether one of its sources has a line that is begun, or some come again. */
+  watch({ partition, assignment }: RecordInHand, batch: Batch): void {
     const { joins, clock } = this.#options;
     const { lines } = joins;
     this.gate.isBegun = lines.hasBegun ? lines.begunOf(partition, batch, clock.monotonicMs()) : null;
+    this.gate.isPassed = lines.passedOf(batch, assignment.number);
   }
 
   /**

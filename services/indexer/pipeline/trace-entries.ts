@@ -6,7 +6,7 @@ import type { RecordInHand } from '../commit/in-hand.ts';
 import type { JoinedLine } from '../join/joiner.ts';
 import { batchOfPart } from '../join/line-names.ts';
 import type { TraceLine } from '../join/open-trace.ts';
-import { TraceGate } from '../parse/trace-gate.ts';
+import { TraceGate } from '../parse/document/trace-gate.ts';
 import type { EventRef } from '../settle/bulk-batch.ts';
 import type { Ledger } from '../settle/ledger.ts';
 import type { Joins } from './joins.ts';

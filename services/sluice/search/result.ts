@@ -8,8 +8,9 @@ import type { Stage } from '#shared/store/query/stages.ts';
 import type { Store, StoredDocument, StoreQuery } from '#shared/store/store.ts';
 import type { Output } from '../output/output.ts';
 import { Progress } from '../output/progress.ts';
-import { Aggregate, type Row } from './aggregate.ts';
-import { arranged, compareRows, documentRow, type Table } from './rows.ts';
+import { Aggregate } from './aggregate.ts';
+import { FirstRows } from './first-rows.ts';
+import { arranged, documentRow, type Table } from './rows.ts';
 import { csvText, jsonText, tableText } from './table.ts';
 
 export type Format = 'table' | 'csv' | 'json';
@@ -28,7 +29,7 @@ export interface Reading {
 
 /** What is kept while documents are sorted. */
 const SORTED_MAX = 10_000;
-/** Of rows that may be dropped yet. */
+/** Of values, in UTF-16 units. */
 const SORTED_BYTES = 64 * 1024 * 1024;
 const DEFAULT_COLUMNS = ['@timestamp', 'container.name', 'log.level', 'message'];
 
@@ -84,25 +85,14 @@ async function sorted({ stages, limit }: Reading, pages: Pages, warn: (line: str
   const keys = stages.flatMap((stage) => (stage.kind === 'sort' ? stage.keys : []));
   const names = [...new Set([...columns, ...keys.map(({ name }) => name)])];
   const most = Math.min(limit, headOf(stages), SORTED_MAX);
-  let rows: Row[] = [];
-  let dropped = 0;
-  let bytes = 0;
-  const cut = () => {
-    bytes = 0;
-    rows.sort((a, b) => compareRows(a, b, keys));
-    dropped += Math.max(0, rows.length - most);
-    rows.length = Math.min(rows.length, most);
-  };
-  for await (const documents of pages(Infinity)) {
-    for (const { source } of documents) {
-      const row = documentRow(source, names);
-      for (const value of Object.values(row)) bytes += String(value).length;
-      rows.push(row);
-    }
-    if (rows.length > 2 * most + 1000 || bytes > SORTED_BYTES) cut();
-  }
-  cut();
-  if (dropped > 0 && most === SORTED_MAX) warn(`only the first ${SORTED_MAX} are shown`);
+  const first = new FirstRows({ keys, rowsMax: most, bytesMax: SORTED_BYTES });
+  for await (const documents of pages(Infinity))
+    for (const { source } of documents) first.add(documentRow(source, names));
+  const rows = first.rows();
+  const { isCutByBytes, dropped } = first;
+  if (isCutByBytes && rows.length < most)
+    warn(`only the first ${rows.length} are shown: their values take too much memory; choose \`fields\`, or give -n`);
+  else if (dropped > 0 && most === SORTED_MAX) warn(`only the first ${SORTED_MAX} are shown`);
   return { columns, rows };
 }
 

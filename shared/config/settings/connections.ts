@@ -20,7 +20,14 @@ export const connections = {
       'datagrams are dropped. 0: any number.',
     { default: 128 * MIB },
   ),
-  'rate.exempt_networks': list('Networks that have none of these rates, such as those of load balancers.', {
+  'rate.small_events_per_address': integer(
+    { minimum: 0, maximum: 1_000_000_000 },
+    'Events a second from one address for which there are not 16 bytes each, uncompressed; 100,000 at once, and five ' +
+      'times as many of those that were sent as less than a quarter of a byte each. Then it is not read for a while. ' +
+      'Also for `rate.exempt_networks`. 0: any number.',
+    { default: 2000 },
+  ),
+  'rate.exempt_networks': list('Networks that have none of the other rates, such as those of load balancers.', {
     default: ['127.0.0.0/8', '::1'],
   }),
   'forward.max_connections': integer({ minimum: 1, maximum: 1_000_000 }, 'Connections of the Forward input.', {

@@ -72,16 +72,19 @@ export const count = <const F extends { default: number }>(
 export const flag = <const F extends { default: boolean }>(about: string, facts: F) =>
   ({ syntax: 'boolean', schema: Type.Boolean(), about, ...facts }) as Given<ReturnType<typeof Type.Boolean>, F>;
 
+/** One without a default is left out where there is nothing to list; `[]` in the file is a mistake. */
 export const list = <const F extends { default?: readonly string[] }>(about: string, facts: F) =>
   ({
     syntax: 'list',
-    schema: Type.Unsafe<readonly string[]>(Type.Array(Type.String({ minLength: 1 }))),
+    schema: Type.Unsafe<readonly string[]>(
+      Type.Array(Type.String({ minLength: 1 }), { minItems: facts.default === undefined ? 1 : 0 }),
+    ),
     about,
     ...facts,
   }) as Given<ReturnType<typeof Type.Unsafe<readonly string[]>>, F>;
 
 export const someOf = <const V extends string>(values: readonly V[], about: string) => {
-  const schema = Type.Unsafe<readonly V[]>(Type.Array(Type.Enum([...values])));
+  const schema = Type.Unsafe<readonly V[]>(Type.Array(Type.Enum([...values]), { minItems: 1 }));
   return { syntax: 'list', schema, about, choices: values } as Given<typeof schema, { choices: readonly V[] }>;
 };
 

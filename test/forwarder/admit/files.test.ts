@@ -123,7 +123,29 @@ const tls = { SLUICE_TLS_CERT: 'c', SLUICE_TLS_KEY: 'k' };
 exposed('loopback is not exposed', {}, []);
 exposed('a unix socket is not', { SLUICE_FORWARD_LISTEN: 'unix:/run/s.sock' }, []);
 exposed('public addresses are', everywhere, ['forward', 'http', 'admin']);
-exposed('a shared key guards Forward alone', { ...everywhere, SLUICE_SHARED_KEY: 'k' }, ['http', 'admin']);
+exposed('a shared key guards Forward alone', { ...everywhere, SLUICE_SHARED_KEY: '8 signs.' }, ['http', 'admin']);
+exposed('one that can be guessed guards nothing', { ...everywhere, SLUICE_SHARED_KEY: '7 signs' }, [
+  'forward',
+  'http',
+  'admin',
+]);
+exposed('on loopback it may be as short', { SLUICE_SHARED_KEY: 'k' }, []);
+exposed(
+  'and where users have passwords of their own',
+  { SLUICE_FORWARD_LISTEN: ':24224', SLUICE_SHARED_KEY: 'k', SLUICE_USERS: 'u' },
+  [],
+);
+test('a shared key that is too short for a public address is told as such, and not shown', () => {
+  const config = configOf({ SLUICE_FORWARD_LISTEN: ':24224', SLUICE_SHARED_KEY: 'secret7' });
+  assert.throws(
+    () => admittedExposures(config, ['forward.listen']),
+    ({ message }: Error) => {
+      assert.match(message, /^Cannot listen on :24224 for forward: the shared key has less than 8 characters; set /);
+      assert.doesNotMatch(message, /secret7/);
+      return true;
+    },
+  );
+});
 exposed('users guard Forward alone', { ...everywhere, SLUICE_USERS: 'u' }, ['http', 'admin']);
 exposed('a certificate of ours tells us nothing of senders', { ...everywhere, ...tls }, ['forward', 'http', 'admin']);
 exposed('certificates of senders guard what speaks TLS', { ...everywhere, ...tls, SLUICE_TLS_CLIENT_CA: 'ca' }, [

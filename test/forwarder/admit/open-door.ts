@@ -3,7 +3,9 @@
 import { ConnectionLimit, ConnectionTotal } from '#forwarder/admit/connection-limit.ts';
 import { Door, type DoorOptions } from '#forwarder/admit/door.ts';
 
-export interface DoorChanges extends Partial<Pick<DoorOptions, 'input' | 'admits' | 'telemetry' | 'pace' | 'rates'>> {
+export interface DoorChanges extends Partial<
+  Pick<DoorOptions, 'input' | 'admits' | 'telemetry' | 'pace' | 'rates' | 'debts'>
+> {
   readonly max?: number;
   readonly perAddressMax?: number;
   readonly allMax?: number;

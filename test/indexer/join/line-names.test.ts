@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type JoinedLine, LineJoiner } from '#indexer/join/joiner.ts';
+import { type NamedPiece, idsOfUnfinished, namedBatch } from '#indexer/join/line-names.ts';
 import { documentId } from '#shared/record/identity.ts';
 import { batch, entryOf } from '../parse/documents.ts';
 import { Joining, idOf, limits, partial, whole } from './joining.ts';
@@ -113,4 +114,34 @@ test('what another may have passed on unfinished: the names of all beginnings an
   const own = new LineJoiner<string>(limits);
   const [mine] = [1, 2, 3].flatMap((ordinal) => addTo(own, ordinal, false));
   assert.deepEqual(mine?.unfinishedIds, []);
+});
+
+test('of parts that tell no place, no two runs have one name, whatever was known of their beginning', () => {
+  const nameOf = (some: readonly NamedPiece[]): string => {
+    const own = namedBatch(some, false);
+    return documentId(own, own.first);
+  };
+  for (const version of [1, 2] as const) {
+    const parts = [1, 2, 3, 4].map((n) => {
+      return { ordinal: n, batch: { ...batch, version, id: idOf(n, 'u') }, index: n, timeMs: n };
+    });
+    const runs = [0, 1, 2, 3].flatMap((from) => [1, 2, 3, 4].slice(from).map((to) => parts.slice(from, to)));
+    const names = runs.map(nameOf);
+    assert.equal(new Set(names).size, runs.length);
+    // Those of a line of which nothing was known before are the same.
+    const anew = runs.map((some) => nameOf(some.map((piece, i) => ({ ...piece, ordinal: i + 1 }))));
+    assert.deepEqual(anew, names);
+    for (const [i, { batch: own, index }] of parts.entries())
+      assert.equal(nameOf(parts.slice(i, i + 1)), documentId(own, index));
+
+    const cuts = [1, 2, 3].flatMap((at) => [parts.slice(0, at), parts.slice(at)]);
+    assert.deepEqual(idsOfUnfinished(parts, false), cuts.map(nameOf));
+  }
+  const long = Array.from({ length: 200 }, (_, n) => {
+    return { ordinal: n + 1, batch: { ...batch, id: idOf(n, 'long') }, index: n, timeMs: n };
+  });
+  assert.deepEqual(
+    idsOfUnfinished(long, false),
+    Array.from({ length: 64 }, (_, i) => nameOf(long.slice(0, i + 1))),
+  );
 });

@@ -185,3 +185,23 @@ test('overlapping traces of many sources: what was committed is never in the mid
   const all = [...world.store.documents.values()].flatMap(({ message }) => String(message).split('\n'));
   assert.equal(all.length, expected * TRACE.length, 'each line is there once');
 });
+
+test('lines of different files do not mix, by whatever name their tailer tells the file', async () => {
+  const at = '2026-11-20T10:00:00.5Z stderr F';
+  const names = ['log.file.path', 'filepath', 'file_path', 'filename', 'file', 'path', 'tailed_path', 'source'];
+  for (const name of [...names, 'splunk.source', 'container_id', 'kubernetes.docker_id', 'k8s.pod.uid']) {
+    const world = new World({ partitions: 1 });
+    const texts = ['java.lang.IllegalStateException: x', '\tat a.B.c(B.java:1)', '\tat a.B.d(B.java:2)'];
+    const sent = texts.flatMap((text) =>
+      ['/f/a.log', '/f/b.log'].map((file) => world.entry({ message: `${at} ${text} ${file}`, [name]: file })),
+    );
+    await send(world, sent);
+    const indexer = await world.start();
+    await world.drained();
+    await world.clock.until(indexer.stop());
+    const messages = [...world.store.documents.values()].map(({ message }) => String(message));
+    const expected = ['/f/a.log', '/f/b.log'].map((file) => texts.map((text) => `${text} ${file}`).join('\n'));
+    assert.equal(messages.length, expected.length, name);
+    assert.deepEqual(new Set(messages), new Set(expected), name);
+  }
+});

@@ -5,65 +5,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { World } from '../world.ts';
+import { KIB_16, cri, docker, messages, send, timeOf, wrappers } from './wrapped-pieces.ts';
 
-const KIB_16 = 16 * 1024;
-const timeOf = (n: number): string => new Date(Date.UTC(2026, 10, 20, 10) + n).toISOString();
-
-interface Piece {
-  readonly text: string;
-  readonly isLast?: boolean;
-  readonly file?: string;
-  readonly stream?: string;
-  readonly ms?: number;
-}
-
-type Wrapper = (piece: Piece) => Record<string, string>;
-
-const cri: Wrapper = ({ text, isLast = false, file = '/var/log/pods/a/0.log', stream = 'stdout', ms = 0 }) => ({
-  message: `${timeOf(ms)} ${stream} ${isLast ? 'F' : 'P'} ${text}`,
-  ...(file !== '' && { 'log.file.path': file }),
-});
-/** Docker cuts where 16 KiB are full. */
-const docker: Wrapper = ({ text, isLast = false, file = '/c/a-json.log', stream = 'stdout', ms = 0 }) => ({
-  log: JSON.stringify({ log: isLast ? `${text}\n` : text.padEnd(KIB_16, '.'), stream, time: timeOf(ms) }),
-  filepath: file,
-});
-const podman: Wrapper = ({ text, isLast = false, file = 'a', stream = 'stdout' }) => ({
-  MESSAGE: text,
-  CONTAINER_ID: file,
-  CONTAINER_ID_FULL: `${file}00`,
-  PRIORITY: stream === 'stdout' ? '6' : '3',
-  ...(!isLast && { CONTAINER_PARTIAL_MESSAGE: 'true' }),
-});
-const wrappers: readonly [string, Wrapper][] = [
-  ['cri', cri],
-  ['json-file', docker],
-  ['podman in the journal', podman],
-  ['journalctl -o json', (piece) => ({ message: journalLine(podman(piece), piece) })],
-];
-
-function journalLine(fields: object, { ms = 0 }: Piece): string {
-  const us = String((Date.UTC(2026, 10, 20, 10) + ms) * 1000);
-  return JSON.stringify({ __CURSOR: 'c', __REALTIME_TIMESTAMP: us, ...fields });
-}
-
-const messages = (world: World): string[] =>
-  [...world.store.documents.values()].map(({ message }) => String(message).replaceAll('.', '')).sort();
 const flagsOf = (world: World): unknown[] =>
   [...world.store.documents.values()].map(({ log }) => (log as { flags?: unknown } | undefined)?.flags);
-
-/** Sends the pieces, in records of these many. */
-async function send(
-  world: World,
-  pieces: readonly Record<string, string>[],
-  perRecord = 2,
-  tag = 'files',
-): Promise<void> {
-  for (let i = 0; i < pieces.length; i += perRecord) {
-    const entries = pieces.slice(i, i + perRecord).map((piece) => world.entry(piece));
-    await world.sendEntries(0, [world.batch(entries.length, 0, tag)], entries, 'zstd');
-  }
-}
 
 async function indexed(pieces: readonly Record<string, string>[], perRecord = 2, tag = 'files'): Promise<World> {
   const world = new World({ partitions: 1 });
@@ -159,19 +104,6 @@ test('a part that was written long after, or before, begins anew', async () => {
     const world = await indexed([cri({ text: 'one ' }), cri({ text: 'two', isLast: true, ms })]);
     assert.deepEqual(messages(world), ['one ', 'two'], String(ms));
   }
-});
-
-test('parts that a sender sends again say nothing new, before and after their line is whole', async () => {
-  const world = new World({ partitions: 1 });
-  const pieces = [{ text: 'one ' }, { text: 'two ' }, { text: 'three', isLast: true }].map((piece) => cri(piece));
-  const entries = pieces.map((piece) => world.entry(piece));
-  const batches = entries.map(() => world.batch(1, 0, 'files'));
-  for (const i of [0, 1, 0, 1, 2, 1, 2, 0]) await world.sendEntries(0, [batches[i]!], [entries[i]!]);
-  const indexer = await world.start();
-  await world.drained();
-  await world.clock.until(indexer.stop());
-  assert.deepEqual(messages(world), ['one two three']);
-  assert.equal(indexer.ledger.imbalance, 0);
 });
 
 test('an indexer that is stopped, or loses its partition, between parts leaves them to the next one', async () => {

@@ -10,6 +10,8 @@ const FILES: Record<string, string> = {
   'queue.yaml': 'queue:\n  _: embedded\n  max_bytes: 64MiB\n',
   'unknown.yaml': 'kafka:\n  broker: a:9092\n',
   'broken.yaml': 'kafka: [\n',
+  'no-networks.yaml': 'allow_networks: []\ninsecure: []\n',
+  'no-exemptions.yaml': 'rate:\n  exempt_networks: []\n',
   password: 'from-file\n',
   'key.yaml': 'elasticsearch:\n  api_key: from-yaml\n',
   'key-file.yaml': 'elasticsearch:\n  api_key_file: password\n',
@@ -153,6 +155,23 @@ refuse('syslog over TLS without a certificate', { SLUICE_SYSLOG_TLS_LISTEN: ':65
 refuse('a time zone that there is not', { SLUICE_SYSLOG_TIME_ZONE: 'Mars/Olympus' }, [
   /^SLUICE_SYSLOG_TIME_ZONE="Mars\/Olympus" is no time zone/,
 ]);
+const EMPTY = / has no entry; leave it out, or give one$/;
+for (const nothing of [',', ' ', ' , ,'])
+  refuse(
+    `a list that is set and has no entry: ${JSON.stringify(nothing)}`,
+    {
+      SLUICE_ALLOW_NETWORKS: nothing,
+      SLUICE_INSECURE: nothing,
+      SLUICE_RATE_EXEMPT_NETWORKS: nothing,
+      SLUICE_KAFKA_BROKERS: nothing,
+    },
+    [EMPTY, EMPTY, EMPTY, EMPTY],
+  );
+refuse('the same in a file', {}, 'no-networks.yaml', [
+  /^no-networks\.yaml: allow_networks: /,
+  /^no-networks\.yaml: insecure: /,
+]);
+check('but networks may have no exemption', {}, { 'rate.exempt_networks': [] }, 'no-exemptions.yaml');
 refuse('a file that is not there', {}, 'none.yaml', [/^none\.yaml: cannot read the configuration: ENOENT/]);
 refuse('YAML that is broken', {}, 'broken.yaml', [/^broken\.yaml: cannot read the configuration/]);
 refuse('secrets are not told', { SLUICE_ELASTICSEARCH_API_KEY_FILE: 'nowhere' }, [

@@ -85,7 +85,7 @@ check(
 check(
   'an address of another machine, and one that is named twice',
   {
-    SLUICE_SHARED_KEY: 'k',
+    SLUICE_SHARED_KEY: 'shared-key',
     SLUICE_HTTP_LISTEN: '127.0.0.1:7',
     SLUICE_ADMIN_LISTEN: '127.0.0.1:7',
     SLUICE_FORWARD_LISTEN: '192.0.2.1:24224',

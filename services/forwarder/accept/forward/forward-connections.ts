@@ -90,7 +90,8 @@ export class ForwardConnections {
     const rate = door.rateOf(address);
     const { credentials } = admission;
     if (!credentials) {
-      this.#startSession(socket, { sender: address, address, rate, principal: admission.principalOf(peer, null) });
+      const principal = admission.principalOf(peer, null);
+      this.#startSession(socket, { sender: address, address, rate, principal });
       return;
     }
     const limit = clock.timer(handshakeTimeoutMs, () => handshake.expire());
@@ -107,7 +108,9 @@ export class ForwardConnections {
   }
 
   #startSession(socket: Socket, peer: SessionPeer): void {
-    const session = new ForwardSession(socket, this.#options.session, peer);
+    const { session: options, door } = this.#options;
+    const debt = door.debtOf(peer.address, peer.principal.tenant);
+    const session = new ForwardSession(socket, options, { ...peer, debt });
     this.#sessions.add(session);
     socket.on('close', () => this.#sessions.delete(session));
   }

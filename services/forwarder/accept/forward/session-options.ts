@@ -4,6 +4,7 @@
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { AddressRate } from '../../admit/address-rates.ts';
+import type { EventDebt } from '../../admit/event-debts.ts';
 import type { Room, SlicedIntake } from '../../intake/chunk.ts';
 import type { ForwarderTelemetry } from '../../intake/telemetry.ts';
 import type { UnackedNames } from './equal-chunks.ts';
@@ -52,6 +53,8 @@ export interface SessionPeer extends Sender {
   readonly address: string;
   /** Of its address; null: it has none. */
   readonly rate: AddressRate | null;
+  /** Of its address and tenant; absent or null: it may bring any number of small events. */
+  readonly debt?: EventDebt | null;
   /** What came behind its handshake. */
   readonly unread?: Buffer;
 }

@@ -27,7 +27,7 @@ export const UNFINISHED_OVERHEAD_BYTES = 2048;
 export interface SessionParts {
   readonly clock: Clock;
   readonly network: string;
-  /** The room of its tenant, as far as the rate of its address lets it in. */
+  /** The room of its tenant, as far as the rate and the debt of its address let it in. */
   readonly room: Room;
   readonly gate: ReadingGate;
   readonly watch: SessionWatch;
@@ -45,7 +45,9 @@ export function sessionParts(
   const { clock = systemClock, gate = new ReadingGate(Infinity, clock) } = options;
   const network = networkOfPeer(from.address);
   const roomOfTenant = options.roomOf?.(from.principal.tenant) ?? options.intake;
-  const room = ratedRoom(roomOfTenant, from.rate, { clock, over: gone });
+  const { debt = null } = from;
+  const over = { clock, over: gone };
+  const room = ratedRoom(ratedRoom(roomOfTenant, from.rate, over), debt, over);
   const { frameTimeoutMs = Infinity, idleTimeoutMs = 0 } = options;
   const watch = new SessionWatch({ frameTimeoutMs, idleTimeoutMs }, clock.monotonicMs());
   const { turn = forwardTurn(), unpackTurns = new FairSlots(1), unackedNames = new UnackedNames() } = options;
@@ -55,6 +57,6 @@ export function sessionParts(
   const reader = new FrameReader({ ...options, network });
   const turns = new FrameTurns(turn, network, gone);
   const taker = new FrameTaker(from, { limits, unpacker });
-  const chunks = { intake, telemetry, limits, unackedNames, turns, reader };
+  const chunks = { intake, telemetry, limits, unackedNames, turns, reader, debt };
   return { clock, network, room, gate, watch, reader, turns, taker, chunks };
 }

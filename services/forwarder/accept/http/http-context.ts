@@ -9,6 +9,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '#shared/clock.ts';
 import { type ErrorCode, SluiceError } from '#shared/errors.ts';
 import type { AddressRate } from '../../admit/address-rates.ts';
+import type { EventDebt } from '../../admit/event-debts.ts';
 import type { Peer } from '../../admit/admission.ts';
 import type { InputName, Intake } from '../../intake/chunk.ts';
 import type { Grant, Principal } from '../../intake/principal.ts';
@@ -67,6 +68,8 @@ export interface HttpContextOptions extends HttpLoginOptions {
   readonly roomOf: (tenant: string | null) => Pick<TenantQuota, 'rateWaitMs'>;
   /** What an address may bring; null: it has no rate. */
   readonly rateOf: (address: string) => AddressRate | null;
+  /** How many small events it may bring for a tenant; null: any number. */
+  readonly debtOf: (address: string, tenant: string | null) => EventDebt | null;
   /** How long a refused body is passed over. */
   readonly timeoutMs: number;
   /** Aborted when we take no new requests any more. */
@@ -122,6 +125,7 @@ export class HttpContext {
     const sender = peer.address;
     const counted = this.#counted;
     const rate = this.#rateOf(raw, sender);
+    const debt = this.options.debtOf(sender, principal.tenant);
     return new HttpExchange(input, raw, {
       ...this.options,
       sendContinue,
@@ -129,6 +133,7 @@ export class HttpContext {
       principal,
       sender,
       rate,
+      debt,
       counted,
     });
   }

@@ -9,23 +9,25 @@ import { SluiceError } from '#shared/errors.ts';
 import { networkOfPeer } from '#shared/net/networks.ts';
 import { freeBuffer } from '#shared/memory/buffer-garbage.ts';
 import type { Compression } from '#shared/record/compression.ts';
-import { type AddressRate, passed } from '../../admit/address-rates.ts';
+import type { AddressRate } from '../../admit/address-rates.ts';
+import { type EventDebt, StreamedEvents } from '../../admit/event-debts.ts';
 import type { Content, InputName, Intake } from '../../intake/chunk.ts';
 import { contentOf, type EventsName } from '../../decode/content-name.ts';
-import { countExcessOf } from '#shared/record/event-limit.ts';
 import { type EventTime, RECEIVE_TIME, eventTimeOfMs } from '#shared/record/event-time.ts';
 import { tagOfHeader } from '../../decode/http/http-tag.ts';
 import type { ConversionName, ConversionOptions, Converted } from '../../dialects/conversions.ts';
-import { buffersOf, costOf, unpackedBytes } from '../../dialects/conversions.ts';
+import { buffersOf, costOf, countOf, unpackedBytes } from '../../dialects/conversions.ts';
 import { type Principal, allowedTag } from '../../intake/principal.ts';
 import type { TenantQuota } from '../../intake/tenant-quotas.ts';
 import type { Converter } from '../convert/converter.ts';
 import type { Begun } from '../body/endless-body.ts';
 import type { BodyReader } from '../body/body-reader.ts';
 import { type HttpTurns, REQUEST_TURN_BYTES, UNPACK_TURN_BYTES } from './http-turns.ts';
-import { idempotencyKey } from './idempotency-key.ts';
+import { countBrought, refuseInDebt } from './brought-events.ts';
+import { idempotencyKey, queryOf } from './idempotency-key.ts';
 import { LARGE_BODY_BYTES } from '../turns/large-body-slots.ts';
 import { LargeShare } from './large-share.ts';
+import { requestMayGoOn } from './request-rate.ts';
 
 /** Events of one tag, as a dialect hands them over. */
 export interface Events {
@@ -52,6 +54,8 @@ export interface ExchangeOptions {
   readonly sender: string;
   /** Of its address; null: it has none. */
   readonly rate: AddressRate | null;
+  /** Of its address and tenant; null: it may bring any number of small events. */
+  readonly debt: EventDebt | null;
   /** Errors that intake has counted. */
   readonly counted: WeakSet<object>;
 }
@@ -74,6 +78,9 @@ export class HttpExchange implements Disposable {
    */
   readonly #who: string;
   #large: LargeShare | null = null;
+  #sentBytes = 0;
+  /** Of a body without a known end. */
+  #streamed: StreamedEvents | null = null;
   /** The body's content, if a key names it. */
   #content: Content | null = null;
   /** As long as nobody else may hold it. */
@@ -97,6 +104,7 @@ export class HttpExchange implements Disposable {
         'Cannot take events: their tenant sends more than its rate; send again later',
       );
     }
+    refuseInDebt(options.debt);
   }
 
   /** The time of events that have none: now. If the request may be repeated, "when received" instead. */
@@ -124,6 +132,7 @@ export class HttpExchange implements Disposable {
     using packed = new DisposableStack();
     const held = compression ? packed : this.#bodyHeld;
     const sent = await bodies.read(this.#request, { held, sender: this.#who, sendContinue });
+    this.#sentBytes = sent.length;
     this.#options.rate?.take(sent.length);
     const body = compression ? await this.#decompress(sent, compression) : sent;
     // The URL may hold a time, a host, or the events themselves.
@@ -147,37 +156,22 @@ export class HttpExchange implements Disposable {
    * @param begun what its taker keeps of it, which is counted
    */
   async *pieces(begun: Begun): AsyncGenerator<Buffer, void, undefined> {
-    const { bodies, sendContinue, compression, rate } = this.#options;
+    const { bodies, sendContinue, compression, rate, debt } = this.#options;
     if (compression) {
       throw new SluiceError('encoding_unknown', 'Cannot read the body: here it must have no Content-Encoding');
     }
-    const mayGoOn = (): Promise<void> => this.#rateAllows();
+    const mayGoOn = (): Promise<void> => requestMayGoOn(this.#request, this.#options);
+    const events = (this.#streamed = new StreamedEvents(debt));
     for await (const piece of bodies.pieces(this.#request, { sender: this.#who, begun, sendContinue, mayGoOn })) {
       rate?.take(piece.length);
+      events.came(piece.length);
       yield piece;
     }
   }
 
   /**
-   * Resolves when the rate of its address lets more be read, when its sender is gone, or when we stop: then what was
-   * sent is still read.
-   */
-  async #rateAllows(): Promise<void> {
-    const { rate, clock, stopping } = this.#options;
-    if (!rate || rate.waitMs === 0) return;
-    const over = new AbortController();
-    const end = (): void => over.abort();
-    this.#request.once('close', end);
-    stopping.addEventListener('abort', end, { once: true });
-    if (this.#request.destroyed || stopping.aborted) end();
-    while (!over.signal.aborted && rate.waitMs > 0) await passed(clock, rate.waitMs, over.signal);
-    this.#request.off('close', end);
-    stopping.removeEventListener('abort', end);
-  }
-
-  /**
    * The body, which is void from here on, to what its dialect makes of it; the memory of that is counted. Rejects with
-   * body_too_costly, conversion_unavailable, too_many_events.
+   * body_too_costly, conversion_unavailable, too_many_events, rate_limited.
    */
   async convert<N extends ConversionName>(name: N, body: Buffer, options: ConversionOptions<N>): Promise<Converted<N>> {
     const { bodies, converter } = this.#options;
@@ -187,11 +181,12 @@ export class HttpExchange implements Disposable {
     // What is made of it has about its size, and is there before it is gone.
     using _made = bodies.take(bytes, this.#who);
     const converted = await converter.convert(name, body, options);
-    const excess = 'count' in converted ? countExcessOf({ count: converted.count, bytes }) : null;
     const buffers = buffersOf(converted);
-    if (excess !== null) {
+    try {
+      countBrought({ count: countOf(converted), bytes, sentBytes: this.#sentBytes }, this.#options.debt);
+    } catch (error) {
       for (const buffer of buffers) buffer.transfer(0);
-      throw new SluiceError('too_many_events', `Cannot take events: ${excess}; send fewer at once`);
+      throw error;
     }
     const made = [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0);
     this.hold(made);
@@ -255,6 +250,7 @@ export class HttpExchange implements Disposable {
    */
   async accept({ tag, entries, count }: Events, own?: EventsName | null): Promise<void> {
     if (count === 0) return;
+    this.#streamed?.made(count);
     this.#body = null;
     const name = own === undefined ? this.#nameIn(tag) : own;
     const { intake, counted } = this.#options;
@@ -287,9 +283,4 @@ export class HttpExchange implements Disposable {
     if (this.#body && this.#body.length > LARGE_BODY_BYTES) freeBuffer(this.#body);
     this.#held.dispose();
   }
-}
-
-function queryOf(url = ''): string {
-  const mark = url.indexOf('?');
-  return mark < 0 ? '' : url.slice(mark + 1);
 }

@@ -19,6 +19,7 @@ import { peerAddress } from '#shared/net/networks.ts';
 import type { Peer } from '../../admit/admission.ts';
 import type { AddressRate } from '../../admit/address-rates.ts';
 import type { Door } from '../../admit/door.ts';
+import type { EventDebt } from '../../admit/event-debts.ts';
 import type { Logins } from '../../admit/login-limit.ts';
 import { peerOf, type TlsContext } from '../../admit/tls.ts';
 import type { Intake, Room } from '../../intake/chunk.ts';
@@ -116,7 +117,8 @@ export async function startHttpServer(listen: string, options: HttpListenOptions
   // A unix socket is guarded by its permissions, and nobody listens in.
   const tls = address.kind === 'tcp' ? options.tls : null;
   const rateOf = (peer: string): AddressRate | null => door.rateOf(peer);
-  const { fastify, connections } = await prepareHttp({ ...options, rateOf, tls, threaded: true }, address.kind);
+  const debtOf = (peer: string, tenant: string | null): EventDebt | null => door.debtOf(peer, tenant);
+  const { fastify, connections } = await prepareHttp({ ...options, rateOf, debtOf, tls, threaded: true }, address.kind);
   fastify.server.prependListener('connection', (socket: Socket) => door.enter(socket, address.kind));
   const graceMs = options.limits?.closeGraceMs ?? LIMITS.closeGraceMs;
   const bound = await listenOn(fastify.server, address);
@@ -125,11 +127,11 @@ export async function startHttpServer(listen: string, options: HttpListenOptions
 
 /** All routes on a server that does not listen, for requests that come from elsewhere and go to `inject`. */
 export async function prepareHttp(
-  options: HttpServerOptions & Pick<HttpContextOptions, 'rateOf'>,
+  options: HttpServerOptions & Pick<HttpContextOptions, 'rateOf' | 'debtOf'>,
   listensOn: 'tcp' | 'unix',
 ): Promise<{ readonly fastify: FastifyInstance; readonly connections: HttpConnections }> {
   const limits = { ...LIMITS, ...options.limits };
-  const { telemetry, clock, tokens, principalOf, roomOf, rateOf, large, logins } = options;
+  const { telemetry, clock, tokens, principalOf, roomOf, rateOf, debtOf, large, logins } = options;
   const pipelined = (socket: Socket): void =>
     telemetry.connectionEnded('http', 'pipelined', peerAddress(socket.remoteAddress, listensOn) ?? 'unknown');
   const broken = (error: Error, socket: Socket): void => connections.broken(error, socket);
@@ -154,7 +156,8 @@ export async function prepareHttp(
   const peerOfRequest = ({ socket }: IncomingMessage): Peer | null => peerOf(socket, listensOn);
   const shared = { intake, telemetry, clock, bodies, bodyBytesMax, tokens, principalOf, roomOf, timeoutMs, expecting };
   const { stopping } = connections;
-  const context = new HttpContext({ ...shared, rateOf, logins, converter, turns, stopping, peerOf: peerOfRequest });
+  const peers = { rateOf, debtOf, peerOf: peerOfRequest };
+  const context = new HttpContext({ ...shared, ...peers, logins, converter, turns, stopping });
   const { corsOrigins, dialects } = options;
   addRoutes(fastify, { connections, context, corsOrigins, dialects });
   await fastify.ready();

@@ -17,3 +17,9 @@ export function idempotencyKey(request: IncomingMessage): Buffer | null {
   }
   return Buffer.from(key, 'latin1');
 }
+
+/** Of the URL: a part of what a key names. */
+export function queryOf(url = ''): string {
+  const mark = url.indexOf('?');
+  return mark < 0 ? '' : url.slice(mark + 1);
+}

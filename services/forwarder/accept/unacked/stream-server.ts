@@ -85,7 +85,8 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
     const sender = peer.address;
     const decoder = newDecoder(sender);
     const rate = door.rateOf(sender);
-    const from = { sender, principal, rate, input, tag };
+    const debt = door.debtOf(sender, principal.tenant);
+    const from = { sender, principal, rate, debt, input, tag };
     const shared = { unacked, clock, held, rests, turns, turnBytes, ended };
     const session = new StreamSession(socket, { ...from, ...shared, decoder });
     sessions.add(session);

@@ -12,6 +12,7 @@ import { unlessAborted } from '#shared/abort.ts';
 import type { Clock } from '#shared/clock.ts';
 import { networkOfPeer } from '#shared/net/networks.ts';
 import { type AddressRate, ratedRoom } from '../../admit/address-rates.ts';
+import { type EventDebt, StreamedEvents } from '../../admit/event-debts.ts';
 import { type Chunk, type InputName, DEAD_LETTER_OVERHEAD_BYTES, type Room } from '../../intake/chunk.ts';
 import type { Principal } from '../../intake/principal.ts';
 import { BadMessages } from './bad-messages.ts';
@@ -30,19 +31,18 @@ export interface StreamSessionOptions {
   readonly tag: string;
   readonly sender: string;
   readonly principal: Principal;
-  /** Of the sender's address; null: it has none. */
+  /** Of the sender's address, and of its small events; null: it has none. */
   readonly rate: AddressRate | null;
+  readonly debt: EventDebt | null;
   readonly decoder: StreamDecoder;
   readonly unacked: Unacked;
   readonly clock: Clock;
-  /** Of all connections together. */
+  /** Of all connections together, as all below. */
   readonly held: BufferedMessages;
-  /** The same. */
   readonly rests: UnreadRests;
   /** It is closed because of a limit. */
   readonly ended: (reason: 'slow_when_full' | 'frame_timeout') => void;
   readonly turns: Turns;
-  /** Of all connections together. */
   readonly turnBytes: TurnBytes;
 }
 
@@ -62,6 +62,7 @@ export class StreamSession implements BufferOwner, RestReader {
   readonly #room: Room;
   readonly #run = new ReadEntries();
   readonly #bad: BadMessages;
+  readonly #events: StreamedEvents;
   readonly #held: BufferPass;
   readonly #rest: RestPass;
   readonly #network: string;
@@ -83,7 +84,9 @@ export class StreamSession implements BufferOwner, RestReader {
     const { input, tag, sender, principal, unacked } = options;
     this.#socket = socket;
     this.#options = options;
-    this.#room = ratedRoom(unacked, options.rate, { clock: options.clock, over: this.#ending.signal });
+    const rated = { clock: options.clock, over: this.#ending.signal };
+    this.#room = ratedRoom(ratedRoom(unacked, options.rate, rated), options.debt, rated);
+    this.#events = new StreamedEvents(options.debt);
     this.#origin = { tag: principal.tagPrefix + tag, input, tenant: principal.tenant, sender };
     this.#network = networkOfPeer(sender);
     this.#held = options.held.enter(this, this.#network);
@@ -177,6 +180,7 @@ export class StreamSession implements BufferOwner, RestReader {
     const { decoder, rate, turnBytes } = this.#options;
     const mayTake = this.#mayTake;
     rate?.take(piece.length);
+    this.#events.came(piece.length);
     // A byte may make a message whole.
     const bytes = piece.length + Math.min(decoder.heldBytes, LARGE_MESSAGE_BYTES);
     decoder.push(piece);
@@ -266,6 +270,7 @@ export class StreamSession implements BufferOwner, RestReader {
   #flush(): void {
     const { count } = this.#run;
     if (count === 0) return;
+    this.#events.made(count);
     const entries = this.#run.take();
     const chunk = { ...this.#origin, chunkId: null, encoding: 'identity' as const, bytes: entries, entries, count };
     this.#inFlight.add(entries.length + CHUNK_OVERHEAD_BYTES, this.#options.unacked.accept(chunk));

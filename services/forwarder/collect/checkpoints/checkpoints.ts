@@ -4,6 +4,7 @@
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts';
+import type { CheckpointRows } from './checkpoint-rows.ts';
 import type { CheckpointMethods } from './checkpoint-thread.ts';
 import { Generations } from './generations.ts';
 
@@ -19,6 +20,7 @@ export interface CheckpointsOptions {
   readonly telemetry: {
     checkpointsLost(file: string): void;
     checkpointsWait(reason: string): void;
+    forgotten(sources: number): void;
     saveFailed(reason: string): void;
   };
 }
@@ -42,9 +44,10 @@ export class Checkpoints implements AsyncDisposable {
     for (;;) {
       try {
         const thread = await startWorker<CheckpointMethods>('checkpoint-thread', import.meta.url, { folder });
-        const { setAside, ...rows } = await thread.call('load', null);
+        const { setAside, firstNumber, forgotten } = await thread.call('begin', { nowMs: clock.epochMs() });
         if (setAside !== null) telemetry.checkpointsLost(setAside);
-        return new Checkpoints(thread, new Generations(rows), options);
+        telemetry.forgotten(forgotten);
+        return new Checkpoints(thread, await loaded(thread, firstNumber, clock), options);
       } catch (error) {
         if (!(error instanceof SluiceError) || error.code !== 'data_dir_locked') throw error;
         telemetry.checkpointsWait(error.message);
@@ -92,5 +95,19 @@ export class Checkpoints implements AsyncDisposable {
   #again(): void {
     this.#timer = null;
     void this.save();
+  }
+}
+
+async function loaded(
+  thread: WorkerThread<CheckpointMethods>,
+  firstNumber: number,
+  clock: Clock,
+): Promise<Generations> {
+  const generations = new Generations(firstNumber);
+  for (let after: string | null = null; ;) {
+    const { next, ...rows }: CheckpointRows & { next: string | null } = await thread.call('load', { after });
+    generations.restore(rows, clock.epochMs());
+    if (next === null) return generations;
+    after = next;
   }
 }

@@ -1,11 +1,18 @@
 // What is known of each source: its generations, which are the files that had its name one after another, and how far
 // each is read. A line's name is made of its source, the generation, and all that its file says before.
 //
+// Sources whose files are gone are forgotten in the end (forgetting.ts).
+//
 // Guarantees: a number of a generation is given once, and saved before `save` resolves; numbers of a source begin at 0,
-// so that whoever reads the same files without checkpoints, oldest first, gives the same ones.
+// so that whoever reads the same files without checkpoints, oldest first, gives the same ones. Once sources were
+// forgotten, those that are new begin above every number that one of them had: nobody knows any more which of them had
+// the same path, so in doubt a line comes twice, and none is taken for another.
 
+import assert from 'node:assert/strict';
 import { chainStart } from '#shared/record/chain.ts';
-import type { CheckpointChanges, CheckpointRows, GenerationRow, SourceRow } from './checkpoint-thread.ts';
+import type { CheckpointRows, GenerationRow, SourceRow } from './checkpoint-rows.ts';
+import type { CheckpointChanges } from './checkpoint-thread.ts';
+import { type ForgetOptions, forgettable, surplusOf } from './forgetting.ts';
 import type { LinePlace } from '../../decode/files/file-entries.ts';
 
 export interface Source {
@@ -14,6 +21,8 @@ export interface Source {
   readonly firstMs: number;
   /** What is said of it beside its path, from its first line on. */
   readonly facts: string;
+  /** Since when it has no file, ms since the epoch; 0 while it has one. */
+  goneMs: number;
   /** The oldest first. */
   readonly generations: Generation[];
   /** Grows whenever a file of a generation is gone: a copy of it may have what is not read. */
@@ -55,20 +64,36 @@ export class Generations {
   readonly #changed = new Set<Generation>();
   readonly #removed: Pick<GenerationRow, 'source' | 'number'>[] = [];
   readonly #changedExamined = new Set<string>();
+  readonly #forgotten = new Set<string>();
+  #firstNumber: number;
 
-  constructor(rows: CheckpointRows) {
-    for (const row of rows.sources) {
-      this.#sources.set(row.path, { ...row, generations: [], losses: 0 });
-    }
-    for (const row of rows.generations.toSorted((a, b) => a.number - b.number)) {
-      const source = this.#sources.get(row.source);
+  /** `firstNumber`: of the next generation of a source that is new. */
+  constructor(firstNumber: number) {
+    this.#firstNumber = firstNumber;
+  }
+
+  /** What was saved: some sources with all of their generations. Those that have no file are gone now at the latest. */
+  restore({ sources, generations, examined }: CheckpointRows, nowMs: number): void {
+    for (const row of sources) this.#sources.set(row.path, { ...row, generations: [], losses: 0 });
+    for (const { source: path, offset, chain, crc32, open, ...known } of generations.toSorted(
+      (a, b) => a.number - b.number,
+    )) {
+      const source = this.#sources.get(path);
       if (source === undefined) continue;
-      const { offset, chain, crc32, open, ...known } = row;
       const generation = { ...known, source, place: { offset, chain, crc32, open } };
       source.generations.push(generation);
-      if (row.identity !== '') this.#byIdentity.set(row.identity, generation);
+      if (known.identity !== '') this.#byIdentity.set(known.identity, generation);
     }
-    for (const { identity, size } of rows.examined) this.#examined.set(identity, size);
+    for (const { path } of sources) {
+      const source = this.#sources.get(path);
+      if (source !== undefined && source.goneMs === 0 && isGone(source)) source.goneMs = nowMs;
+    }
+    for (const { identity, size } of examined) this.#examined.set(identity, size);
+  }
+
+  /** How many sources are known. */
+  get count(): number {
+    return this.#sources.size;
   }
 
   get sources(): IterableIterator<Source> {
@@ -83,7 +108,8 @@ export class Generations {
   addSource(path: string, nowMs: number, facts = ''): Source {
     let source = this.#sources.get(path);
     if (source === undefined) {
-      source = { path, nextGeneration: 0, firstMs: nowMs, facts, generations: [], losses: 0 };
+      const nextGeneration = this.#firstNumber;
+      source = { path, nextGeneration, firstMs: nowMs, facts, goneMs: nowMs, generations: [], losses: 0 };
       this.#sources.set(path, source);
       this.#changedSources.add(source);
     }
@@ -97,6 +123,7 @@ export class Generations {
 
   /** The next generation of the source, of which nothing is read. `salt`: of the machine. */
   add(source: Source, identity: string, salt: string): Generation {
+    assert(this.#sources.get(source.path) === source, 'a source that was forgotten gives no numbers');
     const number = source.nextGeneration;
     source.nextGeneration += 1;
     const place = placeAtStart({ source, number }, salt);
@@ -113,19 +140,29 @@ export class Generations {
     if (generation.identity !== '') this.#byIdentity.delete(generation.identity);
     generation.identity = identity;
     this.#byIdentity.set(identity, generation);
-    this.#changed.add(generation);
+    this.#setGone(generation.source, 0);
+    this.changed(generation);
   }
 
   /** Its file is gone, or has something else. */
-  detach(generation: Generation): void {
+  detach(generation: Generation, nowMs: number): void {
     if (this.#byIdentity.get(generation.identity) === generation) this.#byIdentity.delete(generation.identity);
     generation.identity = '';
     generation.source.losses += 1;
-    this.#changed.add(generation);
+    if (isGone(generation.source)) this.#setGone(generation.source, nowMs);
+    this.changed(generation);
   }
 
   changed(generation: Generation): void {
-    this.#changed.add(generation);
+    if (this.#sources.get(generation.source.path) === generation.source) this.#changed.add(generation);
+  }
+
+  /** Forgets some of the sources that are gone for long, or are too many. Returns how many. */
+  forget(options: ForgetOptions): number {
+    const { sources, shortened } = forgettable(this.#sources.values(), options);
+    for (const source of sources) this.#forget(source);
+    for (const source of shortened) for (const generation of surplusOf(source)) this.#remove(generation);
+    return sources.length;
   }
 
   /** Whether the file was seen to hold nothing that is not read, and has the same size now. */
@@ -148,13 +185,16 @@ export class Generations {
   }
 
   get hasChanges(): boolean {
-    return this.#changedSources.size + this.#changed.size + this.#changedExamined.size + this.#removed.length > 0;
+    const changed = this.#changedSources.size + this.#changed.size + this.#changedExamined.size;
+    return changed + this.#removed.length + this.#forgotten.size > 0;
   }
 
   /** What has changed since the last call. */
   takeChanges(): CheckpointChanges {
     const changes: CheckpointChanges = {
-      sources: [...this.#changedSources].map(sourceRowOf),
+      forgotten: [...this.#forgotten],
+      firstNumber: this.#firstNumber,
+      sources: [...this.#changedSources].map(sourceRow),
       generations: [...this.#changed].map(rowOf),
       examined: [...this.#changedExamined].flatMap((identity) => {
         const size = this.#examined.get(identity);
@@ -163,6 +203,7 @@ export class Generations {
       removedGenerations: this.#removed.splice(0),
       removedExamined: [...this.#changedExamined].filter((identity) => !this.#examined.has(identity)),
     };
+    this.#forgotten.clear();
     this.#changedSources.clear();
     this.#changed.clear();
     this.#changedExamined.clear();
@@ -170,7 +211,9 @@ export class Generations {
   }
 
   /** After a save that failed. */
-  putBack({ sources, generations, examined, removedGenerations, removedExamined }: CheckpointChanges): void {
+  putBack(changes: CheckpointChanges): void {
+    const { forgotten, sources, generations, examined, removedGenerations, removedExamined } = changes;
+    for (const path of forgotten) this.#forgotten.add(path);
     for (const { path } of sources) {
       const source = this.#sources.get(path);
       if (source) this.#changedSources.add(source);
@@ -188,16 +231,41 @@ export class Generations {
     const tooMany = source.generations.length - GENERATIONS_MAX;
     if (tooMany <= 0) return;
     const gone = source.generations.filter(({ identity }) => identity === '').slice(0, tooMany);
-    for (const generation of gone) {
-      source.generations.splice(source.generations.indexOf(generation), 1);
+    for (const generation of gone) this.#remove(generation);
+  }
+
+  #remove(generation: Generation): void {
+    const { source, number } = generation;
+    source.generations.splice(source.generations.indexOf(generation), 1);
+    this.#changed.delete(generation);
+    this.#removed.push({ source: source.path, number });
+  }
+
+  #forget(source: Source): void {
+    const { path, generations, nextGeneration } = source;
+    this.#sources.delete(path);
+    this.#changedSources.delete(source);
+    for (const generation of generations) {
       this.#changed.delete(generation);
-      this.#removed.push({ source: source.path, number: generation.number });
+      if (this.#byIdentity.get(generation.identity) === generation) this.#byIdentity.delete(generation.identity);
     }
+    this.#firstNumber = Math.max(this.#firstNumber, nextGeneration);
+    this.#forgotten.add(path);
+  }
+
+  #setGone(source: Source, goneMs: number): void {
+    if (source.goneMs === goneMs) return;
+    source.goneMs = goneMs;
+    if (this.#sources.get(source.path) === source) this.#changedSources.add(source);
   }
 }
 
-function sourceRowOf({ path, nextGeneration, firstMs, facts }: Source): SourceRow {
-  return { path, nextGeneration, firstMs, facts };
+function isGone({ generations }: Source): boolean {
+  return generations.every(({ identity }) => identity === '');
+}
+
+function sourceRow({ path, nextGeneration, firstMs, facts, goneMs }: Source): SourceRow {
+  return { path, nextGeneration, firstMs, facts, goneMs };
 }
 
 function rowOf({ source, place, ...known }: Generation): GenerationRow {

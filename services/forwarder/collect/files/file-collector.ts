@@ -48,12 +48,12 @@ export interface FileCollectorOptions {
 export class FileCollector {
   readonly followed: FollowedFiles;
   readonly #options: FileCollectorOptions;
-  readonly #generations: Generations;
-  readonly #walker: FileWalker;
+  readonly generations: Generations;
+  readonly walker: FileWalker;
   readonly #turns: ReadingTurns;
   readonly #delivery: Delivery;
   readonly #watches: FolderWatches;
-  readonly #rotated: RotatedFiles;
+  readonly rotated: RotatedFiles;
   readonly #budgets: SourceBudgets;
   /** Paths that have to be looked at by the next walk, beside those that are new. */
   readonly #renamed = new Set<string>();
@@ -61,16 +61,16 @@ export class FileCollector {
   #starting: FollowedFile[] = [];
   #isFirstWalk = true;
   readonly deciding = new Exclusive();
-  /** Identities of files that only an import reads. */
-  readonly claimed = new Set<string>();
+  /** Identities of files that only an import reads, and their sources. */
+  readonly claimed = new Map<string, string>();
   readonly #walkSoon: () => void;
 
   constructor(options: FileCollectorOptions, walkSoon: () => void) {
     const { checkpoints, rules } = options;
     this.#walkSoon = walkSoon;
     this.#options = options;
-    this.#generations = checkpoints.generations;
-    this.#walker = new FileWalker(rules);
+    this.generations = checkpoints.generations;
+    this.walker = new FileWalker(rules);
     this.#turns = new ReadingTurns(options);
     this.#delivery = new Delivery(options);
     this.#budgets = new SourceBudgets(options);
@@ -95,7 +95,7 @@ export class FileCollector {
       turns: this.#turns,
       isWatched: (folder) => this.#watches.isWatched(folder),
     });
-    this.#rotated = new RotatedFiles({
+    this.rotated = new RotatedFiles({
       ...options,
       turns: this.#turns,
       follow: (found, generation) => this.#follow(found, generation),
@@ -119,12 +119,12 @@ export class FileCollector {
     const followed =
       this.followed.of(identity) ?? this.#starting.find(({ generation }) => generation.identity === identity);
     if (followed !== undefined) return { followed };
-    return this.#rotated.isReading(identity) ? { followed: null } : null;
+    return this.rotated.isReading(identity) ? { followed: null } : null;
   }
 
   async #walk(isFull: boolean): Promise<void> {
-    if (isFull) this.#rotated.beginWalk();
-    const walk = await this.#walker.walk();
+    if (isFull) this.rotated.beginWalk();
+    const walk = await this.walker.walk();
     if (this.#options.signal.aborted) return;
     for (const folder of walk.overfull) this.#options.telemetry.overfull(folder);
     const added = this.#watches.watch(this.#options.watches ? walk.folders : new Set());
@@ -135,22 +135,23 @@ export class FileCollector {
     this.followed.keepPaths(walk.paths);
     const isDue = (path: string): boolean =>
       isFull || lookedAt.has(path) || !this.followed.isKnown(path) || added.length > 0;
-    const isSource = (path: string): boolean => this.#generations.sourceOf(path) !== null;
-    const found = await foundFiles(walk, { isDue, isSource, telemetry: this.#options.telemetry });
+    const isSource = (path: string): boolean => this.generations.sourceOf(path) !== null;
+    const keptOf = (path: string): string => this.generations.sourceOf(path)?.facts ?? '';
+    const found = await foundFiles(walk, { isDue, isSource, keptOf, telemetry: this.#options.telemetry });
     const unknown: FoundFile[] = [];
     for (const file of found) if (file.facts !== null && !(await this.#knownAgain(file))) unknown.push(file);
     if (isFull) this.#detachGone(new Set(found.map(({ identity }) => identity)));
-    const later = this.#rotated.undecided(unknown, this.#isFirstWalk);
+    const later = this.rotated.undecided(unknown, this.#isFirstWalk);
     for (const file of inOrder(unknown)) {
       if (later.has(file.base)) continue;
-      if (this.#generations.ofIdentity(file.identity) !== null && (await this.#knownAgain(file))) continue;
+      if (this.generations.ofIdentity(file.identity) !== null && (await this.#knownAgain(file))) continue;
       if (file.base === file.path && compressionOf(file.path) === null) await this.#followNew(file);
-      else if (this.#rotated.hasRoom) await this.#rotated.examine(file, this.#isFirstWalk);
+      else if (this.rotated.hasRoom) await this.rotated.examine(file, this.#isFirstWalk);
       else later.add(file.base);
     }
     await this.#start();
     if (isFull) {
-      this.#rotated.countLosses();
+      this.rotated.countLosses();
       this.#isFirstWalk = later.size > 0 && this.#isFirstWalk;
     }
     this.#options.checkpoints.schedule();
@@ -159,7 +160,7 @@ export class FileCollector {
   async close(): Promise<void> {
     this.#watches[Symbol.dispose]();
     await this.#turns.ended();
-    await Promise.all([this.followed.close(), this.#rotated.close(), ...this.#starting.map((file) => file.close())]);
+    await Promise.all([this.followed.close(), this.rotated.close(), ...this.#starting.map((file) => file.close())]);
   }
 
   async #knownAgain(found: FoundFile): Promise<boolean> {
@@ -172,11 +173,11 @@ export class FileCollector {
       return true;
     }
     if (this.#starting.some(({ generation }) => generation.identity === identity)) return true;
-    if (this.#generations.isExamined(identity, size)) {
+    if (this.generations.isExamined(identity, size)) {
       this.followed.remember(path);
       return true;
     }
-    const generation = this.#generations.ofIdentity(identity);
+    const generation = this.generations.ofIdentity(identity);
     if (generation === null || compressionOf(path) !== null) return false;
     const isRead = unreadBytesOf(generation) === 0 && size === generation.size && size > 0;
     if (isRead && (found.base !== path || this.followed.parks(found, generation))) this.followed.remember(path);
@@ -185,7 +186,7 @@ export class FileCollector {
   }
 
   async #followNew(found: FoundFile): Promise<void> {
-    const isNew = this.#generations.sourceOf(found.base) === null;
+    const isNew = this.generations.sourceOf(found.base) === null;
     const generation = this.#newGeneration(found);
     if (isNew && this.#isFirstWalk && found.rule.from === 'end') generation.skipEnd = found.size;
     await this.#follow(found, generation);
@@ -193,8 +194,8 @@ export class FileCollector {
 
   #newGeneration({ base, path, identity, facts }: FoundFile): Generation {
     const { clock, host } = this.#options;
-    const source = this.#generations.addSource(base, clock.epochMs(), facts ?? '');
-    const generation = this.#generations.add(source, identity, host);
+    const source = this.generations.addSource(base, clock.epochMs(), facts ?? '');
+    const generation = this.generations.add(source, identity, host);
     this.#options.telemetry.found('new', path, { source: base, generation: generation.number });
     return generation;
   }
@@ -206,12 +207,12 @@ export class FileCollector {
     try {
       let file = await FollowedFile.open(found, generation, this.#factsOf(found));
       if (file === 'lost') {
-        this.#rotated.lost(generation);
+        this.rotated.lost(generation);
         file = await FollowedFile.open(found, this.#newGeneration(found), this.#factsOf(found));
       }
       // The next walk finds both.
       if (typeof file === 'string') return this.#walkSoon();
-      if (file.generation.identity !== identity) this.#generations.attach(file.generation, identity);
+      if (file.generation.identity !== identity) this.generations.attach(file.generation, identity);
       this.#starting.push(file);
       const { number, place } = file.generation;
       this.#options.telemetry.found('known', path, { generation: number, offset: place.offset, size: found.size });
@@ -234,7 +235,7 @@ export class FileCollector {
   #factsOf({ path, base, rule }: FoundFile): FollowOptions<FollowedFile> {
     const { clock, checkpoints, telemetry, host } = this.#options;
     return {
-      ...factsOf(this.#generations.sourceOf(base) ?? { path: base, facts: '' }, rule, host),
+      ...factsOf(this.generations.sourceOf(base) ?? { path: base, facts: '' }, rule, host),
       malformed: (file, lines) => telemetry.malformed(file, lines),
       delivery: this.#delivery,
       budget: this.#budgets.of(base, rule.max_bytes_per_second),
@@ -242,7 +243,7 @@ export class FileCollector {
       nowMs: () => clock.monotonicMs(),
       save: () => checkpoints.save(),
       changed: (generation) => {
-        this.#generations.changed(generation);
+        this.generations.changed(generation);
         checkpoints.schedule();
       },
       failed: (file, error) => {
@@ -258,8 +259,8 @@ export class FileCollector {
     const { generation } = file;
     const { identity, source } = generation;
     this.#options.telemetry.truncated(file.path, file.unreadBytes);
-    this.#rotated.lost(generation);
-    const next = file.restarted(this.#generations.add(source, identity, this.#options.host));
+    this.rotated.lost(generation);
+    const next = file.restarted(this.generations.add(source, identity, this.#options.host));
     this.followed.replace(file, next);
     this.#walkSoon();
     void this.#startSaved(next);
@@ -276,19 +277,19 @@ export class FileCollector {
   }
 
   #detachGone(present: ReadonlySet<string>): void {
-    for (const { path: source, generations } of this.#generations.sources) {
+    for (const { path: source, generations } of this.generations.sources) {
       for (const generation of generations) {
         const { identity } = generation;
         if (identity === '' || present.has(identity) || this.followed.of(identity) !== null) continue;
         // No walk finds what was only imported.
-        if (this.claimed.has(identity) || !this.#walker.covers(source)) continue;
+        if (this.claimed.has(identity) || !this.walker.covers(source)) continue;
         if (this.#starting.some((file) => file.generation === generation)) continue;
-        this.#rotated.lost(generation);
+        this.rotated.lost(generation);
       }
     }
     const waiting = this.followed.walked(present);
     if (waiting > 0) this.#options.telemetry.filesWait(waiting);
-    this.#generations.keepExamined(present);
-    this.#rotated.keep(present);
+    this.generations.keepExamined(present);
+    this.rotated.keep(present);
   }
 }

@@ -6,7 +6,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { crc32, createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Compression } from '../../decode/files/source-path.ts';
 import type { Generation } from '../checkpoints/generations.ts';
-import { identityOf, isFileError, isOtherFile, openRegular, otherFile } from './file-identity.ts';
+import { identityOf, isFileError, isOtherFile, type OpenOptions, openRegular, otherFile } from './file-identity.ts';
 import { SLOT_BYTES } from './reading-turns.ts';
 
 /** Read at a time; small, for many may be read at once. */
@@ -23,7 +23,7 @@ export interface FileContent {
   readonly beginsWith: readonly Generation[];
 }
 
-export interface UnpackOptions {
+export interface UnpackOptions extends OpenOptions {
   /** The file that is meant: rejects where another one lies at the path by now. Absent: whichever lies there. */
   readonly identity?: string;
   readonly signal?: AbortSignal;
@@ -35,10 +35,10 @@ export interface UnpackOptions {
 export async function* unpackedBytes(
   path: string,
   compression: Compression | null,
-  { identity, signal, opened }: UnpackOptions,
+  { identity, root = null, signal, opened }: UnpackOptions,
 ): AsyncGenerator<Buffer, void> {
   const options = { highWaterMark: PIECE_BYTES, ...(signal && { signal }) };
-  const file = await streamOf(path, identity, options);
+  const file = await streamOf(await openRegular(path, { root }), identity, options);
   opened?.(file);
   const stream = compression === null ? file : compression === 'gzip' ? createGunzip() : createZstdDecompress();
   if (stream !== file) {
@@ -54,11 +54,10 @@ export async function* unpackedBytes(
 }
 
 async function streamOf(
-  path: string,
+  handle: FileHandle,
   identity: string | undefined,
   options: { highWaterMark: number },
 ): Promise<ReadStream> {
-  const handle = await openRegular(path);
   try {
     if (identity === undefined || (await identityOf(handle)) === identity) return handle.createReadStream(options);
   } catch (error) {
@@ -69,7 +68,7 @@ async function streamOf(
   throw otherFile();
 }
 
-export interface ContentOptions {
+export interface ContentOptions extends OpenOptions {
   /** The file that is meant: rejects as `unpackedBytes` does. Absent: whichever lies there. */
   readonly identity?: string;
   readonly compression: Compression | null;
@@ -81,7 +80,7 @@ export interface ContentOptions {
 /** Of the generations, only those of which something is read can be found. */
 export async function contentOf(
   path: string,
-  { identity, compression, generations, signal }: ContentOptions,
+  { identity, root = null, compression, generations, signal }: ContentOptions,
 ): Promise<FileContent> {
   // Some of them are read on meanwhile.
   const wanted = generations
@@ -97,6 +96,7 @@ export async function contentOf(
   try {
     for await (const piece of unpackedBytes(path, compression, {
       ...(identity !== undefined && { identity }),
+      root,
       signal,
     })) {
       if (head.length < SLOT_BYTES) head = Buffer.concat([head, piece.subarray(0, SLOT_BYTES - head.length)]);
@@ -121,9 +121,9 @@ export async function contentOf(
 /** The generation that a gzip file holds, and no more, by its end alone; null where that does not say. */
 export async function generationOfGzip(
   path: string,
-  { identity, generations }: Pick<ContentOptions, 'generations' | 'identity'>,
+  { identity, root = null, generations }: Pick<ContentOptions, 'generations' | 'identity' | 'root'>,
 ): Promise<Generation | null> {
-  const file = await openRegular(path);
+  const file = await openRegular(path, { root });
   try {
     if (identity !== undefined && (await identityOf(file)) !== identity) throw otherFile();
     const trailer = await lastBytes(file, GZIP_TRAILER_BYTES);

@@ -3,7 +3,7 @@
 // would be waited for in one of the few threads that read files, and a device would be read without end.
 
 import { type BigIntStats, constants } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FileHandle, open, readlink, realpath, stat } from 'node:fs/promises';
 import { SluiceError } from '#shared/errors.ts';
 
 export interface FileStat {
@@ -41,20 +41,39 @@ export async function identityOf(file: FileHandle): Promise<string> {
   return identityIn(await file.stat({ bigint: true }));
 }
 
+export interface OpenOptions {
+  /** The folder that no link may lead out of; null: links are followed. */
+  readonly root?: string | null;
+}
+
 /**
  * Every file that is collected is opened here. Rejects, as where it cannot be read, where no regular file is there, or
- * where a link is that is not to be followed.
+ * one that a link has led to out of the root.
  */
-export async function openRegular(path: string, { followsLinks = true } = {}): Promise<FileHandle> {
-  const links = followsLinks ? 0 : constants.O_NOFOLLOW;
+export async function openRegular(path: string, { root = null }: OpenOptions = {}): Promise<FileHandle> {
+  const links = root === null ? 0 : constants.O_NOFOLLOW;
   const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | links);
-  const isRegular = await handle.stat().then(
-    (found) => found.isFile(),
-    () => false,
-  );
-  if (isRegular) return handle;
-  await handle.close();
-  throw Object.assign(new Error(`it is no regular file: open '${path}'`), { code: 'EINVAL', syscall: 'open' });
+  try {
+    if (!(await handle.stat()).isFile()) throw refusal(path, 'it is no regular file');
+    if (root !== null && !(await isBelow(handle, root))) throw refusal(path, `a link leads out of ${root}`);
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/**
+ * By what the system says of the descriptor: folders of the path may be links for a moment only, so that whoever asks
+ * for the path sees none. The root itself may be a link, and what is above it.
+ */
+async function isBelow({ fd }: FileHandle, root: string): Promise<boolean> {
+  const lies = await readlink(`/proc/self/fd/${fd}`);
+  return lies.startsWith(`${await realpath(root)}/`);
+}
+
+function refusal(path: string, why: string): Error {
+  return Object.assign(new Error(`${why}: open '${path}'`), { code: 'EINVAL', syscall: 'open' });
 }
 
 /** Of the system: the file cannot be read, which says nothing of what it holds. */

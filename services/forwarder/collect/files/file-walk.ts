@@ -5,7 +5,7 @@
 // which others have a turn, and only so many of a folder, and files of all folders, are looked at.
 
 import type { Dirent } from 'node:fs';
-import { opendir, stat } from 'node:fs/promises';
+import { lstat, opendir, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { ANY_FOLDERS, matchesName, matchesPath, type Segment, segmentsOf } from '../../decode/files/path-pattern.ts';
@@ -85,11 +85,14 @@ export class FileWalker {
 
 class Patterns {
   readonly rule: SourceRule;
+  /** From this segment on no link is followed. */
+  readonly rootDepth: number;
   readonly include: readonly (readonly Segment[])[];
   readonly #exclude: readonly { readonly isName: boolean; readonly segments: readonly Segment[] }[];
 
   constructor(rule: SourceRule) {
     this.rule = rule;
+    this.rootDepth = rule.form === undefined ? Infinity : segmentsOf(rule.form.root).length;
     this.include = rule.include.map((pattern) => segmentsOf(pattern.endsWith('/**') ? `${pattern}/*` : pattern));
     this.#exclude = (rule.exclude ?? []).map((pattern) => ({
       isName: !pattern.includes('/'),
@@ -132,7 +135,11 @@ async function visit(folder: string, segments: readonly Segment[], at: number, v
     }
     return;
   }
-  if (typeof segment === 'string') return visit(`${folder}/${segment}`, segments, at + 1, visiting);
+  if (typeof segment === 'string') {
+    const path = `${folder}/${segment}`;
+    if (at >= visiting.patterns.rootDepth && (await isLink(path))) return void visiting.links.push(path);
+    return visit(path, segments, at + 1, visiting);
+  }
   visiting.folders.add(folder);
   for (const entry of await visiting.list(folder || '/')) {
     if (!matchesName(segment, entry.name)) continue;
@@ -189,6 +196,14 @@ async function namesIn(folder: string, overfull: Set<string>): Promise<Dirent[]>
     return [];
   }
   return names;
+}
+
+async function isLink(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isSymbolicLink();
+  } catch {
+    return false;
+  }
 }
 
 async function isFolder(path: string): Promise<boolean> {

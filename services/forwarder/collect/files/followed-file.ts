@@ -71,7 +71,12 @@ export class FollowedFile implements Reader {
     try {
       if ((await identityOf(handle)) !== identity) return await closed('replaced');
       const check = await checkOf(handle, generation, options.hasTrueTimes);
-      return check === null ? await closed('lost') : new FollowedFile(path, handle, generation, options, check);
+      if (check === null) return await closed('lost');
+      const file = new FollowedFile(path, handle, generation, options, check);
+      // What was compared just now: its first turn may be much later.
+      const { size, writtenMs } = generation;
+      if (writtenMs > 0) file.#looked = { size, writtenMs };
+      return file;
     } catch (error) {
       await handle.close();
       throw error;

@@ -173,7 +173,7 @@ export class FollowedFiles {
     }
   }
 
-  figures(): FileFigures {
+  figures(): Omit<FileFigures, 'sources'> {
     const nowMs = this.#options.clock.monotonicMs();
     let unreadBytes = 0;
     let unreadBytesMax = 0;
@@ -224,6 +224,7 @@ export class FollowedFiles {
     for (const path of this.#pathsOf.get(file) ?? []) this.#byPath.set(path, null);
     this.#pathsOf.delete(file);
     this.#goneMs.delete(file);
+    this.#failedMs.delete(file);
     void file.close();
   }
 }

@@ -23,12 +23,14 @@ export interface FindOptions {
   readonly isDue: (path: string) => boolean;
   /** Whether a source is known by this path. */
   readonly isSource: (path: string) => boolean;
+  /** What is kept of the source with its checkpoint; empty for nothing. */
+  readonly keptOf: (path: string) => string;
   readonly telemetry: Pick<FileTelemetry, 'readFailed' | 'linkPassed'>;
 }
 
 export async function foundFiles(
   { paths, links }: Walk,
-  { isDue, isSource, telemetry }: FindOptions,
+  { isDue, isSource, keptOf, telemetry }: FindOptions,
 ): Promise<FoundFile[]> {
   // A name that rotation gives is one only where a file has, or had, the name before.
   const baseOf = ({ path, before }: FoundPath): string => before.find((one) => paths.has(one) || isSource(one)) ?? path;
@@ -42,7 +44,7 @@ export async function foundFiles(
       const stat = stats[i] ?? null;
       if (stat === null) continue;
       const base = baseOf(path);
-      found.push({ ...path, ...stat, base, facts: await factsOf(base, path.rule, telemetry) });
+      found.push({ ...path, ...stat, base, facts: await factsOf(base, path.rule, { keptOf, telemetry }) });
     }
   }
   return found;
@@ -51,11 +53,11 @@ export async function foundFiles(
 async function factsOf(
   source: string,
   { form }: SourceRule,
-  telemetry: FindOptions['telemetry'],
+  { keptOf, telemetry }: Pick<FindOptions, 'keptOf' | 'telemetry'>,
 ): Promise<string | null> {
   if (form?.facts === undefined) return '';
   try {
-    return await form.facts(source);
+    return await form.facts(source, keptOf(source));
   } catch (error) {
     telemetry.readFailed(source, reasonOf(error));
     return null;

@@ -74,7 +74,7 @@ export class RotatedFiles {
 
   /** The generation's file is gone, or has other content. */
   lost(generation: Generation): void {
-    this.#options.checkpoints.generations.detach(generation);
+    this.#options.checkpoints.generations.detach(generation, this.#options.clock.epochMs());
     if (unreadBytesOf(generation) > 0) this.#incomplete.set(generation, this.#walks);
   }
 
@@ -109,7 +109,7 @@ export class RotatedFiles {
       .filter(({ rule, isAsked }) => rule.from !== 'end' && (isAsked || !isFirstWalk))
       .filter(
         ({ base, path }) =>
-          base !== path && (this.#options.checkpoints.generations.sourceOf(base)?.nextGeneration ?? 0) === 0,
+          base !== path && (this.#options.checkpoints.generations.sourceOf(base)?.generations.length ?? 0) === 0,
       )
       .filter((file) => !this.#isSettled(file, isFirstWalk));
     return new Set(sources.map(({ base }) => base));
@@ -145,13 +145,14 @@ export class RotatedFiles {
   }
 
   async #decide(found: FoundFile, source: Source): Promise<void> {
-    const { path, identity } = found;
+    const { path, identity, rule } = found;
+    const root = rule.form?.root ?? null;
     const { checkpoints, telemetry, signal } = this.#options;
     const compression = compressionOf(path);
     const { generations } = source;
-    if (compression === 'gzip' && (await generationOfGzip(path, { identity, generations })) !== null)
+    if (compression === 'gzip' && (await generationOfGzip(path, { identity, root, generations })) !== null)
       return this.#isRead(found);
-    const content = await contentOf(path, { identity, compression, generations, signal });
+    const content = await contentOf(path, { identity, root, compression, generations, signal });
     if (signal.aborted) return;
     if (!content.isWhole) telemetry.readFailed(path, 'it is damaged, or not whole');
     // Whoever copies a log file to rotate it copies the one that is written; and a copy is born after it.
@@ -237,6 +238,13 @@ export class RotatedFiles {
   /** Each that is read has a descriptor. */
   get hasRoom(): boolean {
     return this.#compressed.size < COMPRESSED_MAX;
+  }
+
+  /** Sources of which something is read, or is to be counted as lost: nobody may forget them. */
+  *held(): IterableIterator<string> {
+    yield* this.#examining.values();
+    for (const { generation } of this.#compressed.values()) yield generation.source.path;
+    for (const { source } of this.#incomplete.keys()) yield source.path;
   }
 
   /** Whether its content is being read. */

@@ -4,6 +4,8 @@ import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
 
 export interface FileFigures {
+  /** Sources that are known: paths of files that are there, or were. */
+  readonly sources: number;
   /** Files whose descriptors are open. */
   readonly open: number;
   /** Files that were not opened at the last walk over all, for too many are open. */
@@ -28,6 +30,7 @@ export class FileTelemetry {
   readonly #readFailures;
   readonly #heldBack;
   readonly #malformed;
+  readonly #forgotten;
   /** Sources that were told to be held back, and when last. */
   readonly #heldToldMs = new Map<string, number>();
   #waitToldMs = Number.NEGATIVE_INFINITY;
@@ -63,6 +66,13 @@ export class FileTelemetry {
       'collect_malformed_lines_total',
       'Lines of containers that do not have the form that the runtime gives them, and were passed on as they are.',
     );
+    this.#forgotten = metrics.counter(
+      'collect_forgotten_sources_total',
+      'Names of files that were forgotten: all of their files were gone for 30 days, or there were too many names.',
+    );
+    metrics.gauge('collect_sources', 'Names of files that are known: their files are there, or were.', [], () => [
+      [figures().sources],
+    ]);
     metrics.gauge('collect_open_files', 'Files that are read as they grow.', [], () => [[figures().open]]);
     metrics.gauge(
       'collect_waiting_files',
@@ -97,6 +107,10 @@ export class FileTelemetry {
       set_aside: file,
       effect: 'files are read from their beginnings; lines of files that were rotated may be stored twice',
     });
+  }
+
+  forgotten(sources: number): void {
+    this.#forgotten.add(sources);
   }
 
   checkpointsWait(reason: string): void {

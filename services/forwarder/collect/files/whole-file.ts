@@ -13,7 +13,10 @@ import { type Reader, type Slot, SLOT_BYTES } from './reading-turns.ts';
 
 const LINE_FEED = 0x0a;
 
-type Options = Pick<FollowOptions<never>, 'tag' | 'newEntries' | 'malformed' | 'delivery' | 'budget' | 'changed'> & {
+type Options = Pick<
+  FollowOptions<never>,
+  'tag' | 'root' | 'newEntries' | 'malformed' | 'delivery' | 'budget' | 'changed'
+> & {
   /** See `unpackedBytes`. */
   readonly identity?: string;
   /** All is held by the queue; or the rest cannot be read, and why. */
@@ -39,9 +42,9 @@ export class WholeFile implements Reader {
     this.path = path;
     this.generation = generation;
     this.#options = options;
-    const { identity } = options;
+    const { identity, root } = options;
     const opened = (stream: { readonly bytesRead: number }): void => void (this.#stream = stream);
-    this.#pieces = unpackedBytes(path, compression, { ...(identity !== undefined && { identity }), opened });
+    this.#pieces = unpackedBytes(path, compression, { ...(identity !== undefined && { identity }), root, opened });
   }
 
   waitMs(): number {

@@ -193,7 +193,7 @@ class OneFile {
     const { identity, size } = this.#file;
     const reading = collector.reading(identity);
     if (reading === null && !collector.claimed.has(identity)) {
-      collector.claimed.add(identity);
+      collector.claimed.set(identity, this.#file.base);
       this.#isClaimed = true;
     }
     const generation = reading?.followed?.generation;
@@ -214,7 +214,7 @@ class OneFile {
     const own = generations.ofIdentity(identity);
     const source = generations.addSource(base, clock.epochMs());
     let generation = own !== null && (await isSameFile(path, own, this.#signal)) ? own : null;
-    if (generation === null && own !== null) generations.detach(own);
+    if (generation === null && own !== null) generations.detach(own, clock.epochMs());
     generation ??= await generationWith(path, { generations: source.generations, signal: this.#signal });
     if (generation === null) generation = generations.add(source, identity, host);
     else if (generation.identity === '') {

@@ -4,6 +4,7 @@
 // Guarantee: what is said of a container is that of when its log was first seen, and is kept with its checkpoint: it is
 // part of the names of its lines.
 
+import { hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -35,44 +36,58 @@ export function dockerRule(rule: DockerRule, host: string): SourceRule {
     include: [`${path}/*/*-json.log{,.[0-9]*}`],
     ...(from !== undefined && { from }),
     ...(max_bytes_per_second !== undefined && { max_bytes_per_second }),
-    form: new DockerForm(rule, host),
+    form: new DockerForm(rule, host, path),
   };
 }
 
+interface KeptFacts extends DockerContainer {
+  /** What it was chosen by: as long as that is the same, the container is wanted, whatever it is called by now. */
+  readonly choice?: string;
+}
+
 class DockerForm implements SourceForm {
+  readonly root: string;
   readonly #host: string;
   readonly #isWanted: (container: DockerContainer) => boolean;
-  /** Whether it must be known what a container is. */
-  readonly #isChoosy: boolean;
+  /** Of what decides which containers are wanted; null: all are. */
+  readonly #choice: string | null;
   readonly #isLabel: (name: string) => boolean;
   /** By path of the source: what is said of it; null: it is not wanted. */
   readonly #known = new Map<string, string | null>();
 
-  constructor({ include, exclude = [], labels }: DockerRule, host: string) {
+  constructor({ include, exclude = [], labels }: DockerRule, host: string, root: string) {
+    this.root = root;
     this.#host = host;
     const included = include?.map(matcherOf);
     const excluded = exclude.map(matcherOf);
     this.#isWanted = (container) =>
       (included?.some((matches) => matches(container)) ?? true) && !excluded.some((matches) => matches(container));
-    this.#isChoosy = included !== undefined || excluded.length > 0;
+    const isChoosy = included !== undefined || excluded.length > 0;
+    this.#choice = isChoosy ? hash('sha256', JSON.stringify([include, exclude])).slice(0, 16) : null;
     const chosen = labels?.map(matcherOfNames);
     this.#isLabel = (name) => chosen?.some((matches) => matches(name)) ?? true;
   }
 
-  async facts(source: string): Promise<string | null> {
+  async facts(source: string, kept: string): Promise<string | null> {
     const before = this.#known.get(source);
     if (before !== undefined) return before;
     if (containerIdOf(source) === null) return null;
+    if (kept !== '' && (this.#choice === null || (JSON.parse(kept) as KeptFacts).choice === this.#choice)) return kept;
     const read = dockerContainerOf((await configOf(dirname(source))) ?? '');
     // The next walk asks again.
-    if (read === null && this.#isChoosy) throw new Error('its config.v2.json does not say which container it is');
+    if (read === null && this.#choice !== null)
+      throw new Error('its config.v2.json does not say which container it is');
     const container = read ?? NOBODY;
     const labels = Object.fromEntries(Object.entries(container.labels).filter(([name]) => this.#isLabel(name)));
-    const facts = this.#isWanted(container) ? JSON.stringify({ ...container, labels: labelsWithin(labels) }) : null;
+    const facts = this.#isWanted(container) ? JSON.stringify(this.#factsToKeep(container, labelsWithin(labels))) : null;
     if (read === null) return facts;
     if (this.#known.size >= KNOWN_MAX) this.#known.clear();
     this.#known.set(source, facts);
     return facts;
+  }
+
+  #factsToKeep(container: DockerContainer, labels: DockerContainer['labels']): KeptFacts {
+    return { ...container, labels, ...(this.#choice !== null && { choice: this.#choice }) };
   }
 
   factsOf(source: string, facts: string): ReturnType<SourceForm['factsOf']> {
@@ -83,7 +98,7 @@ class DockerForm implements SourceForm {
     const hasLabels = Object.keys(labels).length > 0;
     return {
       tag: tagOfContainer(source, container),
-      followsLinks: false,
+      root: this.root,
       newEntries: (_head, place) =>
         new ContainerEntries({ fields, format: JSON_FILE, ...(hasLabels && { labels }) }, place),
     };
@@ -103,12 +118,16 @@ function matcherOf(text: string): (container: DockerContainer) => boolean {
   return ({ labels }) => Object.entries(labels).some(([name, of]) => isName(name) && (isAny || isValue(of)));
 }
 
-/** Null where there is none. No link is followed. */
+const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** Null where there is none. No link is followed, no FIFO is waited for, and what grows meanwhile is not read. */
 async function configOf(folder: string): Promise<string | null> {
   try {
-    await using file = await open(join(folder, 'config.v2.json'), constants.O_RDONLY | constants.O_NOFOLLOW);
-    const { size } = await file.stat();
-    return size > CONFIG_BYTES_MAX ? '' : await file.readFile('utf8');
+    await using file = await open(join(folder, 'config.v2.json'), FLAGS);
+    const found = await file.stat();
+    if (!found.isFile() || found.size > CONFIG_BYTES_MAX) return null;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(found.size), { position: 0 });
+    return buffer.toString('utf8', 0, bytesRead);
   } catch {
     return null;
   }

@@ -18,12 +18,13 @@ export function podRule(rule: KubernetesRule, host: string): SourceRule {
     ...(from !== undefined && { from }),
     ...(max_bytes_per_second !== undefined && { max_bytes_per_second }),
     form: {
+      root: path,
       factsOf: (source) => {
         const pod = podPathOf(source);
         const fields = { ...fieldsOfFile(source, host), ...(pod !== null && fieldsOfPod(pod)) };
         return {
           tag: tagOfPod(source),
-          followsLinks: false,
+          root: path,
           newEntries: (_head, place) => new ContainerEntries({ fields, format: CRI }, place),
         };
       },

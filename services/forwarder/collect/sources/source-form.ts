@@ -12,16 +12,21 @@ export interface SourceFacts {
   readonly tag: string;
   /** `head`: the first bytes of the file. `place`: where its reading begins. */
   readonly newEntries: (head: Uint8Array, place: LinePlace) => FileEntries;
-  /** A link may lead to any file of the machine: whoever writes to a folder of containers need not be its operator. */
-  readonly followsLinks: boolean;
+  /** The form's; null: links are followed. */
+  readonly root: string | null;
 }
 
 export interface SourceForm {
   /**
-   * What is said of the source, and is kept with its checkpoint from its first line on; null: it is not wanted. Rejects
-   * where nobody knows. Absent: its path says all.
+   * Their folder, which no link may lead out of: it may lead to any file of the machine, and whoever writes to a folder
+   * of containers need not be its operator.
    */
-  facts?(source: string): Promise<string | null>;
+  readonly root: string;
+  /**
+   * What is said of the source, and is kept with its checkpoint from its first line on; null: it is not wanted. Rejects
+   * where nobody knows. Absent: its path says all. `kept`: what is, if the source is known; else empty.
+   */
+  facts?(source: string, kept: string): Promise<string | null>;
   /** `facts` as kept. They are part of the names of its lines: the same source has the same. */
   factsOf(source: string, facts: string): SourceFacts;
 }
@@ -38,7 +43,7 @@ export function factsOf(
   const fields = fieldsOfFile(path, host);
   return {
     tag: tag ?? tagOfPath(path),
-    followsLinks: true,
+    root: null,
     newEntries: (head, place) => new LineEntries({ fields, encoding: encodingOf(head, encoding) }, place),
   };
 }

@@ -26,7 +26,7 @@ import { RecordTime } from '../record-time.ts';
 import { dataStreamOf } from '../route.ts';
 import { timeNames } from '../names.ts';
 import { type TimeKind, Timestamp } from '../timestamp.ts';
-import type { TraceGate } from '../trace-gate.ts';
+import type { TraceGate } from './trace-gate.ts';
 
 /** `part`: of a split line, `trace`: of a stack trace, to be joined first; nothing was written. */
 export type Written = 'ok' | 'part' | 'trace' | 'entry_malformed' | 'document_too_large';
@@ -154,7 +154,7 @@ export class DocumentWriter {
     const { reader } = this;
     let mark = joined;
     if (joined === null) {
-      const kind = reader.read(bytes, start, end);
+      const kind = reader.read(bytes, start, end, index);
       if (kind !== 'document') return kind;
       if (reader.isLonePart) mark = LONE_PART;
     } else if (!reader.find(bytes, start, end)) return 'entry_malformed';
@@ -171,8 +171,8 @@ export class DocumentWriter {
   }
 
   /** What `write` finds the entry to be; `isUnwrapped`: its line was unwrapped before. */
-  kindOf(bytes: Uint8Array, start: number, end: number, isUnwrapped = false): EntryKind {
-    return this.reader.read(bytes, start, end, isUnwrapped);
+  kindOf(bytes: Uint8Array, start: number, end: number, index: number, isUnwrapped = false): EntryKind {
+    return this.reader.read(bytes, start, end, index, isUnwrapped);
   }
 
   /**

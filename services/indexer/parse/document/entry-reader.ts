@@ -9,7 +9,7 @@ import { isText, textEnd, textStart } from '../fields.ts';
 import * as names from '../names.ts';
 import { type Part, partOf } from '../part.ts';
 import type { PartGate } from '../part-gate.ts';
-import type { TraceGate } from '../trace-gate.ts';
+import type { TraceGate } from './trace-gate.ts';
 import { sourceOf } from '../wrapper/line-source.ts';
 import { Unwrapper } from '../wrapper/unwrapper.ts';
 
@@ -26,7 +26,7 @@ export interface EntryReaderOptions {
 }
 
 /** What is not in its source's format; and protocols that carry what a program wrote. */
-const AS_IT_CAME: ReadonlySet<string> = new Set([FOREIGN_TEXT_INPUT, 'syslog', 'gelf']);
+const AS_IT_CAME: ReadonlySet<string> = new Set([FOREIGN_TEXT_INPUT, 'syslog', 'gelf', 'journal']);
 
 export class EntryReader {
   readonly entry = new Entry();
@@ -44,6 +44,7 @@ export class EntryReader {
   readonly #unwrapper = new Unwrapper();
   #tag = '';
   #unwraps = false;
+  #isPosted = false;
 
   constructor(options: EntryReaderOptions) {
     this.#options = options;
@@ -53,19 +54,21 @@ export class EntryReader {
   startBatch({ tag, input }: Batch): void {
     this.#tag = tag;
     this.#unwraps = this.#options.parse && !AS_IT_CAME.has(input);
+    this.#isPosted = input === 'http';
   }
 
   /**
    * Looks at the entry in bytes[start, end).
+   * @param index of the entry in its batch, the batch's `first` included
    * @param isUnwrapped whether its line was unwrapped before: that is done once
    */
-  read(bytes: Uint8Array, start: number, end: number, isUnwrapped = false): EntryKind {
+  read(bytes: Uint8Array, start: number, end: number, index: number, isUnwrapped = false): EntryKind {
     const { entry } = this;
     if (!this.find(bytes, start, end)) return 'entry_malformed';
     if (!isUnwrapped) {
       if (entry.isMarkedPart && this.#isPart()) return 'part';
       if (this.#unwraps && this.#unwrap() && entry.isMarkedPart && this.#isPart()) return 'part';
-      if (this.#isPartOfSource()) return 'part';
+      if (this.#isPartOfSource(index)) return 'part';
     }
     return !this.isLonePart && this.#isOfTrace() ? 'trace' : 'document';
   }
@@ -97,26 +100,34 @@ export class EntryReader {
 
   #unwrap(): boolean {
     const own = this.#unwrapper.read(this.entry);
-    if (own === null || !this.#find(own, 0, own.length)) return false;
+    if (own === null || (this.#isPosted && this.#isTold()) || !this.#find(own, 0, own.length)) return false;
     this.isUnwrapped = true;
     return true;
   }
 
+  /** Whether a posted record tells its time, and not of which file it is: then its text is what a program wrote. */
+  #isTold(): boolean {
+    const { bytes, root, recordAt } = this.entry;
+    if (this.#unwrapper.line.isRecord || names.timeNames.every((name) => root.values[name] === 0)) return false;
+    return sourceOf(bytes, recordAt, this.#tag, '') === null;
+  }
+
   /** Whether it is a part that tells no place in its line, or may end a line of such parts. */
-  #isPartOfSource(): boolean {
+  #isPartOfSource(index: number): boolean {
     const { entry, bytes, isUnwrapped } = this;
     const { root } = entry;
     if (!isUnwrapped && root.values[names.JOURNAL_CONTAINER] === 0) return false;
     const { goesOn, stream } = this.#unwrapper.line;
     const isJournals = root.values[names.JOURNAL_PART_ID] === 0 && this.#textOf(names.JOURNAL_PARTIAL) === 'true';
     const ends = !(isUnwrapped && goesOn) && !isJournals;
-    const isBegun = this.#options.parts?.isBegun ?? null;
-    if (ends && isBegun === null) return false;
+    const { isBegun = null, isPassed = null } = this.#options.parts ?? {};
+    const isRepeat = ends && isPassed?.(index) === true;
+    if (ends && isBegun === null && !isRepeat) return false;
     const streamName = (isUnwrapped ? stream : null) ?? this.#textOf(names.PRIORITY_NAME);
     const id = sourceOf(bytes, entry.recordAt, this.#tag, streamName);
     this.isLonePart = id === null && !ends;
     const textAt = root.findText(bytes, names.messageNames);
-    if (id === null || textAt === 0 || (ends && isBegun?.(id) !== true)) return false;
+    if (id === null || textAt === 0 || (ends && !isRepeat && isBegun?.(id) !== true)) return false;
     const range = { textAt, textStart: textStart(bytes, textAt), textEnd: textEnd(bytes, textAt) };
     this.part = { id, ordinal: 0, last: ends, containerId: '', ...range };
     return true;

@@ -4,7 +4,8 @@
 //   [read time, {message: "2026-11-20T10:00:00.5Z stdout F text", path}]  →  [time, {message: "text", path, stream}]
 //
 // It is done once: what a program itself prints in this shape stays its text. So does what a driver sent, which told
-// the stream, or that the line is a part of another.
+// the stream, or that the line is a part of another, and what a reader of the journal sent. Anybody could else write a
+// line that takes another time, container and level for itself.
 //
 // Guarantees: an entry that is left alone costs a look at the first bytes of its text. Nothing that the line says is
 // lost: its text and pairs are in the new entry. Linear; one buffer serves all entries.
@@ -46,6 +47,7 @@ export class Unwrapper {
     const start = textStart(bytes, at);
     const first = bytes[start]!;
     if (first !== BRACE && !isDigit(first)) return null;
+    if (names.readerNames.some((name) => values[name] !== 0)) return null;
     if (hasStreamAsSource(entry) || !this.#readText(bytes, start, textEnd(bytes, at))) return null;
     return this.#write(entry, at);
   }

@@ -107,6 +107,7 @@ test('the same tag several times: each chunk has a number', async () => {
   const context = new HttpContext({
     intake,
     rateOf: () => null,
+    debtOf: () => null,
     telemetry: { chunkRejected: () => {}, authFailed: () => {} },
     clock: systemClock,
     bodies: new BodyReader({ intake, clock: systemClock, large: new ByteBudget(1000), ...limits }),

@@ -56,6 +56,7 @@ export function open(decoder: StreamDecoder, given: Given = {}) {
     sender,
     principal: ANYONE,
     rate: null,
+    debt: null,
     decoder,
     unacked,
     clock: systemClock,

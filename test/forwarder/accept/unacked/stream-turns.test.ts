@@ -28,6 +28,7 @@ test('networks have their turns one after another, however many connections one 
     tag: 'syslog',
     principal: ANYONE,
     rate: null,
+    debt: null,
     unacked: new Unacked({ intake, telemetry, clock }),
     clock,
     held: new BufferedMessages({ bytesMax: 1024 * 1024, timeoutMs: 300_000, clock, hasRoom: () => true }),

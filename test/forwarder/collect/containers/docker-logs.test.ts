@@ -2,6 +2,7 @@
 // is there once, whatever becomes of the container meanwhile.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -73,17 +74,24 @@ test(
   async () => {
     await using world = new FileWorld();
     const tree = new DockerTree(world.path('containers'));
-    for (const name of ['torn', 'none', 'linked', 'web']) {
+    const fifos = ['fifo-1', 'fifo-2', 'fifo-3', 'fifo-4', 'fifo-5'];
+    for (const name of ['torn', 'none', 'linked', 'long', 'web', ...fifos]) {
       tree.create(name);
       tree.log(name, `${name}\n`);
     }
     const config = (name: string): string => join(tree.path, tree.id(name), 'config.v2.json');
     fs.writeFileSync(config('torn'), '{"Name":"/torn","Con');
     fs.rmSync(config('none'));
+    fs.truncateSync(config('long'), 2 ** 33);
+    // More than there are threads that read files.
+    for (const name of fifos) {
+      fs.rmSync(config(name));
+      execFileSync('mkfifo', [config(name)]);
+    }
     fs.renameSync(config('linked'), world.path('elsewhere'));
     fs.symlinkSync(world.path('elsewhere'), config('linked'));
     start(world, tree, { exclude: ['label:logs=off'] });
-    await world.until(() => world.told.filter(({ event }) => event === 'file_unreadable').length === 3);
+    await world.until(() => world.told.filter(({ event }) => event === 'file_unreadable').length === 9);
     assert.deepEqual(await world.untilLines(1), ['web']);
     // Known after all.
     tree.create('torn');
@@ -110,6 +118,36 @@ test('a container that is renamed keeps the names of its lines', { timeout: 60_0
   );
   const parts = [...world.intake.held.values()].flatMap((record) => record['partial_id'] ?? []);
   assert.equal(new Set(parts).size, 1);
+});
+
+test('what was wanted is read on, whatever becomes of its name and its config', { timeout: 20_000 }, async () => {
+  await using world = new FileWorld();
+  const tree = new DockerTree(world.path('containers'));
+  for (const name of ['web-renamed', 'web-unlabelled', 'web-torn', 'db']) {
+    tree.create(name, { logs: 'on' });
+    tree.log(name, `${name} 1\n`);
+  }
+  // The label that decides is none of the kept ones.
+  const rule = { include: ['label:logs=on'], exclude: ['db'], labels: [] };
+  {
+    await using _ = start(world, tree, rule);
+    await world.untilLines(3);
+  }
+  tree.rename('web-renamed', 'db', { logs: 'on' });
+  tree.rename('web-unlabelled', 'web-unlabelled');
+  fs.rmSync(join(tree.path, tree.id('web-torn'), 'config.v2.json'));
+  for (const name of ['web-renamed', 'web-unlabelled', 'web-torn', 'db']) tree.log(name, `${name} 2\n`);
+  {
+    await using _ = start(world, tree, rule);
+    await world.untilLines(6);
+  }
+  // Another rule: it is decided anew.
+  for (const name of ['web-renamed', 'web-unlabelled', 'web-torn', 'db']) tree.log(name, `${name} 3\n`);
+  start(world, tree, { ...rule, exclude: ['no-such'] });
+  await world.untilLines(10);
+  const lines = ['web-renamed 1', 'web-renamed 2', 'web-renamed 3', 'web-unlabelled 1', 'web-unlabelled 2'];
+  lines.push('web-torn 1', 'web-torn 2', 'db 1', 'db 2', 'db 3');
+  assert.deepEqual(world.intake.lines.toSorted(), lines.toSorted());
 });
 
 test('before, with and after the daemon; rotation, removal, torn lines', { timeout: 60_000 }, async () => {

@@ -5,6 +5,9 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { contentOf, generationOfGzip } from '#forwarder/collect/files/file-content.ts';
+import { openRegular } from '#forwarder/collect/files/file-identity.ts';
 import { podRule } from '#forwarder/collect/sources/pod-logs.ts';
 import type { KubernetesRule } from '#shared/config/settings/container-rules.ts';
 import { FileWorld } from '../files/file-world.ts';
@@ -117,6 +120,50 @@ test('no link leads out of the folder', { timeout: 60_000 }, async () => {
   world.start(podRule({ path: tree.path }, 'node-1'));
   await world.until(() => world.told.filter(({ event }) => event === 'link_not_followed').length >= 4);
   assert.deepEqual(await world.untilLines(1), ['fine']);
+});
+
+test('no link leads out of the folder where the pattern names it', { timeout: 60_000 }, async () => {
+  await using world = new FileWorld();
+  fs.mkdirSync(world.path('secrets'));
+  fs.writeFileSync(world.path('secrets/0.log'), 'a secret\n');
+  // The folder of pods itself may be a link, which its operator has made.
+  fs.symlinkSync(world.path('real'), world.path('pods'));
+  fs.mkdirSync(world.path('real'));
+  const tree = new PodTree(world.path('pods'));
+  fs.mkdirSync(join(tree.path, WEB));
+  fs.symlinkSync(world.path('secrets'), join(tree.path, WEB, 'app'));
+  fs.writeFileSync(tree.file(STATIC), `${TIME} stdout F fine\n`);
+  world.start(podRule({ path: tree.path, include: ['*/*/app'] }, 'node-1'));
+  await world.until(() => world.told.some(({ event }) => event === 'link_not_followed'));
+  assert.deepEqual(await world.untilLines(1), ['fine']);
+});
+
+test('no folder that is a link for a moment leads out of the folder', { timeout: 60_000 }, async () => {
+  await using world = new FileWorld();
+  fs.mkdirSync(world.path('secrets'));
+  const tree = new PodTree(world.path('pods'));
+  const app = tree.folder(WEB);
+  for (const [folder, text] of [
+    [world.path('secrets'), 'a secret'],
+    [app, 'own'],
+  ] as const) {
+    fs.writeFileSync(join(folder, '0.log'), `${text}\n`);
+    fs.writeFileSync(join(folder, '0.log.1.gz'), gzipSync(`${text}\n`));
+  }
+  const root = tree.path;
+  const { signal } = new AbortController();
+  const read = async (name: string): Promise<string> => {
+    const compression = name.endsWith('.gz') ? 'gzip' : null;
+    const { head } = await contentOf(join(app, name), { root, compression, generations: [], signal });
+    return Buffer.from(head).toString();
+  };
+  assert.deepEqual([await read('0.log'), await read('0.log.1.gz')], ['own\n', 'own\n']);
+  // As it is between two looks.
+  fs.renameSync(app, `${app}-own`);
+  fs.symlinkSync(world.path('secrets'), app);
+  for (const name of ['0.log', '0.log.1.gz']) await assert.rejects(read(name), /leads out of/);
+  await assert.rejects(generationOfGzip(join(app, '0.log.1.gz'), { root, generations: [] }), /leads out of/);
+  await assert.rejects(openRegular(join(app, '0.log'), { root }), /leads out of/);
 });
 
 test('a line that is left open is not lost, nor read again for ever', { timeout: 60_000 }, async () => {

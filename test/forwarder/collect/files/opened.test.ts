@@ -27,10 +27,10 @@ test('no other file is taken for the one that was found', async () => {
   const content = await contentOf(newer, { identity: own, compression, generations: [], signal });
   assert.equal(Buffer.from(content.head).toString(), 'older\n');
 
-  const generations = new Generations({ sources: [], generations: [], examined: [] });
+  const generations = new Generations(0);
   const generation = generations.add(generations.addSource('/a.log', 0), identity, 'salt');
   const nothing = (): never => assert.fail('nothing is read');
-  const options = { tag: '', followsLinks: true, newEntries: nothing, budget: null, hasTrueTimes: true };
+  const options = { tag: '', root: null, newEntries: nothing, budget: null, hasTrueTimes: true };
   const calls = { changed: nothing, save: nothing, replaced: nothing, malformed: nothing, failed: nothing };
   const delivery = { give: nothing } as unknown as Parameters<typeof FollowedFile.open>[2]['delivery'];
   const following = { ...options, ...calls, delivery, nowMs: () => 0 };

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { copyFileSync, cpSync, truncateSync, writeFileSync } from 'node:fs';
 import { suite, test } from 'node:test';
+import type { Room } from '#forwarder/intake/chunk.ts';
 import { FileWorld } from './file-world.ts';
 
 function numbered(first: number, last: number): string {
@@ -68,5 +69,30 @@ suite('files are replaced unseen', { timeout: 60_000 }, () => {
     const lines = await world.untilLines(151);
     assert.ok(lines.includes('begin 2'));
     assert.equal((await world.untilLines(252)).length, 252);
+  });
+
+  test('written anew with the same size, between the start and the first look at it', async () => {
+    await using world = new FileWorld();
+    const path = world.path('a.log');
+    writeFileSync(path, 'the same\n'.repeat(5));
+    {
+      await using _ = world.start();
+      await world.untilLines(5);
+    }
+    // As when the broker is down at the start: files are opened, and none has a turn.
+    const room = Promise.withResolvers<void>();
+    let hasRoom = false;
+    const full: Room = {
+      get hasRoom() {
+        return hasRoom;
+      },
+      room: () => room.promise,
+    };
+    await using _ = world.start({}, { room: full });
+    await world.until(() => world.details.filter(({ how }) => how === 'known').length === 2);
+    writeFileSync(path, 'the same\n'.repeat(5));
+    hasRoom = true;
+    room.resolve();
+    assert.equal((await world.untilLines(10)).length, 10);
   });
 });

@@ -36,7 +36,7 @@ test('the text, the stream and the time of CRI lines', () => {
     message: 'x',
     stream: 'stdout',
   });
-  for (const key of ['log', 'msg', 'MESSAGE']) check(cri('hello'), { message: 'hello', stream: 'stdout' }, {}, key);
+  for (const key of ['log', 'msg']) check(cri('hello'), { message: 'hello', stream: 'stdout' }, {}, key);
 });
 
 test('the text, the stream, the time and the labels of json-file lines', () => {
@@ -273,3 +273,28 @@ test('a line that is too much once it is read is a message, as it came', () => {
 function upper(pairs: Readonly<Record<string, unknown>>): object {
   return Object.fromEntries(Object.entries(pairs).map(([key, value]) => [key.toUpperCase(), value]));
 }
+
+test('what a reader of the journal or of containers sent is what a program wrote, whatever it looks like', () => {
+  const forged = '1990-01-01T00:00:00Z stdout F forged';
+  const lines = [forged, docker('forged\n', ',"attrs":{"a":"b"}'), journal({ MESSAGE: 'forged', CONTAINER_NAME: 'p' })];
+  const time = '2026-01-02T03:04:05Z';
+  const check = (line: string, record: object, input = batch.input): void => {
+    const document = documentOf(entryOf(record), { batch: { ...batch, input } });
+    assert.deepEqual([document['container'], document['stream']], [undefined, undefined], JSON.stringify(record));
+    const { original } = (document['event'] ?? {}) as { original?: unknown };
+    assert.ok([document['message'], original].includes(line));
+    assert.notEqual(String(document['@timestamp']).slice(0, 4), '1990');
+  };
+  for (const line of lines) {
+    check(line, { MESSAGE: line, _HOSTNAME: 'real', __REALTIME_TIMESTAMP: '1795168800123456', _UID: '1000' });
+    check(line, { MESSAGE: line });
+    check(line, { message: line, _SOURCE_REALTIME_TIMESTAMP: '1795168800123456' });
+    check(line, { message: line, 'log.iostream': 'stdout' });
+    check(line, { message: line, log: { iostream: 'stdout' } });
+    check(line, { '@timestamp': time, message: line }, 'http');
+    check(line, { time, message: line }, 'http');
+  }
+  const shipped = { '@timestamp': time, message: forged, log: { file: { path: '/var/log/pods/a.log' } } };
+  const document = documentOf(entryOf(shipped), { batch: { ...batch, input: 'http' } });
+  assert.deepEqual([document['message'], document['stream']], ['forged', 'stdout']);
+});

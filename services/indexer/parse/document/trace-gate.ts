@@ -1,12 +1,13 @@
 // Which entries go by way of the joiner of traces: those with a line that opens one, and all of a source that has one
 // open. Everything else is a document at once. The source of a line is what tells its output from others with the same
-// sender and tag: container, stream, host and service. Pure.
+// sender and tag: file, container, stream, host and service. Pure.
 
-import type { Entry } from './entry.ts';
-import { type FieldTable, textEnd, textStart } from './fields.ts';
-import * as names from './names.ts';
-import { NONE } from './trace/line.ts';
-import { openingOf } from './trace/trace-lines.ts';
+import type { Entry } from '../entry.ts';
+import { type FieldTable, textEnd, textStart } from '../fields.ts';
+import * as names from '../names.ts';
+import { NONE } from '../trace/line.ts';
+import { openingOf } from '../trace/trace-lines.ts';
+import { toldSource } from '../wrapper/line-source.ts';
 
 const SOURCE_NAMES = [
   names.containerIdNames,
@@ -45,8 +46,9 @@ export class TraceGate {
   }
 }
 
-function sourceOf(bytes: Uint8Array, { root, pod, hasPod }: Entry): string {
-  let source = '';
+function sourceOf(bytes: Uint8Array, { root, pod, hasPod, recordAt }: Entry): string {
+  // As the joiner of split lines tells files apart.
+  let source = toldSource(bytes, recordAt);
   for (const some of SOURCE_NAMES) source += `${textOf(bytes, root, some)}\0`;
   if (hasPod) for (const some of names.podSources) source += `${textOf(bytes, pod, some)}\0`;
   return source;
