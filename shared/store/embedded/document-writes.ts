@@ -3,7 +3,7 @@
 // together. Throws as SQLite does, and is undone then.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { BlockCache } from './block-cache.ts';
+import { BlockCache } from './tables/block-cache.ts';
 import { type Block, BLOCK_COLUMNS, BlockFile, blockOf } from './tables/block-file.ts';
 import { BLOCK_BYTES, BLOCK_DOCUMENTS, blocksToMerge } from './tables/block-merge.ts';
 import { namesOf, type NameRun, runsOf } from './blocks/document-ids.ts';
@@ -13,7 +13,7 @@ import { timeGroups } from './blocks/time-groups.ts';
 import { changes, countsOf, piecesOf } from './document-pieces.ts';
 import { DocumentNames } from './tables/document-names.ts';
 import { indexedFields, type IndexedFields } from './indexed-fields.ts';
-import { OldRows, onOneLine } from './old-rows.ts';
+import { OldRows, onOneLine } from './search/old-rows.ts';
 import { withNamesAsAttributes } from './names-as-attributes.ts';
 import type { SourceNames } from './source-names.ts';
 import { TokenFields } from './token-fields.ts';

@@ -10,7 +10,7 @@ import { hashOfOrigin, mayHold } from '../blocks/word-filter.ts';
 import { selectRows } from '../blocks/select-rows.ts';
 import type { BlockReader } from '../blocks/decode-block.ts';
 import { type Block, BLOCK_COLUMNS, type BlockFile, blockOf } from '../tables/block-file.ts';
-import type { BlockCache } from '../block-cache.ts';
+import type { BlockCache } from '../tables/block-cache.ts';
 import { type Candidate, FirstOnes } from './first-ones.ts';
 import type { Rows, Source } from './row-page.ts';
 import { compare, firstKey, type SearchPlan } from './search-plan.ts';

@@ -159,7 +159,7 @@ it('goes through blocks that lie over each other in time, whatever is written an
   }
 });
 
-it('gives out what was read ahead as the store is by then: with what was written, without what was erased', async (t) => {
+it('gives out what was read ahead only as long as nothing of it was written or erased', async (t) => {
   const database = await open(t);
   for (let batch = 1; batch <= 5; batch++)
     write(

@@ -3,13 +3,13 @@
 // more, and goes with the last of them.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { parseExactJson } from '../exact-json.ts';
-import { clampInstant, formatInstant } from '../instant.ts';
-import type { Document } from '../query/document-values.ts';
-import type { BlockDocument } from './blocks/encode-block.ts';
-import type { Candidate } from './search/first-ones.ts';
-import type { Row, Rows } from './search/row-page.ts';
-import type { SearchPlan } from './search/search-plan.ts';
+import { parseExactJson } from '../../exact-json.ts';
+import { clampInstant, formatInstant } from '../../instant.ts';
+import type { Document } from '../../query/document-values.ts';
+import type { BlockDocument } from '../blocks/encode-block.ts';
+import type { Candidate } from './first-ones.ts';
+import type { Row, Rows } from './row-page.ts';
+import type { SearchPlan } from './search-plan.ts';
 
 const ROW = `SELECT d.rowid AS rowid, d.id AS id, o.stream AS stream, CAST(d.time AS TEXT) AS time,
   d.sequence AS sequence, d.source AS source FROM documents d JOIN origins o ON o.rowid = d.origin WHERE d.rowid = ?`;

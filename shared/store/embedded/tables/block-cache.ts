@@ -2,8 +2,8 @@
 // kept is never stale. What is damaged is told once, and is as if it were empty.
 
 import { isDamaged } from '#shared/sqlite/database.ts';
-import { type Block, type BlockFile, DamagedBlock } from './tables/block-file.ts';
-import type { BlockReader } from './blocks/decode-block.ts';
+import { type Block, type BlockFile, DamagedBlock } from './block-file.ts';
+import type { BlockReader } from '../blocks/decode-block.ts';
 
 const TOLD_MAX = 10_000;
 
