@@ -82,6 +82,7 @@ export class DocumentDatabase {
     this.#file = join(options.folder, FILE);
     this.#presence = watchDatabase(this.#file);
     this.#writing = options.readOnly ? null : this.#openForWriting(options);
+    if (this.#writing !== null) this.#reader.checkBlocks();
   }
 
   /** All of the documents, or none where it throws. */

@@ -77,6 +77,15 @@ export class CandidateSearch {
     return { kept: kept.all(), seenTo: null, isCut: kept.isCut };
   }
 
+  /** Tells of rows that are damaged: by what they say, a search may never look at their blocks. */
+  checkBlocks(): void {
+    const statement = this.#database.prepare(`SELECT ${BLOCK_COLUMNS} FROM blocks b`);
+    statement.setReadBigInts(true);
+    this.#cache.confined(null, () => {
+      for (const row of statement.iterate()) this.#cache.confined(Number(row['id']), () => blockOf(row));
+    });
+  }
+
   /** Its number. */
   lastBlock(): number {
     return Number(this.#database.prepare('SELECT max(id) AS last FROM blocks').get()?.['last'] ?? 0);

@@ -68,6 +68,11 @@ export class PageReader {
     this.#stream = database.prepare('SELECT stream FROM origins WHERE rowid = ?');
   }
 
+  /** For whoever opens the store for writing: tells of damage that searches may not meet. */
+  checkBlocks(): void {
+    this.#atOneMoment(() => this.#reader()?.search.checkBlocks());
+  }
+
   /** Throws usage_wrong where a bound of the query is no time. */
   page(query: StoreQuery, bytesMax: number): RowPage {
     return this.#atOneMoment(() => {

@@ -138,6 +138,24 @@ function leavesOf(file: string, table = 'parts'): number[] {
   return leaves.map(({ pageno }) => Number(pageno));
 }
 
+it('a row of the list of blocks is told when the store is opened, though no search looks at it', async (t) => {
+  const path = await folder(t);
+  const told: string[] = [];
+  let database = open(path, told);
+  for (let batch = 0; batch < BATCHES; batch++) write(database, batch);
+  database.close();
+  const file = new DatabaseSync(join(path, 'store', 'documents.sqlite'));
+  file.exec('UPDATE blocks SET time_max = 0, time_min = 0 WHERE id = 2');
+  file.close();
+  database = open(path, told);
+  assert.match(told.join(), /block 2 of the embedded store is damaged \(its row\)/);
+  const since = '2026-01-01T00:00:00Z';
+  assert.equal(database.page({ ...ALL, since }, Infinity).rows.length, (BATCHES - 1) * SIZE);
+  assert.equal(database.page(ALL, Infinity).rows.length, (BATCHES - 1) * SIZE);
+  assert.equal(told.length, 1, told.join());
+  database.close();
+});
+
 it('keeps documents of an older store that are none any more as messages, and converts the others', async (t) => {
   const path = await folder(t);
   const source = (text: string): string => JSON.stringify({ '@timestamp': '2026-03-01T12:00:00.000Z', message: text });
