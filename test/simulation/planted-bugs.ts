@@ -80,9 +80,10 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   "a part's commit before its line is joined": [
     {
-      file: 'services/indexer/pipeline/entry-writer.ts',
-      text: "if (passed === null) this.#options.ledger.settleEvent(own, 'deduplicated');",
-      becomes: "this.#options.ledger.settleEvent(own, 'deduplicated');\n    if (passed === null) return;",
+      file: 'services/indexer/pipeline/part-entries.ts',
+      text: 'if (passed) return passed;',
+      becomes: `for (const one of [context.ref, ...(context.otherRefs ?? [])]) ledger.settleEvent(one, 'deduplicated');
+    return passed ?? [];`,
     },
     {
       file: 'services/indexer/bulk/answer.ts',
