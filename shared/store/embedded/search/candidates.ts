@@ -205,15 +205,21 @@ export class CandidateSearch {
   *#in(plan: SearchPlan, block: Block, reader: BlockReader, rows: Rows = ALL_ROWS): Generator<Candidate, void, void> {
     const { bounds, ingested, origins, after } = plan;
     const { known } = reader;
+    // Nearly always all of a block is within them, and to make and compare a BigInt for each document costs more than
+    // all else here.
+    const isIngested = isWithin(block.ingested, ingested);
+    const isInTime = isWithin(plan.boundsArrival ? block.arrival : block.time, bounds);
     const within: number[] = [];
     for (let at = 0; at < reader.documents; at++) {
       const row = known.row[at] ?? 0;
       if (row <= rows.after || row > rows.to) continue;
       if (origins !== null && !origins.has(known.origin[at] ?? 0)) continue;
       const ms = known.ingested[at] ?? 0;
-      if (ms < ingested.since || ms >= ingested.until) continue;
-      const time = plan.boundsArrival ? (reader.createdOf(at) ?? reader.timeOf(at)) : reader.timeOf(at);
-      if (time < bounds.since || time >= bounds.until) continue;
+      if (!isIngested && (ms < ingested.since || ms >= ingested.until)) continue;
+      if (!isInTime) {
+        const time = plan.boundsArrival ? (reader.createdOf(at) ?? reader.timeOf(at)) : reader.timeOf(at);
+        if (time < bounds.since || time >= bounds.until) continue;
+      }
       within.push(at);
     }
     if (within.length === 0) return;
@@ -243,6 +249,9 @@ function overlapOf({ boundsArrival, bounds, ingested }: SearchPlan): (bigint | n
   const times = [bounds.since, bounds.until - 1n];
   return [boundsArrival ? 1 : 0, ...times, ...times, ingested.since, ingested.until - 1n];
 }
+
+const isWithin = (span: { readonly min: bigint; readonly max: bigint }, { since, until }: SearchPlan['bounds']) =>
+  span.min >= since && span.max < until;
 
 const edgeOf = ({ byArrival, isNewest }: SearchPlan, { sequence, time }: Block): bigint => {
   const span = byArrival ? sequence : time;
