@@ -19,7 +19,7 @@ import {
   putSources,
 } from './checkpoint-rows.ts';
 import { GONE_MS_MAX, KNOWN_BYTES_MAX } from './forgetting.ts';
-import { firstNumberOf, forgetInSteps, forgetSources } from './forgotten-rows.ts';
+import { firstNumberOf, forgetInSteps, forgetSources, giveBackPages } from './forgotten-rows.ts';
 
 export interface CheckpointChanges extends CheckpointRows {
   /** Paths of sources of which nothing is known any more; done before all else. */
@@ -87,8 +87,6 @@ function open(file: string): DatabaseSync {
 }
 
 const SQLITE_CORRUPT = 11;
-/** Given back at a time. */
-const FREE_PAGES = 2000;
 
 function save(database: DatabaseSync, changes: CheckpointChanges): void {
   const { forgotten, firstNumber, sources, generations, examined, removedGenerations, removedExamined } = changes;
@@ -109,5 +107,5 @@ function save(database: DatabaseSync, changes: CheckpointChanges): void {
     if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
   }
-  if (forgotten.length > 0) database.exec(`PRAGMA incremental_vacuum(${FREE_PAGES})`);
+  if (forgotten.length > 0) giveBackPages(database);
 }

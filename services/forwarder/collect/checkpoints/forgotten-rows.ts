@@ -9,6 +9,7 @@ import { removeAddedOfSources, SOURCES } from './added-tables.ts';
 import { bytesOf } from './forgetting.ts';
 
 const AT_ONCE = 2000;
+/** Given back at a time. */
 const FREE_PAGES = 2000;
 
 /** Of a source that is new: above every number of those that were forgotten. */
@@ -32,6 +33,11 @@ export function forgetSources(database: DatabaseSync, paths: readonly string[], 
        ON CONFLICT DO UPDATE SET first_number = max(first_number, excluded.first_number)`,
     )
     .run(firstNumber);
+}
+
+/** Some of what was freed goes back to the file system; outside of a transaction. */
+export function giveBackPages(database: DatabaseSync): void {
+  database.exec(`PRAGMA incremental_vacuum(${FREE_PAGES})`);
 }
 
 const IS_GONE = "NOT EXISTS (SELECT 1 FROM generation WHERE source = path AND identity != '')";
@@ -70,7 +76,7 @@ export function forgetInSteps(database: DatabaseSync, { goneBeforeMs, bytesMax }
       if (database.isTransaction) database.exec('ROLLBACK');
       throw error;
     }
-    if (due.length > 0) database.exec(`PRAGMA incremental_vacuum(${FREE_PAGES})`);
+    if (due.length > 0) giveBackPages(database);
     forgotten += due.length;
     if (rows.length < AT_ONCE) return forgotten;
   }

@@ -10,12 +10,10 @@
 // Guarantees: pure; linear; the same bytes give the same entries, however they are cut into calls. NULs before a line
 // are none of its text: a power failure leaves them.
 
-import { crc32 } from 'node:zlib';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { chainNext } from '#shared/record/chain.ts';
 import type { EventTime } from '#shared/record/event-time.ts';
 import {
-  type FileEntries,
   type LinePlace,
   LOG,
   MESSAGE,
@@ -23,9 +21,7 @@ import {
   packed,
   packedPairs,
   PART_BYTES,
-  RUN_BYTES_MAX,
-  RUN_ENTRIES_MAX,
-  textStart,
+  PlacedEntries,
   writePart,
   writeTime,
 } from '../files/file-entries.ts';
@@ -55,76 +51,39 @@ interface Text {
   readonly isPart: boolean;
 }
 
-export class ContainerEntries implements FileEntries {
+export class ContainerEntries extends PlacedEntries {
   malformed = 0;
+  protected readonly unitBytes = 1;
   readonly #format: ContainerFormat;
   readonly #common: Buffer;
   readonly #fields: number;
-  #at: { offset: number; chain: Uint8Array; crc32: number };
-  #line: LinePlace;
   /** By stream. */
   readonly #open: Map<string, OpenLine>;
   /** The line of the file that is cut here, as long as its line feed is not reached: what its last piece is. */
   #inside: Omit<Text, 'bytes' | 'start' | 'end'> | null = null;
 
-  /** `place`: where reading begins, at the beginning of a line. */
   constructor({ fields, format, labels }: ContainerSource, place: LinePlace) {
+    super(place);
     this.#format = format;
     const pairs = packedPairs(fields);
     this.#common = labels === undefined ? pairs : Buffer.concat([pairs, packedMap('container.labels', labels)]);
     this.#fields = Object.keys(fields).length + (labels === undefined ? 0 : 1);
-    const { offset, chain, crc32: sum, open = '' } = place;
-    this.#at = { offset, chain, crc32: sum };
-    this.#line = place;
-    this.#open = openLines(open);
-  }
-
-  get chain(): Uint8Array {
-    return this.#at.chain;
-  }
-
-  get offset(): number {
-    return this.#at.offset;
-  }
-
-  get line(): LinePlace {
-    return this.#line;
+    this.#open = openLines(place.open ?? '');
   }
 
   get isAtLine(): boolean {
     return this.#inside === null && this.#open.size === 0;
   }
 
-  take(
-    writer: MsgpackWriter,
-    bytes: Buffer,
-    start: number,
-    end: number,
-  ): { at: number; count: number; isFull: boolean } {
-    const held = bytes.subarray(0, end);
-    let at = start;
-    let count = 0;
-    for (;;) {
-      if (count === RUN_ENTRIES_MAX || writer.length >= RUN_BYTES_MAX) return { at, count, isFull: true };
-      if (this.#inside === null) {
-        const text = textStart(held, at, 1);
-        if (text === end) break;
-        at = this.#skip(bytes, at, text);
-      }
-      const feed = held.indexOf(LINE_FEED, at);
-      const next =
-        this.#inside === null
-          ? this.#begin(writer, held, { start: at, feed })
-          : this.#goOn(writer, held, { start: at, feed });
-      if (next < 0) break;
-      at = next;
-      count += 1;
-    }
-    return { at, count, isFull: false };
+  protected override get isInLine(): boolean {
+    return this.#inside !== null;
   }
 
-  pass(nuls: Uint8Array): void {
-    this.#skip(nuls, 0, nuls.length);
+  protected override writeNext(writer: MsgpackWriter, held: Buffer, start: number): number {
+    const feed = held.indexOf(LINE_FEED, start);
+    return this.#inside === null
+      ? this.#begin(writer, held, { start, feed })
+      : this.#goOn(writer, held, { start, feed });
   }
 
   asLine(writer: MsgpackWriter, bytes: Buffer, start: number, end: number): void {
@@ -136,7 +95,7 @@ export class ContainerEntries implements FileEntries {
     this.#inside = null;
     this.#give(writer, { ...text, isPart: false }, { bytes, start, end });
     this.#open.clear();
-    this.#line = { ...this.#at, open: '' };
+    this.endLine('');
   }
 
   /** At the beginning of a line of the file. Returns where the next begins, or a negative number: it is not whole. */
@@ -185,13 +144,13 @@ export class ContainerEntries implements FileEntries {
   #give(writer: MsgpackWriter, text: Text, of: { bytes: Buffer; start: number; end: number }): number {
     const { stream, isPart, time } = text;
     let line = this.#open.get(stream) ?? null;
-    if (isPart) line ??= { id: Buffer.from(this.#at.chain).toString('hex'), ordinal: 0, time };
+    if (isPart) line ??= { id: Buffer.from(this.at.chain).toString('hex'), ordinal: 0, time };
     if (line !== null) line.ordinal += 1;
     if (line !== null && isPart) this.#open.set(stream, line);
     else this.#open.delete(stream);
-    this.#at.chain = this.#write(writer, text, line);
-    this.#skip(of.bytes, of.start, of.end);
-    if (this.#inside === null) this.#line = { ...this.#at, open: openText(this.#open) };
+    this.at.chain = this.#write(writer, text, line);
+    this.skip(of.bytes, of.start, of.end);
+    if (this.#inside === null) this.endLine(openText(this.#open));
     return of.end;
   }
 
@@ -212,13 +171,7 @@ export class ContainerEntries implements FileEntries {
     if (stream !== '') writer.raw(STREAMS[stream]);
     if (attrs !== null) writer.raw(packedMap('attrs', attrs));
     writer.raw(this.#common);
-    return chainNext(this.#at.chain, writer.view().subarray(recordAt));
-  }
-
-  #skip(bytes: Uint8Array, start: number, end: number): number {
-    this.#at.crc32 = crc32(bytes.subarray(start, end), this.#at.crc32);
-    this.#at.offset += end - start;
-    return end;
+    return chainNext(this.at.chain, writer.view().subarray(recordAt));
   }
 }
 

@@ -3,14 +3,15 @@
 //
 // Guarantees of each: linear; the same bytes give the same entries, however they are cut into calls.
 
+import { crc32 } from 'node:zlib';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import type { EventTime } from '#shared/record/event-time.ts';
 
 /** Longer texts pass in parts. */
 export const PART_BYTES = 64 * 1024;
 /** A run is at its end with so many entries, or bytes: hashes and copies of some milliseconds. */
-export const RUN_ENTRIES_MAX = 4096;
-export const RUN_BYTES_MAX = 1024 * 1024;
+const RUN_ENTRIES_MAX = 4096;
+const RUN_BYTES_MAX = 1024 * 1024;
 
 /** A place in a file between two lines. */
 export interface LinePlace {
@@ -54,6 +55,82 @@ export interface FileEntries {
   asEnd(writer: MsgpackWriter, bytes: Buffer, start: number, end: number): void;
 }
 
+/** Keeps the place in the file, and makes runs of entries; which they are, each kind of file says itself. */
+export abstract class PlacedEntries implements FileEntries {
+  /** The next byte to read, the chain before the next entry, and the CRC-32 of all bytes so far. */
+  protected readonly at: { offset: number; chain: Uint8Array; crc32: number };
+  #line: LinePlace;
+
+  /** `place`: where reading begins, at the beginning of a line. */
+  constructor(place: LinePlace) {
+    this.at = { offset: place.offset, chain: place.chain, crc32: place.crc32 };
+    this.#line = place;
+  }
+
+  abstract readonly malformed: number;
+  abstract readonly isAtLine: boolean;
+  abstract asLine(writer: MsgpackWriter, bytes: Buffer, start: number, end: number): void;
+  abstract asEnd(writer: MsgpackWriter, bytes: Buffer, start: number, end: number): void;
+  /** Whether the next byte goes on with a line of which a part is written. */
+  protected abstract readonly isInLine: boolean;
+  /** Of a character. */
+  protected abstract readonly unitBytes: number;
+  /** Writes the entry that begins at `start`. Returns where the next begins; negative: it does not lie whole there. */
+  protected abstract writeNext(writer: MsgpackWriter, held: Buffer, start: number): number;
+
+  get chain(): Uint8Array {
+    return this.at.chain;
+  }
+
+  get offset(): number {
+    return this.at.offset;
+  }
+
+  get line(): LinePlace {
+    return this.#line;
+  }
+
+  take(
+    writer: MsgpackWriter,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): { at: number; count: number; isFull: boolean } {
+    const held = bytes.subarray(0, end);
+    let at = start;
+    let count = 0;
+    for (;;) {
+      if (count === RUN_ENTRIES_MAX || writer.length >= RUN_BYTES_MAX) return { at, count, isFull: true };
+      if (!this.isInLine) {
+        const text = textStart(held, at, this.unitBytes);
+        if (text === end) break;
+        at = this.skip(bytes, at, text);
+      }
+      const next = this.writeNext(writer, held, at);
+      if (next < 0) break;
+      at = next;
+      count += 1;
+    }
+    return { at, count, isFull: false };
+  }
+
+  pass(nuls: Uint8Array): void {
+    this.skip(nuls, 0, nuls.length);
+  }
+
+  /** Goes past bytes of the file. Returns where they end. */
+  protected skip(bytes: Uint8Array, start: number, end: number): number {
+    this.at.crc32 = crc32(bytes.subarray(start, end), this.at.crc32);
+    this.at.offset += end - start;
+    return end;
+  }
+
+  /** A line ends here. `open`: see `LinePlace`. */
+  protected endLine(open?: string): void {
+    this.#line = open === undefined ? { ...this.at } : { ...this.at, open };
+  }
+}
+
 /** A line of which parts are written, and the rest is not. */
 export interface OpenLine {
   readonly id: string;
@@ -62,7 +139,7 @@ export interface OpenLine {
 }
 
 /** Behind NULs, in whole units. */
-export function textStart(bytes: Uint8Array, start: number, unitBytes: number): number {
+function textStart(bytes: Uint8Array, start: number, unitBytes: number): number {
   let at = start;
   while (at < bytes.length && bytes[at] === 0) at += 1;
   return at === bytes.length ? at : at - ((at - start) % unitBytes);

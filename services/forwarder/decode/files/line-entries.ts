@@ -8,21 +8,17 @@
 // file whose writer went on at its old place. Where they reach the end of what is there, they are not taken: somebody
 // may yet write in their place. Parts are of a fixed size, so that their names are the same in every reading.
 
-import { crc32 } from 'node:zlib';
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { chainNext } from '#shared/record/chain.ts';
 import type { EventTime } from '#shared/record/event-time.ts';
 import {
-  type FileEntries,
   type LinePlace,
   LOG,
   MESSAGE,
   type OpenLine,
   packedPairs,
   PART_BYTES,
-  RUN_BYTES_MAX,
-  RUN_ENTRIES_MAX,
-  textStart,
+  PlacedEntries,
   writePart,
   writeTime,
 } from './file-entries.ts';
@@ -46,24 +42,22 @@ interface Unfinished extends OpenLine {
   readonly decoder: TextDecoder | null;
 }
 
-export class LineEntries implements FileEntries {
+export class LineEntries extends PlacedEntries {
   readonly malformed = 0;
+  protected readonly unitBytes: number;
   readonly #encoding: FileEncoding;
   readonly #decoder: TextDecoder | null;
   readonly #common: Buffer;
   readonly #fields: number;
-  #at: { offset: number; chain: Uint8Array; crc32: number };
-  #line: LinePlace;
   #unfinished: Unfinished | null = null;
 
-  /** `place`: where reading begins, at the beginning of a line. */
   constructor({ fields, encoding }: LineSource, place: LinePlace) {
+    super(place);
     this.#encoding = encoding;
     this.#decoder = decoderOf(encoding);
     this.#common = packedPairs(fields);
     this.#fields = Object.keys(fields).length;
-    this.#at = { ...place };
-    this.#line = place;
+    this.unitBytes = encoding.unitBytes;
   }
 
   /**
@@ -72,53 +66,30 @@ export class LineEntries implements FileEntries {
    */
   defaultTime: EventTime | null = null;
 
-  get chain(): Uint8Array {
-    return this.#at.chain;
-  }
-
-  get offset(): number {
-    return this.#at.offset;
-  }
-
-  get line(): LinePlace {
-    return this.#line;
-  }
-
-  take(
+  override take(
     writer: MsgpackWriter,
     bytes: Buffer,
     start: number,
     end: number,
   ): { at: number; count: number; isFull: boolean } {
-    const held = bytes.subarray(0, end);
     const { markBytes } = this.#encoding;
-    let at = start;
-    let count = 0;
-    if (this.offset === 0 && markBytes > 0 && end - start >= markBytes) at = this.#skip(bytes, at, at + markBytes);
-    for (;;) {
-      if (count === RUN_ENTRIES_MAX || writer.length >= RUN_BYTES_MAX) return { at, count, isFull: true };
-      if (this.#unfinished === null) {
-        const text = textStart(held, at, this.#encoding.unitBytes);
-        if (text === end) break;
-        at = this.#skip(bytes, at, text);
-      }
-      const feed = lineFeedAt(held, at, this.#encoding);
-      if ((feed < 0 ? end : feed) - at > PART_BYTES) {
-        at = this.#part(writer, bytes, { start: at, end: partEnd(bytes, at + PART_BYTES, this.#encoding) });
-      } else if (feed >= 0) {
-        at = this.#end(writer, bytes, { start: at, end: feed, next: feed + this.#encoding.unitBytes });
-      } else break;
-      count += 1;
-    }
-    return { at, count, isFull: false };
+    const hasMark = this.offset === 0 && markBytes > 0 && end - start >= markBytes;
+    return super.take(writer, bytes, hasMark ? this.skip(bytes, start, start + markBytes) : start, end);
+  }
+
+  protected override writeNext(writer: MsgpackWriter, held: Buffer, start: number): number {
+    const feed = lineFeedAt(held, start, this.#encoding);
+    if ((feed < 0 ? held.length : feed) - start > PART_BYTES)
+      return this.#part(writer, held, { start, end: partEnd(held, start + PART_BYTES, this.#encoding) });
+    return feed < 0 ? -1 : this.#end(writer, held, { start, end: feed, next: feed + this.#encoding.unitBytes });
+  }
+
+  protected override get isInLine(): boolean {
+    return this.#unfinished !== null;
   }
 
   get isAtLine(): boolean {
     return this.#unfinished === null;
-  }
-
-  pass(nuls: Uint8Array): void {
-    this.#skip(nuls, 0, nuls.length);
   }
 
   asLine(writer: MsgpackWriter, bytes: Buffer, start: number, end: number): void {
@@ -135,20 +106,20 @@ export class LineEntries implements FileEntries {
     const unfinished = this.#unfinished;
     const time = unfinished === null ? this.#timeOf(bytes, start, text) : unfinished.time;
     if (unfinished !== null) unfinished.ordinal += 1;
-    this.#at.chain = this.#write(writer, bytes, { start, end: text, time, unfinished, last: true });
+    this.at.chain = this.#write(writer, bytes, { start, end: text, time, unfinished, last: true });
     this.#unfinished = null;
-    this.#skip(bytes, start, next);
-    this.#line = { ...this.#at };
+    this.skip(bytes, start, next);
+    this.endLine();
     return next;
   }
 
   #part(writer: MsgpackWriter, bytes: Buffer, { start, end }: { start: number; end: number }): number {
-    const id = Buffer.from(this.#at.chain).toString('hex');
+    const id = Buffer.from(this.at.chain).toString('hex');
     const time = this.#unfinished?.time ?? this.#timeOf(bytes, start, end);
     this.#unfinished ??= { id, ordinal: 0, time, decoder: decoderOf(this.#encoding) };
     this.#unfinished.ordinal += 1;
-    this.#at.chain = this.#write(writer, bytes, { start, end, time, unfinished: this.#unfinished });
-    return this.#skip(bytes, start, end);
+    this.at.chain = this.#write(writer, bytes, { start, end, time, unfinished: this.#unfinished });
+    return this.skip(bytes, start, end);
   }
 
   /** Returns the chain after the entry. */
@@ -163,17 +134,11 @@ export class LineEntries implements FileEntries {
     else writer.string(decoder.decode(bytes.subarray(start, end), { stream: unfinished !== null && !last }));
     if (unfinished !== null) writePart(writer, unfinished, last);
     writer.raw(this.#common);
-    return chainNext(this.#at.chain, writer.view().subarray(recordAt));
+    return chainNext(this.at.chain, writer.view().subarray(recordAt));
   }
 
   #timeOf(bytes: Buffer, start: number, end: number): EventTime | null {
     return (this.#encoding.unitBytes === 1 ? timeOfLine(bytes, start, end) : null) ?? this.defaultTime;
-  }
-
-  #skip(bytes: Uint8Array, start: number, end: number): number {
-    this.#at.crc32 = crc32(bytes.subarray(start, end), this.#at.crc32);
-    this.#at.offset += end - start;
-    return end;
   }
 }
 

@@ -6,11 +6,11 @@ import { test } from 'node:test';
 import { decodeMulti } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { entryEnd } from '#shared/msgpack/extents.ts';
-import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { chainAfterEntry, chainStart } from '#shared/record/chain.ts';
 import { ContainerEntries } from '#forwarder/decode/containers/container-entries.ts';
 import { type ContainerFormat, CRI, JSON_FILE } from '#forwarder/decode/containers/container-line.ts';
 import { type LinePlace, PART_BYTES } from '#forwarder/decode/files/file-entries.ts';
+import { readPieces } from '../files/read-pieces.ts';
 
 const NO_TIME = '-';
 
@@ -31,19 +31,7 @@ const START: LinePlace = { offset: 0, chain: chainStart('a', '0'), crc32: 0 };
 function read(pieces: readonly Buffer[], format: ContainerFormat, place = START): Read {
   const source = { fields: { 'host.name': 'h' }, format };
   const entries = new ContainerEntries(source, place);
-  const runs: Buffer[] = [];
-  let rest = Buffer.alloc(0);
-  for (const piece of [...pieces, Buffer.alloc(0)]) {
-    rest = Buffer.concat([rest, piece]);
-    for (let isFull = true; isFull;) {
-      const writer = new MsgpackWriter();
-      const taken = entries.take(writer, rest, 0, rest.length);
-      runs.push(writer.take());
-      rest = rest.subarray(taken.at);
-      isFull = taken.isFull;
-    }
-  }
-  const run = Buffer.concat(runs);
+  const { run, rest } = readPieces(entries, pieces);
   const decoded = [...decodeMulti(run)] as [{ data: Uint8Array } | null, Record<string, unknown>][];
   const lines = new Map<unknown, number>();
   const shown = decoded.map(([time, record]) => {

@@ -5,12 +5,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeMulti } from '@msgpack/msgpack';
 import fc from 'fast-check';
-import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { chainAfterEntry, chainStart } from '#shared/record/chain.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import { encodingOf } from '#forwarder/decode/files/file-encoding.ts';
 import { PART_BYTES } from '#forwarder/decode/files/file-entries.ts';
 import { fieldsOfFile, LineEntries } from '#forwarder/decode/files/line-entries.ts';
+import { readPieces } from './read-pieces.ts';
 
 interface Read {
   readonly records: Record<string, unknown>[];
@@ -21,24 +21,11 @@ interface Read {
   readonly rest: Buffer;
 }
 
-/** Reads pieces as the collector does: what is left of one comes again with the next. */
 function read(pieces: readonly Buffer[], encoding?: string): Read {
   const bytes = Buffer.concat(pieces);
   const source = { fields: fieldsOfFile('/a.log', 'h'), encoding: encodingOf(bytes.subarray(0, 4), encoding) };
   const entries = new LineEntries(source, { offset: 0, chain: chainStart('a', '0'), crc32: 0 });
-  const runs: Buffer[] = [];
-  let rest = Buffer.alloc(0);
-  for (const piece of [...pieces, Buffer.alloc(0)]) {
-    rest = Buffer.concat([rest, piece]);
-    for (let isFull = true; isFull;) {
-      const writer = new MsgpackWriter();
-      const taken = entries.take(writer, rest, 0, rest.length);
-      runs.push(writer.take());
-      rest = rest.subarray(taken.at);
-      isFull = taken.isFull;
-    }
-  }
-  const run = Buffer.concat(runs);
+  const { run, rest } = readPieces(entries, pieces);
   const decoded = [...decodeMulti(run)] as [unknown, Record<string, unknown>][];
   const chain = Buffer.from(entries.chain).toString('hex');
   return { records: decoded.map(([, record]) => record), times: decoded.map(([time]) => time), chain, run, rest };
