@@ -8,7 +8,7 @@
 //   values   "2026…"          "info"             [1,2]
 //
 // A list is one value. What cannot be taken apart (a key twice, a key of ours with a dot in it, objects that are too
-// deep) is one value as a whole, which has no path.
+// deep, keys that are too long) is one value as a whole, which has no path.
 
 export interface Shape {
   /** One more than there are paths. */
@@ -21,6 +21,8 @@ export const WHOLE: Shape = { pieces: ['', ''], paths: [null] };
 
 const DEPTH_MAX = 20;
 const PATHS_MAX = 300;
+/** What is below a key repeats it in its path, and the engine compares long strings of one length with each other. */
+const PATH_LENGTH_MAX = 1024;
 /** Where senders choose keys. Elsewhere one with a dot would look like two, which mean another field. */
 const FREE_KEYS = /^(?:attributes|kubernetes\.(?:labels|annotations))\./;
 const LITERAL = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null/y;
@@ -51,6 +53,7 @@ export function shapeOf(text: string): Shape {
       const key = keyOf(text.slice(at, keyEnd));
       if (key.includes('.') && !FREE_KEYS.test(prefix)) return WHOLE;
       const path = prefix + key;
+      if (path.length > PATH_LENGTH_MAX) return WHOLE;
       // Of a key that is there twice, the last one counts.
       if (seen.size === seen.add(path).size) return WHOLE;
       at = spaceEnd(text, spaceEnd(text, keyEnd) + 1);

@@ -239,3 +239,11 @@ it('takes no text apart that has a key twice', () => {
   for (const text of ['{"a":{"b":1},"a":{"c":2}}', '{"a":{"b":1},"a":2}', '{"a":2,"a":{"b":1}}', '{"a":1,"a":1}'])
     assert.deepEqual(shapeOf(text).paths, [null], text);
 });
+
+it('takes no text apart that has a long key, which each value below it would repeat', () => {
+  const values = JSON.stringify(Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`a${i}`, i])));
+  const nested = (key: string) => `{"attributes":{"${key}":${values}}}`;
+  assert.deepEqual(shapeOf(nested('k'.repeat(1_000_000))).paths, [null]);
+  assert.deepEqual(shapeOf(nested('k'.repeat(1020))).paths, [null]);
+  assert.equal(shapeOf(nested('k'.repeat(1000))).paths.length, 300);
+});
