@@ -12,8 +12,11 @@ import { AgeMarks } from '#shared/sqlite/age-marks.ts';
 import { isDamaged, type Presence, watchDatabase } from '#shared/sqlite/database.ts';
 import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
+import type { ErasedRows, EraseStart } from './erase-steps.ts';
 import { FILE, guarded, openFile } from './tables/document-file.ts';
-import { type Documents, DocumentWrites, type EndedBlock, type WriteResult } from './document-writes.ts';
+import type { EndedBlock, Erasure } from './block-changes.ts';
+import { type Documents, DocumentWrites, type WriteResult } from './document-writes.ts';
+import { FreeSpace } from './tables/free-space.ts';
 import { DamagedEnd } from './tables/part-tables.ts';
 import { type Counted, type CountStart, PageReader } from './search/page-reader.ts';
 import type { RowPage } from './search/row-page.ts';
@@ -30,33 +33,9 @@ export interface DatabaseOptions {
   tell?(message: string): void;
 }
 
-/** Where an erasure goes on: behind this block. */
-export interface EraseCursor {
-  readonly block: number;
-  /** Of the last document that was there when it began: what comes meanwhile is not followed. */
-  readonly row: number;
-}
-
-export interface EraseStart {
-  readonly query: StoreQuery;
-  /** Null at the beginning. */
-  readonly after: EraseCursor | null;
-}
-
-export interface ErasedRows {
-  readonly erased: number;
-  /** Documents that may be meant and cannot be read: they stay. */
-  readonly unreadable: number;
-  /** Where the next step goes on; null where nothing is left after this. */
-  readonly next: EraseCursor | null;
-}
-
 /** Given back to the disk with each step of a conversion: about what it makes free. */
 const CONVERTED_PAGES = 500;
 const EXPIRED_PAGES = 2000;
-
-/** Of the file, what may be free without being given back: one in so many pages. */
-const FREE_SHARE = 4;
 
 interface Writing {
   readonly documents: DocumentWrites;
@@ -73,11 +52,13 @@ export class DocumentDatabase {
   readonly #presence: () => Presence;
   readonly #file: string;
   readonly #tell: (message: string) => void;
-  #toldOfSpace = false;
+  readonly #space: FreeSpace;
+  #areOldRowsDamaged = false;
 
   constructor(options: DatabaseOptions) {
     this.#database = openFile(options);
     this.#tell = (message) => options.tell?.(message);
+    this.#space = new FreeSpace(this.#database, this.#tell);
     this.#reader = new PageReader(this.#database, this.#tell);
     this.#file = join(options.folder, FILE);
     this.#presence = watchDatabase(this.#file);
@@ -127,13 +108,15 @@ export class DocumentDatabase {
     // What ends by age was not erased: nothing has to be overwritten.
     this.#database.exec('PRAGMA secure_delete = OFF');
     try {
-      const rows = this.#transaction(() => {
+      this.#transaction(() => {
         if (isDue) marks.note(last, passedMs);
         if (time.isToBeKept) time.keep();
-        return documents.expireOldRows(marks.expired(passedMs), limit);
       });
+      const rows = !documents.hasOldRows
+        ? 0
+        : this.#ofOldRows(0, () => this.#transaction(() => documents.expireOldRows(marks.expired(passedMs), limit)));
       const deleted = rows + this.#remove(guarded(() => documents.ended(marks.expired(passedMs), limit - rows)));
-      if (deleted > 0 || this.#hasMuchFree()) this.#giveBack(EXPIRED_PAGES);
+      if (deleted > 0 || this.#space.isMuch()) this.#space.giveBack(EXPIRED_PAGES);
       return deleted;
     } finally {
       this.#database.exec('PRAGMA secure_delete = ON');
@@ -145,33 +128,17 @@ export class DocumentDatabase {
     const { documents } = this.#writable();
     if (ended.length === 0) return 0;
     try {
-      this.#transaction(() => {
-        for (const block of ended) documents.remove(block, { keepParts: false });
-      });
+      return this.#transaction(() =>
+        ended.reduce((sum, block) => sum + documents.remove(block, { keepParts: false }), 0),
+      );
     } catch (error) {
       if (!isDamaged(error)) throw error;
       const [only] = ended;
       if (ended.length > 1 || only === undefined) return ended.reduce((sum, block) => sum + this.#remove([block]), 0);
-      this.#transaction(() => documents.remove(only, { keepParts: true }));
+      const removed = this.#transaction(() => documents.remove(only, { keepParts: true }));
       this.#tell(`Cannot give back the space of block ${only.id} of the embedded store: ${reasonOf(error)}`);
+      return removed;
     }
-    return ended.reduce((sum, block) => sum + block.documents, 0);
-  }
-
-  /** A damaged page cannot be moved: what is free is used again all the same. */
-  #giveBack(pages: number): void {
-    try {
-      guarded(() => this.#database.exec(`PRAGMA incremental_vacuum(${pages})`));
-    } catch (error) {
-      if (!isDamaged(error)) throw error;
-      if (!this.#toldOfSpace) this.#tell(`Cannot give back space of the embedded store: ${reasonOf(error)}`);
-      this.#toldOfSpace = true;
-    }
-  }
-
-  #hasMuchFree(): boolean {
-    const numberOf = (pragma: string): number => Number(this.#database.prepare(`PRAGMA ${pragma}`).get()?.[pragma]);
-    return numberOf('freelist_count') * FREE_SHARE > numberOf('page_count');
   }
 
   /** How many documents there are of the query: a part of them. */
@@ -184,9 +151,26 @@ export class DocumentDatabase {
     const { documents, marks } = this.#writable();
     if (!documents.hasOldRows) return false;
     this.#requirePresence();
-    const isMore = this.#adding(() => this.#transaction(() => documents.convert((row) => marks.at(row))));
-    this.#giveBack(CONVERTED_PAGES);
+    const isMore = this.#ofOldRows(false, () =>
+      this.#adding(() => this.#transaction(() => documents.convert((row) => marks.at(row)))),
+    );
+    this.#space.giveBack(CONVERTED_PAGES);
     return isMore;
+  }
+
+  /** Rows of an older store that a damaged page keeps from being converted stay as they are, and stop nothing else. */
+  #ofOldRows<T>(nothing: T, work: () => T): T {
+    if (this.#areOldRowsDamaged) return nothing;
+    try {
+      return work();
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      this.#areOldRowsDamaged = true;
+      this.#tell(
+        `Cannot convert documents of an earlier version: ${reasonOf(error)}; those that are left stay as they are`,
+      );
+      return nothing;
+    }
   }
 
   /**
@@ -203,12 +187,35 @@ export class DocumentDatabase {
     if (block === null) return { erased: 0, unreadable, next: lastId < 0 ? null : next };
     const erasure = documents.readToErase(block, this.#reader.meantIn(query, block, cursor.row));
     if (erasure === null) return { erased: 0, unreadable: unreadable + block.documents, next };
-    return { erased: this.#adding(() => this.#transaction(() => documents.erase(erasure))), unreadable, next };
+    const { erased, kept } = this.#erased(erasure);
+    return { erased, unreadable: unreadable + kept, next };
+  }
+
+  /** `kept`: of those, documents that are found no more, and whose bytes a damaged page keeps in the file. */
+  #erased(erasure: Erasure): { readonly erased: number; readonly kept: number } {
+    const { documents } = this.#writable();
+    const erased = (keepParts: boolean): number =>
+      this.#adding(() => this.#transaction(() => documents.erase(erasure, { keepParts })));
+    try {
+      return { erased: erased(false), kept: 0 };
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      this.#tell(
+        `Cannot overwrite what was erased of block ${erasure.block.id} of the embedded store: ${reasonOf(error)}`,
+      );
+      const kept = erased(true);
+      return { erased: kept, kept };
+    }
   }
 
   /** Works the log of changes into the file: what was erased is in neither. Another reader may be in the way. */
   checkpoint(): void {
-    guarded(() => this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)'));
+    const { busy } = guarded(() => this.#database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()) ?? {};
+    if (busy === 0) return;
+    throw new SluiceError(
+      'store_overloaded',
+      'Cannot work the changes of the embedded store into its file: another process reads it; try again when that ends',
+    );
   }
 
   close(): void {

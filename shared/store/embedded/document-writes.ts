@@ -3,6 +3,7 @@
 // together. Throws as SQLite does, and is undone then.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { EndedBlock, Erasure, Merge } from './block-changes.ts';
 import { BlockCache } from './tables/block-cache.ts';
 import { type Block, BLOCK_COLUMNS, BlockFile, blockOf } from './tables/block-file.ts';
 import { BLOCK_BYTES, BLOCK_DOCUMENTS, blocksToMerge } from './tables/block-merge.ts';
@@ -40,6 +41,9 @@ export interface WriteResult {
 /** What one step deletes at most, and one block more: no write is done meanwhile. */
 const STEP_BYTES = 16 * 1024 * 1024;
 
+/** Requests from one look at what is to be merged to the next: it goes through all small blocks. */
+const ASKED_EVERY = 8;
+
 /** Blocks that one bulk request makes because of its times. */
 const TIME_GROUPS_MAX = 8;
 
@@ -50,24 +54,6 @@ interface Prepared {
   readonly text: string;
   readonly apart: TakenApart | undefined;
   readonly fields: IndexedFields;
-}
-
-interface Merge {
-  readonly blocks: readonly Block[];
-  readonly documents: readonly BlockDocument[];
-}
-
-export interface EndedBlock {
-  readonly id: number;
-  readonly documents: number;
-  readonly runs: readonly NameRun[];
-  readonly counts: ReadonlyMap<number, number>;
-}
-
-interface Erasure {
-  readonly block: Block;
-  readonly erased: readonly BlockDocument[];
-  readonly left: readonly BlockDocument[];
 }
 
 interface PreparedDocuments {
@@ -87,6 +73,8 @@ export class DocumentWrites {
   readonly #fields = new TokenFields();
   readonly #lastRow: StatementSync;
   readonly #addRows: StatementSync;
+  /** Requests since nothing was to merge. */
+  #unmerged = ASKED_EVERY;
   /** Blocks that cannot be read: they are not merged. */
   readonly #spared = new Set<number>();
 
@@ -148,11 +136,15 @@ export class DocumentWrites {
     });
     this.#sourceNames.count(changes(documents, 1));
     this.#insert(documents);
+    this.#unmerged += 1;
     return { statuses, refused, unnamed };
   }
 
   toMerge(afterRow: number, all: boolean): readonly Block[] | null {
-    return blocksToMerge(this.#database, { afterRow, all, spared: this.#spared });
+    if (!all && this.#unmerged < ASKED_EVERY) return null;
+    const due = blocksToMerge(this.#database, { afterRow, all, spared: this.#spared });
+    if (due === null) this.#unmerged = 0;
+    return due;
   }
 
   /** Before the transaction, which a damaged page of the file would spoil. Null: there is nothing to merge. */
@@ -215,10 +207,14 @@ export class DocumentWrites {
     return ended;
   }
 
-  remove({ id, runs, counts }: EndedBlock, options: { readonly keepParts: boolean }): void {
+  /** Returns how many documents it had. */
+  remove({ id, documents, runs, counts }: EndedBlock, options: { readonly keepParts: boolean }): number {
+    // Another process may have been first: `sluice erase` has the store open beside `sluice run`.
+    if (!this.#isThere({ id })) return 0;
     this.#sourceNames.count(counts);
     this.#release(runs);
     this.#blocks.remove({ id }, options);
+    return documents;
   }
 
   /** Before the transaction. `doomed`: numbers of its documents. Null where there is nothing to erase. */
@@ -233,10 +229,10 @@ export class DocumentWrites {
     };
   }
 
-  /** Returns how many were erased. */
-  erase({ block, erased, left }: Erasure): number {
+  /** Returns how many were erased. `keepParts`: where they cannot be deleted. */
+  erase({ block, erased, left }: Erasure, options: { readonly keepParts: boolean }): number {
     if (!this.#isThere(block)) return 0;
-    this.#blocks.remove(block);
+    this.#blocks.remove(block, options);
     if (left.length > 0) this.#blocks.insert(left);
     this.#release(runsOf(namesOf(erased.map(({ id }) => id))));
     this.#sourceNames.count(changes(erased, -1));
@@ -294,7 +290,7 @@ export class DocumentWrites {
     return read;
   }
 
-  #isThere({ id }: Block): boolean {
+  #isThere({ id }: Pick<Block, 'id'>): boolean {
     return this.#database.prepare('SELECT 1 FROM blocks WHERE id = ?').get(id) !== undefined;
   }
 }

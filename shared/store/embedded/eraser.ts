@@ -2,7 +2,7 @@
 
 import type { EraseQuery, EraseStep, StoreEraser } from '../erase.ts';
 import type { StoredDocument, StoreQuery } from '../store.ts';
-import type { EraseCursor } from './database.ts';
+import type { EraseCursor } from './erase-steps.ts';
 import type { EmbeddedStore } from './store.ts';
 
 const EXAMPLES = 3;

@@ -3,7 +3,8 @@
 import { serveWorker } from '#shared/sqlite/worker-thread.ts';
 import type { Moment } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
-import { type DatabaseOptions, DocumentDatabase, type ErasedRows, type EraseStart } from './database.ts';
+import { type DatabaseOptions, DocumentDatabase } from './database.ts';
+import type { ErasedRows, EraseStart } from './erase-steps.ts';
 import type { Documents, WriteResult } from './document-writes.ts';
 import type { Counted, CountStart } from './search/page-reader.ts';
 import type { RowPage } from './search/row-page.ts';

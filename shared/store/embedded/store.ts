@@ -21,7 +21,8 @@ import type {
   StoreQuery,
   StoreUpkeep,
 } from '../store.ts';
-import type { DatabaseOptions, ErasedRows, EraseStart } from './database.ts';
+import type { DatabaseOptions } from './database.ts';
+import type { ErasedRows, EraseStart } from './erase-steps.ts';
 import type { Documents, WriteResult } from './document-writes.ts';
 import type { Row } from './search/row-page.ts';
 import type { Counted, CountStart } from './search/page-reader.ts';

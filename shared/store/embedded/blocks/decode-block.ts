@@ -21,6 +21,8 @@ export interface ColumnOf {
 
 export class BlockReader {
   readonly documents: number;
+  /** Of what is always decoded, in bytes. */
+  readonly headBytes: number;
   readonly known: KnownColumns;
   readonly #directory: Directory;
   readonly #small: Buffer;
@@ -30,8 +32,8 @@ export class BlockReader {
   #messageColumn: number | null = null;
   #runs: NameRun[] | null = null;
   #runEnds: Int32Array | null = null;
-  /** Of each document in each of its columns. */
-  readonly #ordinals = new Map<number, Int32Array>();
+  /** Numbers of all documents. */
+  #all: Int32Array | null = null;
 
   /** `beside`: the compressed part of this number. */
   constructor(head: Uint8Array, beside: (number: number) => Uint8Array) {
@@ -39,6 +41,7 @@ export class BlockReader {
     const start = 4 + bytes.readUInt32LE(0);
     // What encodeBlock wrote.
     this.#directory = JSON.parse(bytes.toString('utf8', 4, start)) as Directory;
+    this.headBytes = bytes.length;
     this.#small = bytes.subarray(start);
     this.#beside = beside;
     this.documents = this.#directory.documents;
@@ -117,7 +120,7 @@ export class BlockReader {
       pieces: listed.pieces,
       paths: listed.columns.map((each) => this.#path(each)),
     });
-    const values = listed.columns.map((each) => tokenAt(this.column(each).tokens, this.#ordinalsOf(each)[row] ?? 0));
+    const values = listed.columns.map((each) => tokenOf(this.column(each), row));
     return { shape, values };
   }
 
@@ -127,8 +130,7 @@ export class BlockReader {
 
   #message(row: number): string {
     this.#messageColumn ??= this.paths.indexOf(MESSAGE);
-    const { tokens } = this.column(this.#messageColumn);
-    return tokenAt(tokens, this.#ordinalsOf(this.#messageColumn)[row] ?? 0);
+    return tokenOf(this.column(this.#messageColumn), row);
   }
 
   #knownOf(row: number): Known {
@@ -152,19 +154,14 @@ export class BlockReader {
   #ownersOf(number: number): Int32Array {
     const having = this.#directory.shapes.map(({ columns }) => columns.includes(number));
     const { shape } = this.known;
-    const owners = new Int32Array(this.documents);
     let count = 0;
-    for (let row = 0; row < this.documents; row++) if (having[shape[row] ?? 0] === true) owners[count++] = row;
-    return owners.subarray(0, count);
-  }
-
-  #ordinalsOf(number: number): Int32Array {
-    const made = this.#ordinals.get(number);
-    if (made !== undefined) return made;
-    const ordinals = new Int32Array(this.documents);
-    for (const [ordinal, row] of this.column(number).owners.entries()) ordinals[row] = ordinal;
-    this.#ordinals.set(number, ordinals);
-    return ordinals;
+    for (const each of shape) if (having[each] === true) count += 1;
+    if (count === this.documents) return (this.#all ??= Int32Array.from({ length: count }, (_, row) => row));
+    // No longer than need be: there may be some hundred columns.
+    const owners = new Int32Array(count);
+    let at = 0;
+    for (let row = 0; row < this.documents; row++) if (having[shape[row] ?? 0] === true) owners[at++] = row;
+    return owners;
   }
 
   #knownColumns(): KnownColumns {
@@ -188,6 +185,19 @@ export class BlockReader {
     for (const [before, elsewhere] of this.#directory.parts.slice(0, part)) if (elsewhere === null) at += before;
     return this.#small.subarray(at, at + bytes);
   }
+}
+
+/** The token of a document that has one. */
+function tokenOf({ tokens, owners }: ColumnOf, row: number): string {
+  if (owners[row] === row) return tokenAt(tokens, row);
+  let low = 0;
+  let high = owners.length - 1;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((owners[middle] ?? 0) < row) low = middle + 1;
+    else high = middle;
+  }
+  return tokenAt(tokens, low);
 }
 
 function textOf({ shape, values }: TakenApart): string {

@@ -15,8 +15,8 @@ import { type ColumnForm, encodeColumn, type Known, MESSAGE, WORDLESS } from './
 import { encodeRuns, namesOf, runsOf } from './document-ids.ts';
 import { encodeIntegers } from './integers.ts';
 import { ShapeCache, type TakenApart, textOfShape } from './shape-cache.ts';
-import { type Shape, WHOLE } from './shapes.ts';
-import { visitLeaves } from './tokens.ts';
+import { keyOf, type Shape, WHOLE } from './shapes.ts';
+import { isOpaque, visitLeaves } from './tokens.ts';
 import { addWords, addWordsOfAscii, HashSet, hashOfOrigin, makeFilter } from './word-filter.ts';
 
 export interface BlockDocument extends Known {
@@ -62,8 +62,9 @@ export const KNOWN = [
 
 /** Of a part that is kept beside the head. */
 const LARGE_BYTES = 8192;
-/** A block of fewer documents has no filter. */
-const FILTERED_MIN = 64;
+/** A block of fewer documents, or of less text, has no filter. */
+const FILTERED_DOCUMENTS = 64;
+const FILTERED_LENGTH = 16 * 1024;
 const SHAPES_MAX = 128;
 const COLUMNS_MAX = 400;
 const QUOTE = 0x22;
@@ -73,7 +74,8 @@ export const NOT_CREATED = -1;
 export function encodeBlock(documents: readonly BlockDocument[]): EncodedBlock {
   const book = new ShapeBook();
   for (const document of documents) book.add(document);
-  const hashes = documents.length < FILTERED_MIN ? null : new HashSet();
+  const length = documents.reduce((sum, { text }) => sum + text.length, 0);
+  const hashes = isFiltered(documents.length, length) ? new HashSet() : null;
   const parts: Uint8Array[] = [
     knownPart(documents, book.numbers),
     encodeRuns(runsOf(namesOf(documents.map(({ id }) => id)))),
@@ -124,7 +126,30 @@ function compressed(bytes: Uint8Array): Uint8Array {
 
 function addTokens({ form }: ColumnForm, bytes: Uint8Array, tokens: Iterable<string>, hashes: HashSet): void {
   if (form === 'text' && isPlainText(bytes, tokens)) addWordsOfAscii(bytes, hashes);
-  else for (const token of tokens) visitLeaves(token, (text) => addWords(text, hashes));
+  else for (const token of tokens) addWordsOfToken(token, hashes);
+}
+
+const isFiltered = (documents: number, length: number): boolean =>
+  documents >= FILTERED_DOCUMENTS || length >= FILTERED_LENGTH;
+
+/** Of JSON, every string. */
+const STRINGS = /"[^"\\]*(?:\\.[^"\\]*)*"/g;
+
+/**
+ * Every word of its values, and perhaps some more. A list is not parsed for it: there is nothing between its values that
+ * belongs to a word, and numbers are meant as they are written.
+ */
+function addWordsOfToken(token: string, hashes: HashSet): void {
+  if (!isOpaque(token)) visitLeaves(token, (text) => addWords(text, hashes));
+  else if (!token.includes('\\')) addWords(token, hashes);
+  else {
+    const rest = token.replaceAll(STRINGS, (string) => {
+      if (!string.includes('\\')) return string;
+      addWords(keyOf(string), hashes);
+      return ' ';
+    });
+    addWords(rest, hashes);
+  }
 }
 
 /** Whether they are strings that say what is written. */

@@ -8,7 +8,7 @@ import { fitsValue, FOUND, hasWords } from '../../query/matches.ts';
 import type { QueryTerm } from '../../query-text.ts';
 import type { Field, FieldWhere, Where } from '../../where.ts';
 import type { BlockReader, ColumnOf } from './decode-block.ts';
-import { isOpaque, isPlain, leafOf, visitLeaves } from './tokens.ts';
+import { isOpaque, leafOf, visitLeaves } from './tokens.ts';
 
 export interface Selected {
   /** 1 for each document that is meant, by its number. */
@@ -127,7 +127,7 @@ function byWords(term: QueryTerm, block: BlockReader): Selected {
     if (!isFound(path)) continue;
     const column = block.column(number);
     if (column.tokens.form === 'text' && path !== null) byTextOfColumn(term, column, rows);
-    else eachToken(column, rows, (token) => isOpaque(token) || holds(token, term));
+    else eachToken(column, rows, (token) => (isOpaque(token) ? mayHoldWords(token, term) : holds(token, term)));
   }
   return { rows, isExact: false };
 }
@@ -158,12 +158,18 @@ function holds(token: string, term: QueryTerm): boolean {
 function byTextOfColumn({ words }: QueryTerm, { tokens, owners }: ColumnOf, rows: Uint8Array): void {
   if (tokens.form === 'dictionary') return;
   const looked = words.filter((each) => ASCII_WORD.test(each));
-  for (const [ordinal, token] of tokens.tokens.entries()) {
-    // What is written with escapes, or in another way than it is read, may be anything.
-    const isUnsure = token.includes('\\u') || (token.charCodeAt(0) !== 0x22 && !isPlain(token));
-    if (isUnsure || holdsAll(token.toLowerCase(), looked)) rows[owners[ordinal] ?? 0] = 1;
-  }
+  for (const [ordinal, token] of tokens.tokens.entries()) if (mayHoldAll(token, looked)) rows[owners[ordinal] ?? 0] = 1;
 }
+
+const mayHoldWords = (token: string, { words }: QueryTerm): boolean =>
+  mayHoldAll(
+    token,
+    words.filter((each) => ASCII_WORD.test(each)),
+  );
+
+/** What is written with escapes may be anything; all else means what is written, numbers too (exact-json.ts). */
+const mayHoldAll = (token: string, looked: readonly string[]): boolean =>
+  token.includes('\\u') || holdsAll(token.toLowerCase(), looked);
 
 function holdsAll(text: string, words: readonly string[]): boolean {
   for (const word of words) if (!text.includes(word)) return false;

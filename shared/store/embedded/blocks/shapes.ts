@@ -23,6 +23,8 @@ const DEPTH_MAX = 20;
 const PATHS_MAX = 300;
 /** What is below a key repeats it in its path, and the engine compares long strings of one length with each other. */
 const PATH_LENGTH_MAX = 1024;
+/** Of all paths. */
+const PATHS_LENGTH_MAX = 16 * 1024;
 /** Where senders choose keys. Elsewhere one with a dot would look like two, which mean another field. */
 const FREE_KEYS = /^(?:attributes|kubernetes\.(?:labels|annotations))\./;
 const LITERAL = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null/y;
@@ -37,6 +39,7 @@ export function shapeOf(text: string): Shape {
   let prefix = '';
   let at = spaceEnd(text, 0) + 1;
   let taken = 0;
+  let pathsLength = 0;
   for (;;) {
     at = spaceEnd(text, at);
     const sign = text[at];
@@ -53,7 +56,8 @@ export function shapeOf(text: string): Shape {
       const key = keyOf(text.slice(at, keyEnd));
       if (key.includes('.') && !FREE_KEYS.test(prefix)) return WHOLE;
       const path = prefix + key;
-      if (path.length > PATH_LENGTH_MAX) return WHOLE;
+      pathsLength += path.length;
+      if (path.length > PATH_LENGTH_MAX || pathsLength > PATHS_LENGTH_MAX) return WHOLE;
       // Of a key that is there twice, the last one counts.
       if (seen.size === seen.add(path).size) return WHOLE;
       at = spaceEnd(text, spaceEnd(text, keyEnd) + 1);

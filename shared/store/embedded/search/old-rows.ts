@@ -3,6 +3,8 @@
 // more, and goes with the last of them.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { reasonOf } from '#shared/errors.ts';
+import { isDamaged } from '#shared/sqlite/database.ts';
 import { parseExactJson } from '../../exact-json.ts';
 import { clampInstant, formatInstant } from '../../instant.ts';
 import type { Document } from '../../query/document-values.ts';
@@ -27,6 +29,7 @@ export class OldRows {
   #areGone = false;
   readonly #tell: (message: string) => void;
   #has: StatementSync | null = null;
+  #isToldOfDamage = false;
 
   /** `tell`: that a document is damaged; for whoever converts them. */
   constructor(database: DatabaseSync, tell: (message: string) => void = () => undefined) {
@@ -42,7 +45,10 @@ export class OldRows {
 
   /** The first of them in the order of the plan, at most so many; each is to be asked. */
   candidates(plan: SearchPlan, limit: number): Candidate[] {
-    if (!this.areThere) return [];
+    return this.areThere ? this.#readable([], () => this.#candidates(plan, limit)) : [];
+  }
+
+  #candidates(plan: SearchPlan, limit: number): Candidate[] {
     const { conditions, values } = this.#conditions(plan);
     const columns = plan.byArrival ? ['d.sequence', 'd.time', 'd.rowid'] : ['d.time', 'd.sequence', 'd.rowid'];
     if (plan.after !== null) {
@@ -65,8 +71,11 @@ export class OldRows {
   }
 
   /** Of those with these numbers. */
-  count(plan: SearchPlan, { after, to }: Rows): number {
-    if (!this.areThere) return 0;
+  count(plan: SearchPlan, rows: Rows): number {
+    return this.areThere ? this.#readable(0, () => this.#count(plan, rows)) : 0;
+  }
+
+  #count(plan: SearchPlan, { after, to }: Rows): number {
     const { conditions, values } = this.#conditions(plan);
     conditions.push('d.rowid > ?', 'd.rowid <= ?');
     values.push(after, to);
@@ -82,7 +91,7 @@ export class OldRows {
 
   row(row: number): Row | null {
     // The columns are those of Row; the schema is strict about their types.
-    return (this.#database.prepare(ROW).get(row) as unknown as Row | undefined) ?? null;
+    return this.#readable(null, () => this.#database.prepare(ROW).get(row) as unknown as Row | undefined) ?? null;
   }
 
   has(id: string): boolean {
@@ -100,15 +109,18 @@ export class OldRows {
   /** Number of the newest; 0 where none is left. */
   lastRow(): number {
     if (!this.areThere) return 0;
-    return Number(this.#database.prepare('SELECT max(rowid) AS last FROM documents').get()?.['last'] ?? 0);
+    const last = this.#database.prepare('SELECT max(rowid) AS last FROM documents');
+    return this.#readable(0, () => Number(last.get()?.['last'] ?? 0));
   }
 
   /** The oldest by number, up to this row, at most so many and so many bytes, but one at least. */
   oldest(max: { readonly documents: number; readonly bytes: number; readonly row: number }): BlockDocument[] {
     const documents: BlockDocument[] = [];
     let bytes = 0;
+    // The first version had one time only.
+    const created = hasColumn(this.#database, 'created') ? 'created' : 'NULL AS created';
     const statement = this.#prepared(
-      `SELECT rowid AS row, id, origin, time, sequence, ingested, created, source FROM documents
+      `SELECT rowid AS row, id, origin, time, sequence, ingested, ${created}, source FROM documents
        WHERE rowid <= ? ORDER BY rowid LIMIT ?`,
     );
     for (const found of statement.iterate(max.row, max.documents)) {
@@ -169,6 +181,18 @@ export class OldRows {
     return JSON.stringify({ '@timestamp': formatInstant(clampInstant(time)), message: source });
   }
 
+  /** `nothing` where a page of them is damaged; that is told once. */
+  #readable<T>(nothing: T, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      if (!this.#isToldOfDamage) this.#tell(`Cannot read documents of an earlier version: ${reasonOf(error)}`);
+      this.#isToldOfDamage = true;
+      return nothing;
+    }
+  }
+
   #prepared(sql: string): StatementSync {
     const statement = this.#database.prepare(sql);
     statement.setReadBigInts(true);
@@ -177,7 +201,6 @@ export class OldRows {
 
   #conditions(plan: SearchPlan): { conditions: string[]; values: (string | number | bigint)[] } {
     const { bounds, ingested, origins } = plan;
-    // The first version had one time only.
     const hasCreated = plan.boundsArrival && hasColumn(this.#database, 'created');
     const time = hasCreated ? 'coalesce(d.created, d.time)' : 'd.time';
     const conditions = [`${time} >= ?`, `${time} <= ?`, 'd.ingested >= ?', 'd.ingested <= ?'];

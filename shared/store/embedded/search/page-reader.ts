@@ -5,7 +5,7 @@
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { isDamaged } from '#shared/sqlite/database.ts';
-import { parseExactJson } from '../../exact-json.ts';
+import { isCostly, parseExactJson } from '../../exact-json.ts';
 import type { Document } from '../../query/document-values.ts';
 import type { StoreQuery } from '../../store.ts';
 import { BlockCache } from '../tables/block-cache.ts';
@@ -41,6 +41,8 @@ const KEPT_MAX = 20_000;
 const CACHED_BYTES = 8 * 1024 * 1024;
 /** Of a page, what is asked: whoever writes in the same thread waits, and nobody can interrupt it. */
 const SCANNED_BYTES_MAX = 32 * 1024 * 1024;
+/** Of documents with numbers that are kept as they are written. */
+const COSTLY_FACTOR = 32;
 /** Of what is read at once, beyond one document. */
 const READ_BYTES = 8 * 1024 * 1024;
 const READ_MIN = 50;
@@ -64,7 +66,7 @@ export class PageReader {
   constructor(database: DatabaseSync, tell: (message: string) => void) {
     this.#database = database;
     this.#tell = tell;
-    this.#oldRows = new OldRows(database);
+    this.#oldRows = new OldRows(database, tell);
     this.#stream = database.prepare('SELECT stream FROM origins WHERE rowid = ?');
   }
 
@@ -167,7 +169,7 @@ export class PageReader {
         if (rows.length >= limit || scannedBytes >= SCANNED_BYTES_MAX) return goOn(last);
         const candidate = seen[at++];
         if (row !== null && candidate !== undefined) {
-          scannedBytes += row.source.length;
+          scannedBytes += row.source.length * (isCostly(row.source) ? COSTLY_FACTOR : 1);
           if (candidate.isExact || plan.isMeant(parsed(row.source))) {
             if (rows.length > 0 && bytes + row.source.length > bytesMax) return goOn(last);
             rows.push(row);

@@ -5,6 +5,8 @@ import { isDamaged } from '#shared/sqlite/database.ts';
 import { type Block, type BlockFile, DamagedBlock } from './block-file.ts';
 import type { BlockReader } from '../blocks/decode-block.ts';
 
+/** What its objects take, of so many bytes as text. */
+const HEAD_FACTOR = 4;
 const TOLD_MAX = 10_000;
 
 export interface BlockCacheOptions {
@@ -44,10 +46,11 @@ export class BlockCache {
   #open(block: Block): BlockReader {
     const kept = this.#kept.get(block.id);
     const reader = kept?.reader ?? this.#file.open(block);
-    if (kept === undefined) this.#bytes += block.bytes;
+    const size = block.bytes + HEAD_FACTOR * reader.headBytes;
+    if (kept === undefined) this.#bytes += size;
     // Behind all others.
     this.#kept.delete(block.id);
-    this.#kept.set(block.id, { reader, bytes: block.bytes });
+    this.#kept.set(block.id, { reader, bytes: size });
     for (const [id, { bytes }] of this.#kept) {
       if (this.#bytes <= this.#options.keptBytes || this.#kept.size === 1) break;
       this.#kept.delete(id);

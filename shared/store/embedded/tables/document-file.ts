@@ -11,7 +11,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
-import { keepPrivate } from '#shared/sqlite/database.ts';
+import { isDamaged, keepPrivate } from '#shared/sqlite/database.ts';
 import { BLOCK_TABLES } from './block-file.ts';
 import { SMALL_BLOCKS_INDEX } from './block-merge.ts';
 import { NAMES_TABLE } from './document-names.ts';
@@ -79,21 +79,45 @@ function makeTables(database: DatabaseSync): void {
   database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   database.exec('PRAGMA cache_size = -32000');
   database.exec('PRAGMA secure_delete = ON');
+  const before = versionOf(database);
+  const counted = before > 0 && before < BLOCKS_VERSION ? countOldRows(database) : UNCOUNTED;
   database.exec('BEGIN IMMEDIATE');
   const version = versionOf(database);
-  if (version === 1) database.exec('ALTER TABLE documents ADD COLUMN created INTEGER');
   const isOld = version > 0 && version < BLOCKS_VERSION;
   if (isOld) database.exec('ALTER TABLE origins RENAME TO origins_before');
   database.exec(SCHEMA);
-  if (isOld) copyOrigins(database);
+  if (isOld) copyOrigins(database, counted);
   database.exec('COMMIT');
+}
+
+interface OldCounts {
+  /** Documents of each origin, as JSON; null: that is not known, and all of them are kept. */
+  readonly documents: string | null;
+  readonly lastRow: number;
+}
+
+/** More than a store has. */
+const MANY = 2 ** 40;
+const UNCOUNTED: OldCounts = { documents: null, lastRow: MANY };
+
+/** Before the transaction, which a damaged page would spoil: the store is opened all the same. */
+function countOldRows(database: DatabaseSync): OldCounts {
+  try {
+    const counted = database.prepare('SELECT origin, count(*) AS n FROM documents GROUP BY origin').all();
+    const documents = Object.fromEntries(counted.map(({ origin, n }) => [String(origin), Number(n)]));
+    const last = database.prepare('SELECT max(rowid) AS last FROM documents').get()?.['last'];
+    return { documents: JSON.stringify(documents), lastRow: Number(last ?? 0) };
+  } catch (error) {
+    if (!isDamaged(error)) throw error;
+    return UNCOUNTED;
+  }
 }
 
 /**
  * Into the new table, with the row numbers that documents have: a column of a key cannot be added. The documents stay
  * as they are; database.ts turns them into blocks.
  */
-function copyOrigins(database: DatabaseSync): void {
+function copyOrigins(database: DatabaseSync, { documents, lastRow }: OldCounts): void {
   const columns = new Set(
     database
       .prepare("SELECT name FROM pragma_table_info('origins_before')")
@@ -101,16 +125,15 @@ function copyOrigins(database: DatabaseSync): void {
       .map(({ name }) => name),
   );
   const textOf = (column: string): string => (columns.has(column) ? `o.${column}` : "''");
-  database.exec(`
+  const copy = database.prepare(`
     INSERT INTO origins (rowid, stream, container_id, container_name, service, pod, tag, tenant, documents)
       SELECT o.rowid, o.stream, o.container_id, o.container_name, o.service, ${textOf('pod')}, o.tag,
-        ${textOf('tenant')}, coalesce(counted.documents, 0)
+        ${textOf('tenant')}, CASE WHEN ?1 IS NULL THEN ${MANY} ELSE coalesce(json_extract(?1, '$."' || o.rowid || '"'), 0) END
       FROM origins_before o
-      LEFT JOIN (SELECT origin, count(*) AS documents FROM documents GROUP BY origin) counted
-        ON counted.origin = o.rowid;
-    DROP TABLE origins_before;
-    UPDATE counters SET value = (SELECT coalesce(max(rowid), 0) FROM documents) WHERE name = 'row';
   `);
+  copy.run(documents);
+  database.exec('DROP TABLE origins_before');
+  database.prepare("UPDATE counters SET value = ? WHERE name = 'row'").run(lastRow);
 }
 
 /** 0: nothing was made yet. */

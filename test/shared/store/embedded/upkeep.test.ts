@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { it, type TestContext } from 'node:test';
 import { systemClock } from '#shared/clock.ts';
+import { DocumentDatabase } from '#shared/store/embedded/database.ts';
 import { EmbeddedEraser } from '#shared/store/embedded/eraser.ts';
 import { type EmbeddedStore, openEmbeddedStore } from '#shared/store/embedded/store.ts';
 import type { StoreUpkeep } from '#shared/store/store.ts';
@@ -100,6 +101,40 @@ it('keeps documents of far times in blocks of their own, also when they are merg
   assert.equal(wide, 0);
   assert(Number(all) < 60, `${String(all)} blocks`);
   assert.equal((await store.search(ALL)).length, 70 * 60);
+});
+
+it('ends each block once, though two have the store open', async (t) => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'sluice-upkeep-'));
+  t.after(() => rm(dataDir, { recursive: true }));
+  const options = { folder: join(dataDir, 'store'), readOnly: false, retentionMs: DAY_MS, namesMax: 10 };
+  const one = new DocumentDatabase(options);
+  const other = new DocumentDatabase(options);
+  const write = (batch: number): void => {
+    const { body, items } = bulkRequest(requestOf(batch));
+    const bounds = Uint32Array.from(items.flatMap(({ docStart, docEnd }) => [docStart, docEnd]));
+    const ids = items.map(({ id }) => id);
+    one.write({ body, ids, bounds, streams: new Uint16Array(ids.length), streamNames: ['logs-sluice-default'] });
+  };
+  const file = new DatabaseSync(join(dataDir, 'store', 'documents.sqlite'));
+  const counted = () => file.prepare('SELECT sum(documents) AS n FROM origins').get()?.['n'];
+  const expire = (database: DocumentDatabase, days: number): number =>
+    database.expire({ now: { epochMs: 2e12 + days * DAY_MS, monotonicMs: days * DAY_MS }, limit: 10_000 });
+  write(99);
+  for (const database of [one, other]) expire(database, 0);
+  write(102);
+  // What the other reads of the old block before its transaction, the one ends before that begins.
+  const { exec } = DatabaseSync.prototype;
+  let begun = 0;
+  let ended = 0;
+  t.mock.method(DatabaseSync.prototype, 'exec', function (this: DatabaseSync, sql: string) {
+    // The first is that of the age marks.
+    if (sql === 'BEGIN IMMEDIATE' && ++begun === 2) ended = expire(one, 2);
+    exec.call(this, sql);
+  });
+  const endedByOther = expire(other, 2);
+  assert.deepEqual([ended, endedByOther], [sizeOf(99), 0]);
+  assert.equal(counted(), sizeOf(102));
+  for (const database of [one, other, file]) database.close();
 });
 
 it('says of an erasure what may be meant and cannot be read', async (t) => {
