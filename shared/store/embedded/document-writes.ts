@@ -9,15 +9,13 @@ import { type Block, BLOCK_COLUMNS, BlockFile, blockOf } from './tables/block-fi
 import { BLOCK_BYTES, BLOCK_DOCUMENTS, blocksToMerge } from './tables/block-merge.ts';
 import { namesOf, type NameRun, runsOf } from './blocks/document-ids.ts';
 import type { BlockDocument } from './blocks/encode-block.ts';
-import { ShapeCache, type TakenApart } from './blocks/shape-cache.ts';
 import { timeGroups } from './blocks/time-groups.ts';
-import { changes, countsOf, piecesOf } from './document-pieces.ts';
+import { type BatchNames } from './batch-names.ts';
+import { BatchReader, type ReadBatch } from './batch-reader.ts';
+import { changes, countsOf, documentsOf, isOneBlock, piecesOf } from './document-pieces.ts';
 import { DocumentNames } from './tables/document-names.ts';
-import { indexedFields, type IndexedFields } from './indexed-fields.ts';
-import { OldRows, onOneLine } from './search/old-rows.ts';
-import { withNamesAsAttributes } from './names-as-attributes.ts';
+import { OldRows } from './search/old-rows.ts';
 import type { SourceNames } from './source-names.ts';
-import { TokenFields } from './token-fields.ts';
 
 export interface Documents {
   /** JSON of all documents, one after another, with anything between. */
@@ -43,23 +41,12 @@ const STEP_BYTES = 16 * 1024 * 1024;
 
 /** Requests from one look at what is to be merged to the next: it goes through all small blocks. */
 const ASKED_EVERY = 8;
-
+const NO_NAMES: BatchNames = { containerId: '', containerName: '', service: '', pod: '', tag: '', tenant: '' };
 /** Blocks that one bulk request makes because of its times. */
 const TIME_GROUPS_MAX = 8;
 
-interface Prepared {
-  readonly item: number;
-  readonly id: string;
-  readonly stream: string;
-  readonly text: string;
-  readonly apart: TakenApart | undefined;
-  readonly fields: IndexedFields;
-}
-
-interface PreparedDocuments {
-  readonly taken: readonly Prepared[];
-  readonly statuses: Uint16Array;
-  readonly refused: readonly { readonly item: number; readonly reason: string }[];
+export interface PreparedDocuments extends ReadBatch {
+  readonly documents: Documents;
 }
 
 export class DocumentWrites {
@@ -69,8 +56,7 @@ export class DocumentWrites {
   readonly #blocks: BlockFile;
   readonly #cache: BlockCache;
   readonly #oldRows: OldRows;
-  readonly #shapes = new ShapeCache();
-  readonly #fields = new TokenFields();
+  readonly #batches = new BatchReader();
   readonly #lastRow: StatementSync;
   readonly #addRows: StatementSync;
   /** Requests since nothing was to merge. */
@@ -100,44 +86,49 @@ export class DocumentWrites {
 
   /** Before the transaction: what can be said of documents without the tables. */
   prepare(documents: Documents): PreparedDocuments {
-    const { ids, bounds, streams, streamNames } = documents;
-    const body = Buffer.from(documents.body.buffer, documents.body.byteOffset, documents.body.byteLength);
-    const statuses = new Uint16Array(ids.length);
-    const refused: { item: number; reason: string }[] = [];
-    const taken: Prepared[] = [];
-    for (const [item, id] of ids.entries()) {
-      const given = body.toString('utf8', bounds[item * 2], bounds[item * 2 + 1]);
-      const isPlain = given.startsWith('{') && given.endsWith('}') && !given.includes('\n');
-      const apart = isPlain ? this.#shapes.take(given) : null;
-      const fields = (apart && this.#fields.of(apart)) ?? indexedFields(given);
-      if (typeof fields === 'string') {
-        statuses[item] = 400;
-        refused.push({ item, reason: fields });
-        continue;
-      }
-      const text = isPlain ? given : onOneLine(given);
-      taken.push({ item, id, stream: streamNames[streams[item] ?? 0] ?? '', text, apart: apart ?? undefined, fields });
-    }
-    return { taken, statuses, refused };
+    return { ...this.#batches.read(documents), documents };
   }
 
-  write({ taken, statuses, refused }: PreparedDocuments): WriteResult {
-    const fresh = this.#fresh(taken, statuses);
-    let unnamed = 0;
-    let row = Number(this.#addRows.get(fresh.length)?.['value'] ?? 0) - fresh.length;
-    const documents = fresh.map(({ id, stream, text, apart, fields }): BlockDocument => {
-      const origin = this.#sourceNames.find(stream, fields) ?? this.#sourceNames.make(stream, fields);
-      const { time, sequence, ingestedMs, created } = fields;
-      row += 1;
-      if (origin !== null) return { id, row, origin, time, sequence, ingestedMs, created, text, apart };
-      unnamed += 1;
-      const nowhere = this.#sourceNames.rowWithoutNames(stream);
-      return { id, row, origin: nowhere, time, sequence, ingestedMs, created, text: withNamesAsAttributes(text) };
-    });
-    this.#sourceNames.count(changes(documents, 1));
-    this.#insert(documents);
+  write(prepared: PreparedDocuments): WriteResult {
+    const { documents, names, refused } = prepared;
+    const statuses = new Uint16Array(documents.ids.length);
+    for (const { item } of refused) statuses[item] = 400;
+    const { fresh, runs } = this.#fresh(documents.ids, statuses);
+    const last = Number(this.#addRows.get(fresh.length)?.['value'] ?? 0);
+    const rows = Float64Array.from(fresh, (_, i) => last - fresh.length + 1 + i);
+    const { origins, nameless } = this.#originsOf(documents, names, fresh);
+    const counts = new Map<number, number>();
+    for (const origin of origins) counts.set(origin, (counts.get(origin) ?? 0) + 1);
+    this.#sourceNames.count(counts);
+    const chosen = { batch: prepared.batch, documents: Int32Array.from(fresh), rows, origins, runs };
+    if (isOneBlock(chosen, prepared, nameless)) this.#blocks.insertBatch(chosen);
+    else this.#insert(documentsOf(chosen, prepared, nameless));
     this.#unmerged += 1;
-    return { statuses, refused, unnamed };
+    return { statuses, refused, unnamed: nameless.size };
+  }
+
+  /** `nameless`: which of the items have none of their names in the table, for there may be no more of them. */
+  #originsOf(
+    { streams, streamNames }: Documents,
+    names: ReadBatch['names'],
+    fresh: readonly number[],
+  ): { readonly origins: Float64Array; readonly nameless: ReadonlySet<number> } {
+    const nameless = new Set<number>();
+    const known = new Map<BatchNames, number>();
+    let stream = -1;
+    const origins = Float64Array.from(fresh, (item) => {
+      const own = names[item] ?? NO_NAMES;
+      if (streams[item] !== stream) known.clear();
+      stream = streams[item] ?? 0;
+      const before = known.get(own);
+      if (before !== undefined) return before;
+      const streamName = streamNames[stream] ?? '';
+      const origin = this.#sourceNames.find(streamName, own) ?? this.#sourceNames.make(streamName, own);
+      if (origin !== null) known.set(own, origin);
+      else nameless.add(item);
+      return origin ?? this.#sourceNames.rowWithoutNames(streamName);
+    });
+    return { origins, nameless };
   }
 
   toMerge(afterRow: number, all: boolean): readonly Block[] | null {
@@ -256,25 +247,30 @@ export class DocumentWrites {
     for (const group of groups) for (const piece of piecesOf(group)) this.#blocks.insert(piece);
   }
 
-  /** Those that are not there yet; the others are answered. Their names are taken. */
-  #fresh(taken: readonly Prepared[], statuses: Uint16Array): Prepared[] {
-    const unknown = taken.filter(({ id, item }) => {
-      if (this.#oldRows.has(id)) statuses[item] = 409;
-      return statuses[item] === 0;
-    });
-    const fresh: Prepared[] = [];
+  /** Items that are not there yet, and their names, which are taken; the others are answered. */
+  #fresh(ids: readonly string[], statuses: Uint16Array): { readonly fresh: number[]; readonly runs: NameRun[] } {
+    const hasOld = this.#oldRows.areThere;
+    const unknown: number[] = [];
+    for (const [item, id] of ids.entries()) {
+      if (hasOld && statuses[item] === 0 && this.#oldRows.has(id)) statuses[item] = 409;
+      if (statuses[item] === 0) unknown.push(item);
+    }
+    const asked = unknown.length === ids.length ? ids : unknown.map((item) => ids[item] ?? '');
+    const fresh: number[] = [];
+    const runs: NameRun[] = [];
     let at = 0;
-    for (const run of runsOf(namesOf(unknown.map(({ id }) => id)))) {
+    for (const run of runsOf(namesOf(asked))) {
       const free = this.#names.take(run);
+      for (const { first, last } of free) runs.push({ key: run.key, first, last });
       for (let index = run.first; index <= run.last; index++) {
-        const document = unknown[at++];
-        if (document === undefined) continue;
+        const item = unknown[at++];
+        if (item === undefined) continue;
         const isFree = free.some(({ first, last }) => index >= first && index <= last);
-        statuses[document.item] = isFree ? 201 : 409;
-        if (isFree) fresh.push(document);
+        statuses[item] = isFree ? 201 : 409;
+        if (isFree) fresh.push(item);
       }
     }
-    return fresh;
+    return { fresh, runs };
   }
 
   #release(runs: readonly NameRun[]): void {

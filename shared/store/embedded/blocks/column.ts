@@ -18,7 +18,7 @@ export interface Known {
   readonly created: bigint | null;
 }
 
-type Derived = 'time' | 'ingested' | 'created' | 'sequence';
+export type Derived = 'time' | 'ingested' | 'created' | 'sequence';
 
 /** `digits`: of the fraction of a second. */
 export type ColumnForm =
@@ -29,17 +29,18 @@ export type Tokens =
   | { readonly form: 'derived' | 'text'; readonly tokens: readonly string[] }
   | { readonly form: 'dictionary'; readonly entries: readonly string[]; readonly indexes: Uint8Array };
 
-const DERIVED: ReadonlyMap<string | null, Derived> = new Map([
+export const DERIVED: ReadonlyMap<string | null, Derived> = new Map([
   ['@timestamp', 'time'],
   ['event.ingested', 'ingested'],
   ['event.created', 'created'],
   ['event.sequence', 'sequence'],
 ]);
 export const MESSAGE = 'message';
-const LINE = 'event.original';
+export const LINE = 'event.original';
 /** Paths of which words are never looked for. */
 export const WORDLESS: ReadonlySet<string | null> = new Set([...DERIVED.keys(), LINE]);
 
+const QUOTE = 0x22;
 const ENTRIES_MAX = 256;
 /** So many tokens are looked at before a dictionary is given up. */
 const TRIED = 128;
@@ -48,11 +49,13 @@ const INSTANT_LENGTH = '"2026-03-01T12:00:00Z"'.length;
 /** Where the digits begin. */
 const FRACTION = '"2026-03-01T12:00:00.'.length;
 
-interface EncodedColumn {
+export interface EncodedColumn {
   readonly form: ColumnForm;
   readonly bytes: Uint8Array;
   /** Every token that is in it, once or more often. */
   readonly tokens: Iterable<string>;
+  /** Whether they are all strings. */
+  areStrings(): boolean;
 }
 
 /** `owners`: what is known of the document of each token; `messages`: the token of its message, if it has one. */
@@ -62,9 +65,17 @@ export function encodeColumn(
   about: { owners(): readonly Known[]; messages(): ReadonlyMap<Known, string> },
 ): EncodedColumn {
   const form = derivedForm(path, tokens, about.owners);
-  if (form !== null) return { form, bytes: new Uint8Array(), tokens };
+  if (form !== null) return { form, bytes: new Uint8Array(), tokens, areStrings: () => true };
   const around = path === LINE ? aroundOf(tokens, about.owners(), about.messages()) : null;
-  return around ?? dictionaryOf(tokens) ?? { form: { form: 'text' }, bytes: Buffer.from(tokens.join('\n')), tokens };
+  return (
+    around ??
+    dictionaryOf(tokens) ?? {
+      form: { form: 'text' },
+      bytes: Buffer.from(tokens.join('\n')),
+      tokens,
+      areStrings: () => areStrings(tokens),
+    }
+  );
 }
 
 /** `count`: of the tokens. */
@@ -198,7 +209,7 @@ function aroundOf(
     if (at < 0) return null;
     around.push(token.slice(0, at), token.slice(at + text.length));
   }
-  return { form: { form: 'around' }, bytes: Buffer.from(around.join('\n')), tokens };
+  return { form: { form: 'around' }, bytes: Buffer.from(around.join('\n')), tokens, areStrings: () => true };
 }
 
 /** Longer ones are not looked for. */
@@ -250,5 +261,11 @@ function dictionaryOf(tokens: readonly string[]): EncodedColumn | null {
     form: { form: 'dictionary' },
     bytes: Buffer.concat([Buffer.from(different.join('\n')), indexes]),
     tokens: different,
+    areStrings: () => areStrings(different),
   };
+}
+
+function areStrings(tokens: readonly string[]): boolean {
+  for (const token of tokens) if (token.charCodeAt(0) !== QUOTE) return false;
+  return true;
 }

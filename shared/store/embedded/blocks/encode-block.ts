@@ -11,13 +11,13 @@
 import { isAscii } from 'node:buffer';
 import { zstdCompressSync, constants } from 'node:zlib';
 import { nanosOf, secondsOf } from '../../instant.ts';
-import { type ColumnForm, encodeColumn, type Known, MESSAGE, WORDLESS } from './column.ts';
+import { type ColumnForm, type EncodedColumn, encodeColumn, type Known, MESSAGE, WORDLESS } from './column.ts';
 import { encodeRuns, namesOf, runsOf } from './document-ids.ts';
 import { encodeIntegers } from './integers.ts';
-import { ShapeCache, type TakenApart, textOfShape } from './shape-cache.ts';
-import { keyOf, type Shape, WHOLE } from './shapes.ts';
-import { isOpaque, visitLeaves } from './tokens.ts';
-import { addWords, addWordsOfAscii, HashSet, hashOfOrigin, makeFilter } from './word-filter.ts';
+import { ShapeBook } from './shape-book.ts';
+import { ShapeCache, type TakenApart } from './shape-cache.ts';
+import { WHOLE } from './shapes.ts';
+import { addWordsOfAscii, addWordsOfToken, HashSet, hashOfOrigin, makeFilter } from './word-filter.ts';
 
 export interface BlockDocument extends Known {
   readonly id: string;
@@ -65,104 +65,89 @@ const LARGE_BYTES = 8192;
 /** A block of fewer documents, or of less text, has no filter. */
 const FILTERED_DOCUMENTS = 64;
 const FILTERED_LENGTH = 16 * 1024;
-const SHAPES_MAX = 128;
-const COLUMNS_MAX = 400;
-const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 export const NOT_CREATED = -1;
 
 export function encodeBlock(documents: readonly BlockDocument[]): EncodedBlock {
-  const book = new ShapeBook();
-  for (const document of documents) book.add(document);
+  const values = new DocumentValues(documents);
+  const { book } = values;
   const length = documents.reduce((sum, { text }) => sum + text.length, 0);
   const hashes = isFiltered(documents.length, length) ? new HashSet() : null;
-  const parts: Uint8Array[] = [
-    knownPart(documents, book.numbers),
-    encodeRuns(runsOf(namesOf(documents.map(({ id }) => id)))),
-  ];
-  const columns: Directory['columns'][number][] = [];
-  for (const [column, path] of book.paths.entries()) {
-    const owners = () => documents.filter((_, i) => book.has(i, column));
-    const messages = () => messagesOf(documents, book);
-    const { form, bytes, tokens } = encodeColumn(path, book.tokens(column), { owners, messages });
-    columns.push({ path, form });
-    parts.push(bytes);
-    if (hashes !== null && !WORDLESS.has(path)) addTokens(form, bytes, tokens, hashes);
-  }
+  const parts = new PartList();
+  parts.add(knownPart({ ...knownOf(documents), shape: values.numbers }));
+  parts.add(encodeRuns(runsOf(namesOf(documents.map(({ id }) => id)))));
+  const columns = book.paths.map((path, column) => {
+    const owners = () => documents.filter((_, i) => values.has(i, column));
+    const messages = () => messagesOf(documents, values);
+    const encoded = encodeColumn(path, values.tokens(column), { owners, messages });
+    parts.add(encoded.bytes);
+    if (hashes !== null && !WORDLESS.has(path)) addTokens(encoded, hashes);
+    return { path, form: encoded.form };
+  });
   if (hashes !== null)
     for (const origin of new Set(documents.map((each) => each.origin))) hashes.add(hashOfOrigin(origin));
   return {
-    ...packed(parts, { documents: documents.length, shapes: book.shapes, columns }),
+    ...parts.packed({ documents: documents.length, shapes: book.shapes, columns }),
     filter: hashes === null ? null : makeFilter(hashes),
   };
 }
 
 /** Of each document that has one. */
-function messagesOf(documents: readonly BlockDocument[], book: ShapeBook): ReadonlyMap<Known, string> {
-  const column = book.paths.indexOf(MESSAGE);
-  const tokens = book.tokens(column);
-  return new Map(documents.filter((_, i) => book.has(i, column)).map((owner, i) => [owner, tokens[i] ?? '']));
+function messagesOf(documents: readonly BlockDocument[], values: DocumentValues): ReadonlyMap<Known, string> {
+  const column = values.book.paths.indexOf(MESSAGE);
+  const tokens = values.tokens(column);
+  return new Map(documents.filter((_, i) => values.has(i, column)).map((owner, i) => [owner, tokens[i] ?? '']));
 }
 
-function packed(parts: readonly Uint8Array[], directory: Omit<Directory, 'parts'>): Omit<EncodedBlock, 'filter'> {
-  const beside = new Map<number, Uint8Array>();
-  const small: Uint8Array[] = [];
-  const listed: [number, number | null][] = [];
-  for (const part of parts) {
+/** Each is compressed when it is added, or copied. */
+export class PartList {
+  readonly #beside = new Map<number, Uint8Array>();
+  readonly #small: Uint8Array[] = [];
+  readonly #listed: [number, number | null][] = [];
+
+  add(part: Uint8Array): void {
     const isLarge = part.length >= LARGE_BYTES;
-    if (isLarge) beside.set(beside.size + 1, compressed(part));
-    else small.push(part);
-    listed.push([part.length, isLarge ? beside.size : null]);
+    if (isLarge) this.#beside.set(this.#beside.size + 1, compressed(part));
+    else this.#small.push(Buffer.from(part));
+    this.#listed.push([part.length, isLarge ? this.#beside.size : null]);
   }
-  const json = Buffer.from(JSON.stringify({ ...directory, parts: listed } satisfies Directory));
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(json.length);
-  return { head: compressed(Buffer.concat([length, json, ...small])), beside };
+
+  packed(directory: Omit<Directory, 'parts'>): Omit<EncodedBlock, 'filter'> {
+    const json = Buffer.from(JSON.stringify({ ...directory, parts: this.#listed } satisfies Directory));
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(json.length);
+    return { head: compressed(Buffer.concat([length, json, ...this.#small])), beside: this.#beside };
+  }
 }
 
 function compressed(bytes: Uint8Array): Uint8Array {
   return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
 }
 
-function addTokens({ form }: ColumnForm, bytes: Uint8Array, tokens: Iterable<string>, hashes: HashSet): void {
-  if (form === 'text' && isPlainText(bytes, tokens)) addWordsOfAscii(bytes, hashes);
+/** `length`: of all documents. */
+export const isFiltered = (documents: number, length: number): boolean =>
+  documents >= FILTERED_DOCUMENTS || length >= FILTERED_LENGTH;
+
+export function addTokens({ form, bytes, tokens, areStrings }: EncodedColumn, hashes: HashSet): void {
+  // Strings that say what is written.
+  const isPlain = form.form === 'text' && isAscii(bytes) && !bytes.includes(BACKSLASH) && areStrings();
+  if (isPlain) addWordsOfAscii(bytes, hashes);
   else for (const token of tokens) addWordsOfToken(token, hashes);
 }
 
-const isFiltered = (documents: number, length: number): boolean =>
-  documents >= FILTERED_DOCUMENTS || length >= FILTERED_LENGTH;
+type KnownNumbers = Readonly<Record<(typeof KNOWN)[number], ArrayLike<number>>>;
 
-/** Of JSON, every string. */
-const STRINGS = /"[^"\\]*(?:\\.[^"\\]*)*"/g;
-
-/**
- * Every word of its values, and perhaps some more. A list is not parsed for it: there is nothing between its values that
- * belongs to a word, and numbers are meant as they are written.
- */
-function addWordsOfToken(token: string, hashes: HashSet): void {
-  if (!isOpaque(token)) visitLeaves(token, (text) => addWords(text, hashes));
-  else if (!token.includes('\\')) addWords(token, hashes);
-  else {
-    const rest = token.replaceAll(STRINGS, (string) => {
-      if (!string.includes('\\')) return string;
-      addWords(keyOf(string), hashes);
-      return ' ';
-    });
-    addWords(rest, hashes);
-  }
+export function knownPart(numbers: KnownNumbers): Uint8Array {
+  const columns = KNOWN.map((name) => encodeIntegers(numbers[name]));
+  const lengths = Buffer.alloc(4 * columns.length);
+  for (const [i, column] of columns.entries()) lengths.writeUInt32LE(column.length, 4 * i);
+  return Buffer.concat([lengths, ...columns]);
 }
 
-/** Whether they are strings that say what is written. */
-function isPlainText(bytes: Uint8Array, tokens: Iterable<string>): boolean {
-  if (!isAscii(bytes) || bytes.includes(BACKSLASH)) return false;
-  for (const token of tokens) if (token.charCodeAt(0) !== QUOTE) return false;
-  return true;
-}
-
-function knownPart(documents: readonly BlockDocument[], shapes: readonly number[]): Uint8Array {
+function knownOf(documents: readonly BlockDocument[]): Omit<KnownNumbers, 'shape'> {
   const seconds = documents.map(({ time }) => secondsOf(time));
   const createdSeconds = documents.map(({ created }) => (created === null ? NOT_CREATED : secondsOf(created)));
-  const numbers: Record<(typeof KNOWN)[number], ArrayLike<number>> = {
+  return {
     row: documents.map(({ row }) => row),
     seconds,
     nanos: documents.map(({ time }, i) => nanosOf(time, seconds[i] ?? 0)),
@@ -171,75 +156,41 @@ function knownPart(documents: readonly BlockDocument[], shapes: readonly number[
     createdSeconds,
     createdNanos: documents.map(({ created }, i) => (created === null ? 0 : nanosOf(created, createdSeconds[i] ?? 0))),
     origin: documents.map(({ origin }) => origin),
-    shape: shapes,
   };
-  const columns = KNOWN.map((name) => encodeIntegers(numbers[name]));
-  const lengths = Buffer.alloc(4 * columns.length);
-  for (const [i, column] of columns.entries()) lengths.writeUInt32LE(column.length, 4 * i);
-  return Buffer.concat([lengths, ...columns]);
 }
 
-/** The shapes of a block, and the columns that they share. */
-class ShapeBook {
-  readonly shapes: { readonly pieces: readonly string[]; readonly columns: readonly number[] }[] = [];
-  /** Of each column. */
-  readonly paths: (string | null)[] = [];
+/** What each document has in each column. */
+class DocumentValues {
+  readonly book = new ShapeBook();
   /** The shape of each document. */
   readonly numbers: number[] = [];
   readonly #values: (readonly string[])[] = [];
-  readonly #numbers = new Map<Shape, number>();
-  readonly #byText = new Map<string, number>();
-  readonly #byPath = new Map<string | null, number>();
-  readonly #cache = new ShapeCache();
 
-  add(document: BlockDocument): void {
-    const { shape, values } = document.apart ?? this.#cache.take(document.text) ?? wholeOf(document);
-    const number = this.#numberOf(shape);
-    this.numbers.push(number ?? this.#numberOf(WHOLE) ?? this.#make(WHOLE));
-    this.#values.push(number === undefined ? [document.text] : values);
+  constructor(documents: readonly BlockDocument[]) {
+    const cache = new ShapeCache();
+    for (const document of documents) {
+      const { shape, values } = document.apart ?? cache.take(document.text) ?? wholeOf(document);
+      const number = this.book.numberOf(shape);
+      this.numbers.push(number);
+      // There may have been too many shapes.
+      this.#values.push(this.book.isWhole(number) ? [document.text] : values);
+    }
   }
 
   /** Whether this document has a token in this column. */
   has(document: number, column: number): boolean {
-    return this.shapes[this.numbers[document] ?? 0]?.columns.includes(column) === true;
+    return this.book.shapes[this.numbers[document] ?? 0]?.columns.includes(column) === true;
   }
 
   /** Of the documents that have one, in their order. */
   tokens(column: number): string[] {
-    const places = this.shapes.map(({ columns }) => columns.indexOf(column));
+    const places = this.book.placesOf(column);
     const tokens: string[] = [];
     for (let i = 0; i < this.#values.length; i++) {
       const place = places[this.numbers[i] ?? 0] ?? -1;
       if (place >= 0) tokens.push(this.#values[i]?.[place] ?? '');
     }
     return tokens;
-  }
-
-  /** Undefined where there may be no more. The whole document is a shape that is always taken. */
-  #numberOf(shape: Shape): number | undefined {
-    const number = this.#numbers.get(shape) ?? this.#byText.get(textOfShape(shape));
-    if (number !== undefined) {
-      this.#numbers.set(shape, number);
-      return number;
-    }
-    const unknown = shape.paths.filter((path) => !this.#byPath.has(path)).length;
-    if (this.shapes.length >= SHAPES_MAX || this.paths.length + unknown > COLUMNS_MAX) return undefined;
-    return this.#make(shape);
-  }
-
-  #make(shape: Shape): number {
-    const number = this.shapes.length;
-    this.shapes.push({ pieces: shape.pieces, columns: shape.paths.map((path) => this.#column(path)) });
-    this.#numbers.set(shape, number);
-    this.#byText.set(textOfShape(shape), number);
-    return number;
-  }
-
-  #column(path: string | null): number {
-    const known = this.#byPath.get(path);
-    if (known !== undefined) return known;
-    this.#byPath.set(path, this.paths.length);
-    return this.paths.push(path) - 1;
   }
 }
 

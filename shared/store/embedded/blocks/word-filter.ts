@@ -4,6 +4,8 @@
 //   bits of the filter, 10 for each word; a word sets 7 of them
 
 import { wordsOf } from '../../words.ts';
+import { keyOf } from './shapes.ts';
+import { isOpaque, visitLeaves } from './tokens.ts';
 
 const BITS_PER_WORD = 10;
 const PROBES = 7;
@@ -82,6 +84,26 @@ export function addWords(text: string, hashes: HashSet): void {
     }
   }
   if (length > 0) hashes.add(hash >>> 0);
+}
+
+/** Of JSON, every string. */
+const STRINGS = /"[^"\\]*(?:\\.[^"\\]*)*"/g;
+
+/**
+ * Every word of its values, and perhaps some more. A list is not parsed for it: there is nothing between its values that
+ * belongs to a word, and numbers are meant as they are written.
+ */
+export function addWordsOfToken(token: string, hashes: HashSet): void {
+  if (!isOpaque(token)) visitLeaves(token, (text) => addWords(text, hashes));
+  else if (!token.includes('\\')) addWords(token, hashes);
+  else {
+    const rest = token.replaceAll(STRINGS, (string) => {
+      if (!string.includes('\\')) return string;
+      addWords(keyOf(string), hashes);
+      return ' ';
+    });
+    addWords(rest, hashes);
+  }
 }
 
 /** The same of bytes: of many texts at once, with any sign of ASCII between them that belongs to no word. */

@@ -11,7 +11,8 @@ import { crc32 } from 'node:zlib';
 import type { DatabaseSync } from 'node:sqlite';
 import { secondsOf } from '../../instant.ts';
 import { BlockReader } from '../blocks/decode-block.ts';
-import { type BlockDocument, encodeBlock } from '../blocks/encode-block.ts';
+import { type Chosen, encodeBatch, lengthOf } from '../blocks/encode-batch.ts';
+import { type BlockDocument, encodeBlock, type EncodedBlock, NOT_CREATED } from '../blocks/encode-block.ts';
 import { PARTS_TABLE, PartTables } from './part-tables.ts';
 
 export const BLOCK_TABLES = `
@@ -57,6 +58,7 @@ export const BLOCK_COLUMNS = [
   .map((name) => `b.${name}`)
   .join(', ');
 
+const NS_PER_SECOND = 1_000_000_000n;
 const FILTER = 0;
 const HEAD = 1;
 const SEAL_BYTES = 4;
@@ -83,11 +85,19 @@ export class BlockFile {
 
   /** In the transaction of whoever calls. Throws DamagedEnd; `beginParts` mends it. */
   insert(documents: readonly BlockDocument[]): void {
-    const { insertBlock, seal } = (this.#writing ??= writing(this.#database));
-    const { head, beside, filter } = encodeBlock(documents);
-    const spans = spansOf(documents);
     const bytes = documents.reduce((sum, { text }) => sum + text.length, 0);
-    const numbers = [BigInt(documents.length), BigInt(bytes), ...spans.flatMap(({ min, max }) => [min, max])];
+    this.#insert([documents.length, bytes], spansOf(documents), encodeBlock(documents));
+  }
+
+  /** The same. */
+  insertBatch(chosen: Chosen): void {
+    this.#insert([chosen.documents.length, lengthOf(chosen)], spansOfBatch(chosen), encodeBatch(chosen));
+  }
+
+  #insert(sizes: readonly [documents: number, bytes: number], spans: readonly Span[], encoded: EncodedBlock): void {
+    const { insertBlock, seal } = (this.#writing ??= writing(this.#database));
+    const { head, beside, filter } = encoded;
+    const numbers = [...sizes.map(BigInt), ...spans.flatMap(({ min, max }) => [min, max])];
     const made = insertBlock.get(...numbers, 0);
     const id = Number(made?.['id']);
     seal.run(sealOf([BigInt(id), ...numbers]), id);
@@ -165,6 +175,46 @@ function spansOf(documents: readonly BlockDocument[]): Span[] {
     spanOfTimes(documents, ({ created, time }) => created ?? time),
     spanOf(({ ingestedMs }) => ingestedMs),
   ];
+}
+
+function spansOfBatch({ batch, documents, rows }: Chosen): Span[] {
+  const { seconds, nanos, createdSeconds, createdNanos } = batch;
+  const isLater = (document: number): boolean => createdSeconds[document] !== NOT_CREATED;
+  return [
+    spanOfNumbers(rows),
+    spanOfMoments(documents, (document) => [seconds[document] ?? 0, nanos[document] ?? 0]),
+    spanOfNumbers(documents, batch.sequence),
+    spanOfMoments(documents, (document) =>
+      isLater(document)
+        ? [createdSeconds[document] ?? 0, createdNanos[document] ?? 0]
+        : [seconds[document] ?? 0, nanos[document] ?? 0],
+    ),
+    spanOfNumbers(documents, batch.ingested),
+  ];
+}
+
+/** Of the numbers, or of those at these places. */
+function spanOfNumbers(numbers: Float64Array | Int32Array, values: Float64Array | null = null): Span {
+  let [min, max] = [Infinity, -Infinity];
+  for (const number of numbers) {
+    const value = values === null ? number : (values[number] ?? 0);
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  return { min: BigInt(min), max: BigInt(max) };
+}
+
+function spanOfMoments(documents: Int32Array, momentOf: (document: number) => readonly [number, number]): Span {
+  let min: readonly [number, number] = [Infinity, 0];
+  let max: readonly [number, number] = [-Infinity, 0];
+  for (const document of documents) {
+    const moment = momentOf(document);
+    if (moment[0] < min[0] || (moment[0] === min[0] && moment[1] < min[1])) min = moment;
+    if (moment[0] > max[0] || (moment[0] === max[0] && moment[1] > max[1])) max = moment;
+  }
+  const nanosecondsOf = ([seconds, nanos]: readonly [number, number]): bigint =>
+    BigInt(seconds) * NS_PER_SECOND + BigInt(nanos);
+  return { min: nanosecondsOf(min), max: nanosecondsOf(max) };
 }
 
 /** By their seconds first: to compare BigInts costs more. */
