@@ -90,8 +90,8 @@ export function addWords(text: string, hashes: HashSet): void {
 const STRINGS = /"[^"\\]*(?:\\.[^"\\]*)*"/g;
 
 /**
- * Every word of its values, and perhaps some more. A list is not parsed for it: there is nothing between its values that
- * belongs to a word, and numbers are meant as they are written.
+ * Every word of its values, and perhaps some more. A list is not parsed for it: there is nothing between its values
+ * that belongs to a word, and numbers are meant as they are written.
  */
 export function addWordsOfToken(token: string, hashes: HashSet): void {
   if (!isOpaque(token)) visitLeaves(token, (text) => addWords(text, hashes));

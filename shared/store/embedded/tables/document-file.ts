@@ -128,7 +128,8 @@ function copyOrigins(database: DatabaseSync, { documents, lastRow }: OldCounts):
   const copy = database.prepare(`
     INSERT INTO origins (rowid, stream, container_id, container_name, service, pod, tag, tenant, documents)
       SELECT o.rowid, o.stream, o.container_id, o.container_name, o.service, ${textOf('pod')}, o.tag,
-        ${textOf('tenant')}, CASE WHEN ?1 IS NULL THEN ${MANY} ELSE coalesce(json_extract(?1, '$."' || o.rowid || '"'), 0) END
+        ${textOf('tenant')},
+        CASE WHEN ?1 IS NULL THEN ${MANY} ELSE coalesce(json_extract(?1, '$."' || o.rowid || '"'), 0) END
       FROM origins_before o
   `);
   copy.run(documents);
