@@ -23,7 +23,7 @@ export function isOpaque(token: string): boolean {
 }
 
 /** Whether it is no string, and says what is written. */
-export function isPlain(token: string): boolean {
+function isPlain(token: string): boolean {
   return INTEGER.test(token) || token === 'true' || token === 'false' || token === 'null';
 }
 
