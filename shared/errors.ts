@@ -31,6 +31,7 @@ export const errorTable = {
   listen_failed: kind('operator', 500),
   data_dir_unusable: kind('operator', 500),
   data_dir_locked: kind('operator', 500),
+  journal_unreadable: kind('operator', 500),
   health_unknown: kind('operator', 500),
   // Sender: what was sent cannot be taken, now or ever.
   frame_malformed: kind('sender', 400),

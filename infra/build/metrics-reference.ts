@@ -1,6 +1,7 @@
 // The reference of metrics, docs/metrics.md, made from what the parts register. A test holds the file to it.
 
 import { FileTelemetry } from '#forwarder/collect/files/telemetry.ts';
+import { JournalTelemetry } from '#forwarder/collect/journal/telemetry.ts';
 import { observeSpool } from '#forwarder/intake/spool-telemetry.ts';
 import { ForwarderTelemetry } from '#forwarder/intake/telemetry.ts';
 import { Ledger } from '#indexer/settle/ledger.ts';
@@ -34,6 +35,7 @@ const parts: Record<string, (metrics: Metrics) => void> = {
     observeSpool({ telemetry, metrics, log, clock: systemClock, figures });
     const read = { sources: 0, open: 0, waiting: 0, unreadBytes: 0, unreadBytesMax: 0, unreadSeconds: 0 };
     new FileTelemetry(metrics, log, () => read);
+    new JournalTelemetry(metrics, log, () => ({ isReading: true, behindSeconds: 0 }));
   },
   indexer(metrics) {
     const telemetry = new IndexerTelemetry({ metrics, log, clock: systemClock, slots: new TopicSlots('') });

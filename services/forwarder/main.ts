@@ -31,6 +31,7 @@ import { dockerRule } from './collect/sources/docker-logs.ts';
 import { podRule } from './collect/sources/pod-logs.ts';
 import type { SourceRule } from './collect/sources/source-form.ts';
 import { FileTelemetry } from './collect/files/telemetry.ts';
+import { type JournalFigures, JournalTelemetry } from './collect/journal/telemetry.ts';
 import { type Edge, httpOptions, openIntake, largeBudget } from './build-intake.ts';
 import { observeSpool } from './intake/spool-telemetry.ts';
 import { ForwarderTelemetry } from './intake/telemetry.ts';
@@ -177,8 +178,7 @@ function forwardOptions(
       turn: forwardTurn(),
       frameBytesMax: config['frame.max_bytes'],
       files,
-      // What is smaller is judged where documents are made of it.
-      entryBytesMax: Math.min(config['frame.max_bytes'], Math.max(ENTRY_BYTES, config['document.max_bytes'])),
+      entryBytesMax: entryBytesMaxOf(config),
       ratioMax: config['frame.max_ratio'],
       unpackedBytesMax: config['frame.unpacked_max_bytes'],
       frameTimeoutMs: config['forward.frame_timeout_ms'],
@@ -187,21 +187,33 @@ function forwardOptions(
   };
 }
 
+/** What is smaller is judged where documents are made of it. */
+function entryBytesMaxOf(config: Config): number {
+  return Math.min(config['frame.max_bytes'], Math.max(ENTRY_BYTES, config['document.max_bytes']));
+}
+
 function collectFiles(
   { config, clock, intake }: Edge,
   { metrics, log }: Pick<ForwarderOptions, 'metrics' | 'log'>,
 ): Promise<Collecting> {
-  return Collecting.open({
-    rules: collectedRules(config),
-    importsFailed: (error) => log.warn('imports_unavailable', { reason: reasonOf(error) }),
+  const common = {
     host: config['collect.host'] ?? hostname(),
-    watches: config['collect.watch'],
-    openFilesMax: collectedFilesWithin(openFilesMax()),
-    dataDir: config['data.dir'],
     intake,
     room: intake.roomFor('files'),
     clock,
+  };
+  const rule = config['collect.journal'];
+  const entryBytesMax = entryBytesMaxOf(config);
+  const newTelemetry = (figures: () => JournalFigures): JournalTelemetry => new JournalTelemetry(metrics, log, figures);
+  return Collecting.open({
+    ...common,
+    rules: collectedRules(config),
+    importsFailed: (error) => log.warn('imports_unavailable', { reason: reasonOf(error) }),
+    watches: config['collect.watch'],
+    openFilesMax: collectedFilesWithin(openFilesMax()),
+    dataDir: config['data.dir'],
     newTelemetry: (figures) => new FileTelemetry(metrics, log, figures),
+    journal: rule === undefined ? null : { ...common, rule, entryBytesMax, newTelemetry },
   });
 }
 

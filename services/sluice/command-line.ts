@@ -2,6 +2,7 @@
 // turns signals into an AbortSignal, and turns errors into one line and an exit code.
 
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { systemClock } from '#shared/clock.ts';
 import { boundBufferGarbageFromNowOn } from '#shared/memory/buffer-garbage.ts';
 import { exposedSecretFiles } from '#shared/config/secret-files.ts';
@@ -12,6 +13,7 @@ import type { Command } from './process/command.ts';
 import { extractStartedBy } from './process/parent-processes.ts';
 import { withInheritedSockets } from './process/socket-activation.ts';
 import { stopSignal } from './process/stop-signal.ts';
+import { terminalOf } from './terminal/terminal.ts';
 import { VERSION } from './process/version.ts';
 import type { WorkerChannel } from './process/worker-channel.ts';
 
@@ -76,6 +78,10 @@ const commands: Record<string, Listed> = {
     load: () => import('./commands/check.ts'),
   },
   health: { about: 'Tells whether the Sluice of this machine is well', load: () => import('./commands/health.ts') },
+  completion: {
+    about: 'Makes bash, zsh or fish complete commands, options and names',
+    load: () => import('./commands/completion.ts'),
+  },
   setup: {
     about: 'Makes topics, templates and initial offsets; may run any number of times',
     load: () => import('./commands/setup.ts'),
@@ -145,6 +151,8 @@ async function dispatch(argv: string[]): Promise<number> {
     stderr: process.stderr,
     signal,
     clock: systemClock,
+    commands: Object.fromEntries(Object.entries(commands).map(([known, { load }]) => [known, load])),
+    terminal: terminalOf({ env, isInteractive: isatty(0) && isatty(1) }),
     worker,
   });
 }

@@ -17,7 +17,7 @@ const V8_FLAGS = [
   '--expose-gc',
 ];
 /** As of process/malloc.ts. */
-const MALLOC_ENVIRONMENT = { MALLOC_MMAP_THRESHOLD_: '1048576', MALLOC_TRIM_THRESHOLD_: '8388608' };
+const MALLOC_ENVIRONMENT = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '8388608' };
 const program = fileURLToPath(new URL('../../dist/sluice.js', import.meta.url));
 
 if (!existsSync(program)) {

@@ -7,6 +7,7 @@ import { SluiceError, reasonOf } from '#shared/errors.ts';
 import { kafkaLoginMistakes, mskRegion } from './kafka-login.ts';
 import { type Config, type Setting, type SettingName, settings, variableOf } from './settings.ts';
 import { containerRuleMistakes } from './settings/container-rules.ts';
+import { journalRuleMistakes } from './settings/journal-rules.ts';
 import { fileRuleMistakes } from './settings/file-rules.ts';
 import { sourceMistakes } from './settings/sources.ts';
 import { maskedUrl, valueFromText } from './value-text.ts';
@@ -81,6 +82,7 @@ function contradictions(config: Config, isCalledWithRecords: boolean): string[] 
   mistakes.push(...fileRuleMistakes(config['collect.files'] ?? []));
   const { 'collect.kubernetes': kubernetes = {}, 'collect.docker': docker = {} } = config;
   mistakes.push(...containerRuleMistakes({ kubernetes, docker }));
+  mistakes.push(...journalRuleMistakes(config['collect.journal'] ?? {}));
   const zone = config['syslog.time_zone'];
   if (zone !== undefined && !isTimeZone(zone)) {
     mistakes.push(`${variableOf('syslog.time_zone')}="${zone}" is no time zone; one is Europe/Berlin, or UTC`);

@@ -54,20 +54,37 @@ export type EcsPath = (typeof ecsFields)[number][0];
 
 /** Other names of the fields of the Elastic Common Schema. Of several that fit, the first one is taken. */
 export const ecsAliases: Readonly<Partial<Record<EcsPath, readonly string[]>>> = {
-  'log.logger': ['logger', 'logger_name', 'loggerName', 'LoggerName', 'Category', 'SourceContext'],
-  'log.origin.function': ['funcName'],
+  'log.logger': [
+    'logger',
+    'logger_name',
+    'loggerName',
+    'LoggerName',
+    'Category',
+    'SourceContext',
+    '@module',
+    'record.name',
+  ],
+  'log.origin.function': ['funcName', 'record.function'],
+  'log.origin.file.line': ['record.line'],
   'trace.id': ['trace_id', 'traceId', 'traceID', 'traceid', 'TraceId', '@tr', 'dd.trace_id'],
   'span.id': ['span_id', 'spanId', 'spanID', 'spanid', 'SpanId', '@sp', 'dd.span_id'],
   'transaction.id': ['transaction_id'],
-  'error.type': ['err.type', 'exception.type', 'exception.exception_class', 'error.name', 'err.name'],
+  'error.type': ['err.type', 'exception.type', 'exception.exception_class', 'error.name', 'err.name', 'thrown.name'],
   'error.code': ['err.code'],
-  'error.message': ['err.message', 'exception.message', 'exception.exception_message', 'error', 'err'],
+  'error.message': [
+    'err.message',
+    'exception.message',
+    'exception.exception_message',
+    'thrown.message',
+    'error',
+    'err',
+  ],
   'error.stack_trace': [
     'error.stack', 'err.stack', 'exception.stacktrace', 'stack_trace', 'stacktrace', 'stack', 'exc_info', 'exception',
     'Exception', '@x', 'thrown.extendedStackTrace',
   ], // prettier-ignore
   'http.request.method': ['http.method', 'req.method'],
-  'http.request.id': ['request_id', 'requestId', 'req.id'],
+  'http.request.id': ['request_id', 'requestId', 'req.id', 'reqId'],
   'http.response.status_code': ['http.status_code', 'res.statusCode'],
   'url.original': ['http.target', 'req.url'],
   'url.full': ['http.url'],

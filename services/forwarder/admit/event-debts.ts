@@ -105,7 +105,12 @@ export class EventDebt {
 
   /** Something that can't be read goes to the dead letters; whole frames have paid for it. */
   takeDeadLetter(bytes: number): void {
-    const events = DEAD_LETTER_EVENTS - bytes / EVENT_BYTES_MIN;
+    this.takeDeadLetters(1, bytes);
+  }
+
+  /** The same of several, which came in a chunk of so many bytes as sent. */
+  takeDeadLetters(count: number, sentBytes: number): void {
+    const events = count * DEAD_LETTER_EVENTS - sentBytes / EVENT_BYTES_MIN;
     if (events > 0) this.#debts.take(events, this.#network, this.#key);
   }
 

@@ -53,6 +53,7 @@ export class FilesInput {
   readonly #running: Promise<void>;
   #collector: FileCollector | null = null;
   readonly #imports = Promise.withResolvers<FileImports>();
+  readonly #checkpoints = Promise.withResolvers<Checkpoints>();
   #wake: (() => void) | null = null;
   #isWalkWanted = false;
   #tickedMs = 0;
@@ -64,6 +65,7 @@ export class FilesInput {
     // Who closes it hears of its failure, and who imports.
     this.#running.catch(() => undefined);
     this.#imports.promise.catch(() => undefined);
+    this.#checkpoints.promise.catch(() => undefined);
   }
 
   /** Why nothing is collected; null while all is well. */
@@ -72,6 +74,11 @@ export class FilesInput {
   get figures(): FileFigures {
     const collector = this.#collector;
     return collector === null ? NO_FIGURES : { ...collector.followed.figures(), sources: collector.generations.count };
+  }
+
+  /** For what else is collected; until it is closed. Rejects where they cannot be opened. */
+  get checkpoints(): Promise<Checkpoints> {
+    return this.#checkpoints.promise;
   }
 
   /** Reads files once, beside those that are collected. Rejects where nothing can be read; each file tells its own. */
@@ -97,11 +104,13 @@ export class FilesInput {
       checkpoints = await Checkpoints.open({ folder, clock, signal, telemetry });
     } catch (error) {
       this.#imports.reject(error);
+      this.#checkpoints.reject(error);
       if (signal.aborted) return;
       this.unreadyReason = `Cannot collect files: ${error instanceof Error ? error.message : String(error)}`;
       throw error;
     }
     await using _checkpoints = checkpoints;
+    this.#checkpoints.resolve(checkpoints);
     const collector = new FileCollector({ ...this.#options, checkpoints, telemetry, signal }, () => this.#walkSoon());
     this.#collector = collector;
     const imports = new FileImports({ ...this.#options, collector, checkpoints, signal });

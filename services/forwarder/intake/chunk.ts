@@ -10,7 +10,7 @@ export type Listener = (typeof LISTENERS)[number];
 type DialectName = 'otlp' | 'splunk' | 'elasticsearch' | 'loki' | 'journal';
 
 /** What is read from this machine itself; nobody sends it. */
-type CollectedName = 'files';
+type CollectedName = 'files' | 'journald';
 
 /** A closed set, since it is a metric label. */
 export type InputName = Listener | DialectName | CollectedName;
@@ -101,6 +101,8 @@ export interface SlicedChunk extends Origin {
   readonly head: Uint8Array;
   /** Entries, at least one, together with the values that are no entries. */
   readonly count: number;
+  /** Of these, the values that are no entries. */
+  readonly bad: number;
   /** As it was sent. */
   readonly sentBytes: number;
 }

@@ -29,7 +29,7 @@ export interface SlicedBatchOptions {
 const IN_HAND_BYTES_MAX = 2 * 1024 * 1024;
 const SLICE_OVERHEAD_BYTES = 2048;
 /** So many bad entries of a batch are dead letters of their own; further ones are gathered, so that they cost less. */
-const OWN_DEAD_LETTERS_MAX = 1000;
+export const OWN_DEAD_LETTERS_MAX = 1000;
 const DEAD_LETTERS_BYTES_MAX = 256 * 1024;
 
 export class SlicedBatch implements Slices {

@@ -18,11 +18,12 @@ const SHARE_OF_FREE = 3;
 /** Of all bytes, beyond the limit. */
 const RESERVE_SHARE = 1 / 16;
 
-/** How events come in: their senders wait for acks, for answers, or for nothing; or there are none, but files. */
+/** How events come in: their senders wait for acks, for answers, or for nothing; or this machine itself has them. */
 export type WayIn = 'forward' | 'http' | 'unacked' | 'files';
 
 export function wayInOf(input: InputName): WayIn {
   if (input === 'forward' || input === 'files') return input;
+  if (input === 'journald') return 'files';
   return input === 'gelf' || input === 'syslog' ? 'unacked' : 'http';
 }
 

@@ -18,7 +18,10 @@ const ownNames = [
   // Of messages and levels in structured lines: JSON of .NET, Serilog's compact form, structlog.
   'Message', 'RenderedMessage', '@m', '@mt', 'event',
   'lvl', 'loglevel', 'log_level', 'levelname', 'LogLevel', 'Level', '@l', 'severity_text', 'PRIORITY', 'priority',
-  'severity_number', 'caller',
+  'severity_number', 'caller', 'name',
+  // hclog, log4j's JsonLayout, loguru.
+  '@message', '@level',
+  'instant.epochSecond', 'instant.nanoOfSecond', 'record.message', 'record.level.name', 'record.time.timestamp',
   '@timestamp', 'timestamp', 'time', 'date', 'ts', 't', 'Timestamp', '@t', 'datetime', 'asctime',
   '__REALTIME_TIMESTAMP', '_SOURCE_REALTIME_TIMESTAMP',
 ] as const;
@@ -96,13 +99,13 @@ export const appVersionLabels = origins.appVersionLabels.map((name) => podLabelN
 export const messageNames = own('log', 'message', 'msg', 'MESSAGE');
 /** Of a structured line. */
 export const lineMessageNames = own(
-  'message', 'msg', 'Message', 'RenderedMessage', '@m', 'log', 'MESSAGE', 'event', '@mt',
+  'message', 'msg', 'Message', 'RenderedMessage', '@m', 'log', 'MESSAGE', 'event', '@mt', '@message', 'record.message',
 ); // prettier-ignore
 export const streamNames = own('stream');
 // prettier-ignore
 export const levelNames = own(
   'log.level', 'level', 'severity', 'lvl', 'loglevel', 'log_level', 'levelname', 'LogLevel', 'Level', '@l',
-  'severity_text', 'PRIORITY', 'priority', 'severity_number',
+  'severity_text', 'PRIORITY', 'priority', 'severity_number', '@level', 'record.level.name',
 );
 /** Of the journal: microseconds, as text. */
 export const journalTimeNames = own('__REALTIME_TIMESTAMP', '_SOURCE_REALTIME_TIMESTAMP');
@@ -113,6 +116,7 @@ export const timeNames = [...own('@timestamp', 'timestamp', 'time', 'date', 'ts'
 // prettier-ignore
 export const lineTimeNames = own(
   '@timestamp', 'timestamp', 'time', 'ts', 't', 'Timestamp', '@t', 'datetime', 'date', 'asctime',
+  'record.time.timestamp',
 );
 export const containerIdNames = recorded('container.id');
 export const containerNames = recorded('container.name');
@@ -149,6 +153,14 @@ export const PLAIN_TIME = numberOf('time');
 export const ATTRS = numberOf('attrs');
 export const SOURCE = numberOf('source');
 export const CALLER_NAME = numberOf('caller');
+export const NAME = numberOf('name');
+/** Beside one of these, or all of those, `name` is a logger: in Python, and in bunyan and pino. */
+export const LEVEL_OF_PYTHON = numberOf('levelname');
+export const PROCESS_OF_NODE = [recordNames.indexOf('pid'), numberOf('hostname')];
+/** The other names of a logger. */
+export const loggerNames = ['log.logger', ...(ecsAliases['log.logger'] ?? [])].map((name) => recordNames.indexOf(name));
+export const INSTANT_SECONDS = numberOf('instant.epochSecond');
+export const INSTANT_NANOS = numberOf('instant.nanoOfSecond');
 export const TIME_NAME = numberOf('fluentd.time');
 export const METADATA_NAME = numberOf('fluentd.metadata');
 export const PRIORITY_NAME = numberOf('PRIORITY');

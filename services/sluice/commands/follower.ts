@@ -44,7 +44,7 @@ const SEEN_MAX = 1_000_000;
 const GAP_DOCUMENTS = 5000;
 
 /** What does not change from poll to poll: name, text, bounds of time. */
-export type Followed = Pick<StoreQuery, 'name' | 'text' | 'where' | 'since' | 'until' | 'by'>;
+export type Followed = Pick<StoreQuery, 'name' | 'tenant' | 'text' | 'where' | 'since' | 'until' | 'by'>;
 
 export interface FollowerOptions {
   /** Of the store, where it has one. */

@@ -8,12 +8,17 @@ import type { Store, StoredDocument } from '#shared/store/store.ts';
 import { messageLine } from '../output/message-line.ts';
 import type { CommandContext } from '../process/command.ts';
 import { LogPrinter } from '../output/log-printer.ts';
-import { Output } from '../output/output.ts';
+import type { Output } from '../output/output.ts';
 import { Follower, type Followed } from './follower.ts';
 import { lastPages } from './last-pages.ts';
 import { timeArgument } from '../dead-letters/time-argument.ts';
 import { missingFields } from '../search/missing-fields.ts';
+import { CONTEXT_MAX } from '../search/context-lines.ts';
+import { CHOSEN_HELP, CHOSEN_OPTIONS, chosenWhere } from '../search/chosen.ts';
+import { GroupPrinter } from '../search/print-groups.ts';
 import { readQuery } from '../search/read-query.ts';
+import { PagedOutput } from '../output/pager.ts';
+import { peopleView, VIEW_HELP, VIEW_OPTIONS } from '../output/view.ts';
 
 export const help = `Usage: sluice logs [NAME] [OPTIONS]
 
@@ -29,9 +34,12 @@ Options:
       --since TIME    Lines that came at or after: 10m, 2h30m (ago), 2026-03-01T12:00:00Z, or Unix seconds
       --until TIME    Lines before
       --where QUERY   Only lines of a query: 'status>=500 -level:debug'; see sluice search --help
+${CHOSEN_HELP}
+  -C, --context N     With the N lines before and after of the same source
   -t, --timestamps    Show when lines came, with nanoseconds
       --details       Show attributes, as key=value
       --json          Whole documents, one a line, as stored; all to standard output
+${VIEW_HELP}
       --config FILE   Configuration: which store
 `;
 
@@ -41,9 +49,12 @@ const OPTIONS = {
   since: { type: 'string' },
   until: { type: 'string' },
   where: { type: 'string' },
+  context: { type: 'string', short: 'C', default: '0' },
   timestamps: { type: 'boolean', short: 't', default: false },
   details: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
+  ...CHOSEN_OPTIONS,
+  ...VIEW_OPTIONS,
 } as const;
 
 const POLL_MS = 250;
@@ -55,6 +66,8 @@ interface Wanted {
   readonly follow: boolean;
   /** Infinity: all. */
   readonly tail: number;
+  /** Lines before and after each. */
+  readonly context: number;
   /** `until` as ms since the epoch; Infinity without. */
   readonly untilMs: number;
 }
@@ -66,16 +79,21 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     allowPositionals: true,
   });
   const wanted = wantedOf(values, positionals, context.clock.epochMs());
-  const output = new Output(context);
-  const printer = new LogPrinter(output, values);
+  await using paged = await PagedOutput.open(context, wanted.follow || values['no-pager'] ? 'none' : 'both');
+  const { output } = paged;
+  const printer = new LogPrinter(output, { ...values, people: peopleView(values, context) });
   await using store = await openStore(context.config, { readOnly: true, clock: context.clock });
   try {
     if (wanted.follow) await follow(store, wanted, { context, output, printer });
     else {
       let found = false;
+      const { context: lines } = wanted;
+      const { signal } = context;
+      const groups =
+        lines === 0 ? null : new GroupPrinter({ store, lines, signal, output, printer, isJson: values.json });
       for await (const page of existing(store, wanted, { signal: context.signal, output })) {
         found ||= page.length > 0;
-        await printer.print(page);
+        await (groups ?? printer).print(page);
       }
       if (!found && (await isNowhere(store, wanted.query, context.signal))) {
         const what = `Cannot show logs of "${wanted.query.name}": the store has no container, service, pod or tag of that name`;
@@ -102,16 +120,25 @@ function wantedOf(values: Given, positionals: readonly string[], nowMs: number):
   if (more.length > 0)
     throw new SluiceError('usage_wrong', 'Cannot show logs: give one NAME; a * in it stands for anything');
   const until = values.until === undefined ? undefined : timeArgument('--until', values.until, nowMs);
+  const context = contextArgument(values.context);
+  if (context > 0 && values.follow)
+    throw new SluiceError(
+      'usage_wrong',
+      'Cannot show logs: give -C or -f, not both; what comes after is not there yet',
+    );
+  const where = chosenWhere(values.where === undefined ? undefined : whereOf(values.where, nowMs), values, nowMs);
   return {
     follow: values.follow,
     tail: countArgument('--tail', values.tail),
+    context,
     untilMs: until === undefined ? Infinity : Date.parse(until),
     query: {
       // Lines of one source stay in the order in which they came, whatever times they tell.
       ...(name === undefined ? { by: 'arrival_time' } : { name: name.replace(/^\//, ''), by: 'arrival' }),
       ...(values.since === undefined ? {} : { since: timeArgument('--since', values.since, nowMs) }),
       ...(until === undefined ? {} : { until }),
-      ...(values.where === undefined ? {} : { where: whereOf(values.where, nowMs) }),
+      ...(where === undefined ? {} : { where }),
+      ...(values.tenant === undefined ? {} : { tenant: values.tenant }),
     },
   };
 }
@@ -146,6 +173,13 @@ export function countArgument(option: string, text: string): number {
   if (text === 'all' || /^-\d{1,9}$/.test(text)) return Infinity;
   if (!/^\d{1,9}$/.test(text))
     throw new SluiceError('usage_wrong', `Cannot read ${option} "${text}": give a number, or all`);
+  return Number(text);
+}
+
+/** A number of lines. */
+export function contextArgument(text: string): number {
+  if (!/^\d{1,9}$/.test(text) || Number(text) > CONTEXT_MAX)
+    throw new SluiceError('usage_wrong', `Cannot read --context "${text}": give a number up to ${CONTEXT_MAX}`);
   return Number(text);
 }
 

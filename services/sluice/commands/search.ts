@@ -6,17 +6,21 @@ import { SluiceError } from '#shared/errors.ts';
 import { openStore } from '#shared/open/open-store.ts';
 import { stageFields } from '#shared/store/query/stages.ts';
 import { fieldsOf } from '#shared/store/where.ts';
-import type { StoredDocument, StoreQuery } from '#shared/store/store.ts';
+import type { StoreQuery } from '#shared/store/store.ts';
 import { messageLine } from '../output/message-line.ts';
 import type { CommandContext } from '../process/command.ts';
-import { messageText, originName, timestampText } from '../output/document-text.ts';
-import { harmless } from '#shared/harmless.ts';
-import { jsonLine } from '../output/log-printer.ts';
 import { Output } from '../output/output.ts';
-import { countArgument } from './logs.ts';
+import { PagedOutput } from '../output/pager.ts';
+import type { PeopleViewOptions } from '../output/people-view.ts';
+import { peopleView, VIEW_HELP, VIEW_OPTIONS } from '../output/view.ts';
+import { lastPages } from './last-pages.ts';
+import { contextArgument, countArgument } from './logs.ts';
 import { timeArgument } from '../dead-letters/time-argument.ts';
+import { CHOSEN_HELP, CHOSEN_OPTIONS, chosenWhere } from '../search/chosen.ts';
 import { missingFields } from '../search/missing-fields.ts';
+import { GroupPrinter } from '../search/print-groups.ts';
 import { readQuery } from '../search/read-query.ts';
+import { ResultPrinter } from '../search/result-printer.ts';
 import { type Format, printResult, type Reading } from '../search/result.ts';
 
 export const help = `Usage: sluice search QUERY [OPTIONS]
@@ -48,8 +52,11 @@ Options:
       --since TIME    At or after: 10m, 2h30m (ago), 2026-03-01T12:00:00Z, or Unix seconds
       --until TIME    Before
       --name NAME     Of one container, service, pod or tag; * stands for anything
+${CHOSEN_HELP}
+  -C, --context N     With the N lines before and after of the same source; then the oldest first
       --json          Whole documents, one a line, as stored; behind a bar: a row a line
       --csv           Rows as CSV, with a header
+${VIEW_HELP}
       --config FILE   Configuration: which store
 `;
 
@@ -60,6 +67,9 @@ const OPTIONS = {
   name: { type: 'string' },
   json: { type: 'boolean', default: false },
   csv: { type: 'boolean', default: false },
+  context: { type: 'string', short: 'C', default: '0' },
+  ...CHOSEN_OPTIONS,
+  ...VIEW_OPTIONS,
 } as const;
 
 const LIMIT_DEFAULT = 100;
@@ -71,11 +81,16 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   if (values.json && values.csv) throw new SluiceError('usage_wrong', 'Cannot search: give --json or --csv, not both');
   const { signal, clock, config } = context;
   const nowMs = clock.epochMs();
-  const { where, stages } = readQuery(positionals.join(' '), nowMs);
+  const { where: asked, stages } = readQuery(positionals.join(' '), nowMs);
+  const where = chosenWhere(asked, values, nowMs) ?? asked;
+  const lines = contextArgument(values.context);
+  if (lines > 0 && stages.length > 0)
+    throw new SluiceError('usage_wrong', 'Cannot search: -C shows documents, and behind a bar there are rows');
   if (values.csv && stages.length === 0)
     throw new SluiceError('usage_wrong', 'Cannot search: --csv needs columns, such as | fields @timestamp, message');
-  const range: Pick<StoreQuery, 'name' | 'since' | 'until'> = {
+  const range: Pick<StoreQuery, 'name' | 'tenant' | 'since' | 'until'> = {
     ...(values.name === undefined ? {} : { name: values.name }),
+    ...(values.tenant === undefined ? {} : { tenant: values.tenant }),
     ...(values.since === undefined ? {} : { since: timeArgument('--since', values.since, nowMs) }),
     ...(values.until === undefined ? {} : { until: timeArgument('--until', values.until, nowMs) }),
   };
@@ -83,20 +98,18 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   const isCounted = stages[0]?.kind === 'stats';
   const limit =
     values.limit === undefined ? (isCounted ? Infinity : LIMIT_DEFAULT) : countArgument('--limit', values.limit);
-  const output = new Output(context);
   await using store = await openStore(config, { readOnly: true, clock });
   const format: Format = values.json ? 'json' : values.csv ? 'csv' : 'table';
-  const printing = { store, query, stages, limit, format, output, clock, signal };
+  const wanted = { store, query, stages, limit, format, clock, signal, lines, people: peopleView(values, context) };
   try {
-    const found = stages.length === 0 ? await printDocuments(printing) : await printResult(printing);
+    const { found, isRead } = await printPaged(wanted, context, values['no-pager']);
+    const output = new Output(context);
     if (found >= limit && stages.length === 0 && output.stderr.isTTY === true)
       await output.write('(there may be more: -n)\n', output.stderr);
     // With fewer than asked for, everything was looked at anyway.
     const isAll = found < limit || isCounted;
     const missing =
-      isAll && !output.closed
-        ? await missingFields(store, [...fieldsOf(where), ...stageFields(stages)], range, signal)
-        : [];
+      isAll && isRead ? await missingFields(store, [...fieldsOf(where), ...stageFields(stages)], range, signal) : [];
     for (const line of missing) await output.write(messageLine(line), output.stderr);
     return 0;
   } catch (error) {
@@ -105,22 +118,33 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   }
 }
 
-async function printDocuments({ store, query, limit, format, output, signal }: Reading): Promise<number> {
-  const toTerminal = output.stdout.isTTY === true;
+interface Documents extends Reading {
+  /** Round each, on either side. */
+  readonly lines: number;
+  readonly people: PeopleViewOptions | null;
+}
+
+type Wanted = Omit<Documents, 'output'>;
+
+/** How many documents were found, and whether somebody has read to the end. */
+async function printPaged(wanted: Wanted, context: CommandContext, isPlain: boolean) {
+  await using paged = await PagedOutput.open(context, isPlain ? 'none' : 'stdout');
+  const { output } = paged;
+  const found = await (wanted.stages.length === 0 ? printDocuments : printResult)({ ...wanted, output });
+  return { found, isRead: !output.closed };
+}
+
+async function printDocuments({ store, query, limit, lines, people, format, output, signal }: Documents) {
+  const json = format === 'json';
+  const results = new ResultPrinter(output, { json, people });
+  const printer =
+    lines === 0 ? results : new GroupPrinter({ store, lines, signal, output, printer: results, isJson: json });
+  const pages = lines === 0 ? store.pages({ ...query, limit }, signal) : lastPages(store, { ...query, limit }, signal);
   let found = 0;
-  for await (const { documents } of store.pages({ ...query, limit }, signal)) {
-    await output.write(
-      documents
-        .map((document) => (format === 'json' ? jsonLine(document, output.stdout) : resultLine(document, toTerminal)))
-        .join(''),
-    );
+  for await (const { documents } of pages) {
+    await printer.print(documents);
     found += documents.length;
     if (output.closed) break;
   }
   return found;
-}
-
-function resultLine(document: StoredDocument, toTerminal: boolean): string {
-  const text = `${timestampText(document)} ${originName(document)} | ${messageText(document)}`;
-  return `${toTerminal ? harmless(text) : text}\n`;
 }

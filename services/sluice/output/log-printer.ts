@@ -8,16 +8,20 @@ import type { StoredDocument } from '#shared/store/store.ts';
 import { detailsText, fullTimestampText, isStderr, messageText, originName } from './document-text.ts';
 import { harmless } from '#shared/harmless.ts';
 import type { Output, OutputStream } from './output.ts';
+import { peopleText, type PeopleViewOptions } from './people-view.ts';
+import { type Style, styled, styledLines } from '../terminal/style.ts';
 
 export interface LogPrinterOptions {
   /** One document a line, as JSON, all to standard output. */
   readonly json: boolean;
   readonly timestamps: boolean;
   readonly details: boolean;
+  /** For terminals: lines as people read them. Null: as they were written, there too. */
+  readonly people: PeopleViewOptions | null;
 }
 
-/** Cyan, yellow, green, magenta, blue: as docker compose, without red, which people take for an error. */
-const COLOURS = [36, 33, 32, 35, 34];
+/** As docker compose, without red, which people take for an error. */
+const COLOURS: readonly Style[] = ['cyan', 'yellow', 'green', 'magenta', 'blue'];
 /** Of a name, in characters: more than what Kubernetes makes into tags. */
 const NAME_MAX = 256;
 /** Messages stand below each other up to this width; longer names push theirs to the right. */
@@ -26,6 +30,11 @@ const WIDTH_MAX = 64;
 const NAMES_MAX = 10_000;
 /** Characters of a message that get their prefixes at once; so many are written at once, too. */
 const PIECE_CHARS = 64 * 1024;
+
+interface Shown {
+  readonly stream: OutputStream;
+  readonly isAside: boolean;
+}
 
 export class LogPrinter {
   readonly #output: Output;
@@ -39,8 +48,8 @@ export class LogPrinter {
     this.#options = options;
   }
 
-  /** Prints documents in the order given. */
-  async print(documents: readonly StoredDocument[]): Promise<void> {
+  /** Prints documents in the order given. At a terminal those that are `isAside` are faint. */
+  async print(documents: readonly StoredDocument[], isAside?: (document: StoredDocument) => boolean): Promise<void> {
     if (!this.#options.json) for (const document of documents) this.#meet(shortName(document));
     let text = '';
     let stream = this.#output.stdout;
@@ -51,7 +60,9 @@ export class LogPrinter {
         text = '';
         stream = next;
       }
-      for (const piece of this.#options.json ? [jsonLine(document, stream)] : this.#lines(document, stream)) {
+      for (const piece of this.#options.json
+        ? [jsonLine(document, stream)]
+        : this.#lines(document, stream, isAside?.(document))) {
         text += piece;
         if (text.length < PIECE_CHARS) continue;
         await this.#output.write(text, stream);
@@ -67,13 +78,12 @@ export class LogPrinter {
     this.#width = Math.max(this.#width, Math.min(name.length, WIDTH_MAX));
   }
 
-  *#lines(document: StoredDocument, stream: OutputStream): Generator<string> {
+  *#lines(document: StoredDocument, stream: OutputStream, isAside = false): Generator<string> {
     const { timestamps, details } = this.#options;
     let head = timestamps ? `${fullTimestampText(document)} ` : '';
     if (details) head += `${detailsText(document)} `;
-    const text = head + messageText(document);
     const prefix = this.#prefix(shortName(document), stream);
-    const lines = stream.isTTY === true ? harmless(text) : text;
+    const lines = this.#text(document, head, { stream, isAside });
     yield prefix;
     for (let from = 0; from < lines.length;) {
       // Cut before a line end, so that no character is cut in two.
@@ -85,12 +95,20 @@ export class LogPrinter {
     yield '\n';
   }
 
+  #text(document: StoredDocument, head: string, { stream, isAside }: Shown): string {
+    if (stream.isTTY !== true) return head + messageText(document);
+    const { people } = this.#options;
+    if (people === null) return harmless(head + messageText(document));
+    if (!isAside || !people.hasColours) return harmless(head) + peopleText(document, people);
+    return styledLines(harmless(head) + peopleText(document, { ...people, hasColours: false }), 'dim');
+  }
+
   #prefix(name: string, stream: OutputStream): string {
     if (this.#names.size < 2) return '';
     const prefix = `${name.padEnd(this.#width)} | `;
     if (stream.isTTY !== true) return prefix;
-    const colour = COLOURS[(this.#names.get(name) ?? 0) % COLOURS.length] ?? 0;
-    return `\u001b[${colour}m${harmless(prefix)}\u001b[0m`;
+    const colour = COLOURS[(this.#names.get(name) ?? 0) % COLOURS.length] ?? 'cyan';
+    return this.#options.people?.hasColours === false ? harmless(prefix) : styled(harmless(prefix), colour);
   }
 }
 

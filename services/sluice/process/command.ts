@@ -2,6 +2,7 @@
 
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
+import type { Terminal } from '../terminal/terminal.ts';
 import type { WorkerChannel } from './worker-channel.ts';
 
 export interface CommandContext {
@@ -14,6 +15,10 @@ export interface CommandContext {
   /** Aborted by the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  /** Absent: it has colours, and no pager. */
+  readonly terminal?: Terminal | undefined;
+  /** By name, all that there are; for completion. */
+  readonly commands?: Readonly<Record<string, () => Promise<Command>>> | undefined;
   /** Where this process is one of several workers: its channel to the primary. */
   readonly worker?: WorkerChannel | undefined;
 }

@@ -16,6 +16,7 @@ import type { Queue } from '#shared/queue/queue.ts';
 import { startAdminPage } from '../admin/page.ts';
 import { collectStartupGarbage } from './collector.ts';
 import type { CommandContext } from './command.ts';
+import { giveBackFreedMemory } from './freed-memory.ts';
 import { markBySize } from './heap-marking.ts';
 import { turnHistogram, watchService } from './telemetry.ts';
 import { observeTurns } from './loop-turns.ts';
@@ -58,6 +59,7 @@ export async function runService(
   markAtOnce();
   markBySize(signal);
   collectStartupGarbage(clock, signal);
+  giveBackFreedMemory(clock, signal);
   const limit = new AbortController();
   signal.addEventListener('abort', () => {
     log.info('stopping', { signal: String(signal.reason), limit_ms: config['shutdown.timeout_ms'] });

@@ -2,6 +2,7 @@
 
 import { DockerRules, KubernetesRules } from './container-rules.ts';
 import { FileRules } from './file-rules.ts';
+import { JournalRules } from './journal-rules.ts';
 import { bytes, count, flag, GIB, KIB, list, MIB, oneOf, text, tree, type Setting } from './setting-kinds.ts';
 
 export const inputs = {
@@ -55,6 +56,11 @@ export const inputs = {
   'collect.kubernetes': tree(
     KubernetesRules,
     "Logs of this node's pods that are read; `{}`: all. See [senders/containers.md](senders/containers.md).",
+    {},
+  ),
+  'collect.journal': tree(
+    JournalRules,
+    "Entries of systemd's journal that are read; `{}`: all. See [senders/journal.md](senders/journal.md).",
     {},
   ),
   'collect.host': text('Name of this machine in collected events and in their names; where it changes, so do they.', {

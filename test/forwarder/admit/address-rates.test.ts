@@ -7,14 +7,9 @@ import { connect } from 'node:net';
 import { test } from 'node:test';
 import { encode } from '@msgpack/msgpack';
 import { startForwardServer } from '#forwarder/accept/forward/forward-server.ts';
-import { startSyslogInput } from '#forwarder/accept/syslog/syslog-input.ts';
 import { type AddressLimits, AddressRates, exemptNetworks, ratedRoom } from '#forwarder/admit/address-rates.ts';
-import { ANYONE } from '#forwarder/intake/principal.ts';
-import { ForwarderTelemetry } from '#forwarder/intake/telemetry.ts';
 import { type Clock, systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
-import { createLog } from '#shared/log.ts';
-import { Metrics } from '#shared/metrics.ts';
 import { NetworkSet } from '#shared/net/networks.ts';
 import { FakeIntake } from '#test/forwarder/accept/forward/fake-intake.ts';
 import { forwardOptions } from '#test/forwarder/accept/forward/forward-options.ts';
@@ -22,6 +17,7 @@ import { Answers } from '#test/forwarder/accept/forward/handshake-client.ts';
 import { Fixture } from '#test/forwarder/accept/http/http-fixture.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { openDoor } from './open-door.ts';
+import { startSyslog } from './syslog-fixture.ts';
 
 const NONE: AddressLimits = { connections: 0, requests: 0, bytes: 0 };
 
@@ -174,34 +170,11 @@ test('by Forward: an address past its rate is not read for a while, and all that
   assert.ok(rates.throttled.length > 0);
 });
 
-async function startSyslog(rates: AddressRates) {
-  const intake = new FakeIntake();
-  const metrics = new Metrics({ version: '0', command: 'test' });
-  const log = createLog('error', systemClock, { lines: { write() {} } });
-  const input = await startSyslogInput({
-    intake,
-    telemetry: new ForwarderTelemetry(metrics, log),
-    clock: systemClock,
-    door: openDoor({ input: 'syslog', rates }),
-    admit: () => ANYONE,
-    datagramRates: null,
-    tag: 'syslog',
-    receiveBufferBytes: 65_536,
-    listen: '127.0.0.1:0',
-    tlsListen: undefined,
-    tls: null,
-    timeZone: 'UTC',
-    messageBytesMax: 65_536,
-  });
-  const taken = (): number => intake.chunks.reduce((sum, { count }) => sum + count, 0);
-  return { input, port: Number(input.addresses[0]?.split(':')[1]), taken };
-}
-
 const LINE = `<13>Jan  1 00:00:00 host app: ${'x'.repeat(960)}\n`;
 
 test('by syslog: all lines are taken, the later', async (t) => {
   const rates = ratesOf({ bytes: 100_000 });
-  const { input, port, taken } = await startSyslog(rates);
+  const { input, port, taken } = await startSyslog({ rates });
   t.after(() => input.close());
   const socket = connect(port, '127.0.0.1');
   const lines = 1100;
@@ -215,7 +188,7 @@ test('by syslog: all lines are taken, the later', async (t) => {
 
 test('by syslog: what was sent is taken at a stop, though its address waits for its rate', async (t) => {
   const rates = ratesOf({ bytes: 100_000 });
-  const { input, port, taken } = await startSyslog(rates);
+  const { input, port, taken } = await startSyslog({ rates });
   const socket = connect(port, '127.0.0.1');
   socket.on('error', () => undefined);
   t.after(() => socket.destroy());

@@ -11,19 +11,15 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { encode } from '@msgpack/msgpack';
 import { startForwardServer } from '#forwarder/accept/forward/forward-server.ts';
 import { requestMayGoOn } from '#forwarder/accept/http/request-rate.ts';
-import { startSyslogInput } from '#forwarder/accept/syslog/syslog-input.ts';
 import { type BroughtEvents, EventDebts, StreamedEvents } from '#forwarder/admit/event-debts.ts';
-import { ANYONE } from '#forwarder/intake/principal.ts';
-import { ForwarderTelemetry } from '#forwarder/intake/telemetry.ts';
 import { type Clock, systemClock } from '#shared/clock.ts';
-import { createLog } from '#shared/log.ts';
-import { Metrics } from '#shared/metrics.ts';
 import { FakeIntake } from '#test/forwarder/accept/forward/fake-intake.ts';
 import { forwardOptions, samples } from '#test/forwarder/accept/forward/forward-options.ts';
 import { Answers } from '#test/forwarder/accept/forward/handshake-client.ts';
 import { Fixture } from '#test/forwarder/accept/http/http-fixture.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { openDoor } from './open-door.ts';
+import { startSyslog } from './syslog-fixture.ts';
 
 function debtsOf(perSecond: number, clock: Clock = systemClock) {
   const throttled: string[] = [];
@@ -179,6 +175,29 @@ test('by Forward: small chunks of the smallest events are taken as slowly as one
   assert.equal(intake.chunks.length, 5);
 });
 
+test('by Forward: chunks with bad entries are taken as slowly as one may bring dead letters', async (t) => {
+  const clock = new VirtualClock();
+  const debts = debtsOf(1000, clock);
+  const intake = new FakeIntake();
+  const options = forwardOptions(intake, { limits: { debts }, clock }, { clock });
+  const server = await startForwardServer('127.0.0.1:0', options);
+  t.after(() => server.close());
+  const socket = connect(Number(server.address.split(':')[1]), '127.0.0.1');
+  t.after(() => socket.destroy());
+  const answers = new Answers(socket);
+  const bad = gzipSync(Buffer.alloc(4000, Buffer.concat([SMALLEST, Buffer.from([1])])));
+  for (let i = 0; i < 12; i++) socket.write(encode(['app', bad, { compressed: 'gzip', chunk: String(i) }]));
+  for (let i = 0; i < 9; i++) assert.deepEqual(await answers.next(), { ack: String(i) });
+  for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(intake.chunks.length, 9);
+  assert.equal(intake.deadLettered.length, 9000);
+  assert.deepEqual(debts.throttled, ['127.0.0.1']);
+  for (let i = 9; i < 12; i++) {
+    while (intake.chunks.length < i + 1) await clock.advance(1000);
+    assert.deepEqual(await answers.next(), { ack: String(i) });
+  }
+});
+
 test('by Forward: beyond the debt of what came at once nothing is taken or acked', async (t) => {
   const debts = debtsOf(1, new VirtualClock());
   const intake = new FakeIntake();
@@ -237,25 +256,8 @@ test('by HTTP: entries of an upload without an end count with the bytes that hav
 
 test('by syslog: the smallest lines are all taken, the later; at a stop at once', async () => {
   const debts = debtsOf(1, new VirtualClock());
-  const intake = new FakeIntake();
-  const log = createLog('error', systemClock, { lines: { write() {} } });
-  const input = await startSyslogInput({
-    intake,
-    telemetry: new ForwarderTelemetry(new Metrics({ version: '0', command: 'test' }), log),
-    clock: systemClock,
-    door: openDoor({ input: 'syslog', debts }),
-    admit: () => ANYONE,
-    datagramRates: null,
-    tag: 'syslog',
-    receiveBufferBytes: 65_536,
-    listen: '127.0.0.1:0',
-    tlsListen: undefined,
-    tls: null,
-    timeZone: 'UTC',
-    messageBytesMax: 65_536,
-  });
-  const taken = (): number => intake.chunks.reduce((sum, { count }) => sum + count, 0);
-  const socket = connect(Number(input.addresses[0]?.split(':')[1]), '127.0.0.1');
+  const { input, port, taken } = await startSyslog({ debts });
+  const socket = connect(port, '127.0.0.1');
   const lines = 150_000;
   await new Promise((resolve) => socket.write('a\n'.repeat(lines), resolve));
   while (debts.throttled.length === 0) await new Promise((resolve) => setImmediate(resolve));

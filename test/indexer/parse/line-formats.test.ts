@@ -69,6 +69,9 @@ test('heads of text: a time, a level, who says it', () => {
   head('[Fri Jan 02 03:04:05.678901 2026] [core:error] [pid 7:tid 8] ', {
     level: 'error', log: { logger: 'core' }, process: { pid: 7, thread: { id: 8 } },
   }); // prettier-ignore
+  head('[Fri Jan 02 03:04:05.678901 2026] [core:error] [pid 7:tid 8] [client ::1:4711] ', {
+    level: 'error', log: { logger: 'core' }, process: { pid: 7, thread: { id: 8 } }, client: { ip: '::1', port: 4711 },
+  }); // prettier-ignore
   head('info: Shop.Cart[14] ', { level: 'info', log: { logger: 'Shop.Cart' } });
   head('[03:04:05 WRN] ', { level: 'warn', attributes: { level: 'WRN' } });
   head('2026-01-02T04:04:05+01:00 ', { time: created });
@@ -128,6 +131,32 @@ test('access logs: the line is the message', () => {
   check(common, {
     time: created, message: common, original: false, client: { ip: '::1' }, http: { response: { status_code: 408 } },
   }); // prettier-ignore
+  const request = (rest: object): object => ({
+    http: { version: '1.1', request: { method: 'GET' }, response: { status_code: 200 } },
+    url: { original: '/cart' },
+    ...rest,
+  });
+  const uvicorn = '10.0.0.1:4711 - "GET /cart HTTP/1.1" 200 OK';
+  check(`INFO:     ${uvicorn}`, {
+    message: uvicorn,
+    level: 'info',
+    ...request({ client: { ip: '10.0.0.1', port: 4711 } }),
+  });
+  isMessage(uvicorn);
+  const django = '[02/Jan/2026 03:04:05] "GET /cart HTTP/1.1" 200 -';
+  check(django, { message: django, original: false, ...request({}) });
+  isMessage('[02/Jan/2026 03:04:05] "GET /cart HTTP/1.1"');
+  const host = 'shop.example:443 10.0.0.1 - - [02/Jan/2026:03:04:05 +0000] "GET /cart HTTP/1.1" 200 -';
+  check(host, {
+    time: created, message: host, original: false,
+    ...request({ client: { ip: '10.0.0.1' }, url: { original: '/cart', domain: 'shop.example' } }),
+  }); // prettier-ignore
+  isMessage(host.slice('shop.example'.length));
+  const failed = '*1 failed, client: 10.0.0.1, server: , request: "GET /cart HTTP/1.1", host: "shop"';
+  check(`2026/01/02 03:04:05 [error] 7#8: ${failed}`, {
+    level: 'error', message: failed, process: { pid: 7, thread: { id: 8 } }, client: { ip: '10.0.0.1' },
+    http: { version: '1.1', request: { method: 'GET' } }, url: { original: '/cart' },
+  }); // prettier-ignore
   isMessage('10.0.0.1 - - [02/Jan/2026:03:04:05 +0000] "GET / HTTP/1.1 200 612');
   isMessage('10.0.0.1 - - [02/Jan/2026] "GET / HTTP/1.1" 200 612');
   isMessage('10.0.0.1 - - "GET / HTTP/1.1" 200 612');
@@ -147,8 +176,17 @@ test('Redis, Ruby, and priorities', () => {
   isMessage('I, [2026-01-02T03:04:05.123456 #7]  INFO - text');
   check('<3>kernel: oops', { level: 'error', message: 'kernel: oops', attributes: { level: '3' } });
   check('<34>Jan  2 03:04:05 host su: x', {
-    level: 'critical', message: 'Jan  2 03:04:05 host su: x', attributes: { level: '34' },
+    level: 'critical', message: 'x', attributes: { level: '34' }, host: { name: 'host' }, process: { name: 'su' },
   }); // prettier-ignore
+  check('<34>1 2026-01-02T03:04:05Z host su 7 - - x', {
+    level: 'critical', message: '1 2026-01-02T03:04:05Z host su 7 - - x', attributes: { level: '34' },
+  }); // prettier-ignore
+  check('7:signal-handler (1767323045) Received SIGTERM', {
+    time: created, message: 'Received SIGTERM', process: { pid: 7 },
+  }); // prettier-ignore
+  isMessage('7:signal-handler (1767323045)');
+  isMessage('7:signal-handler (x) y');
+  check('A, [2026-01-02T03:04:05.123456 #7]   ANY -- shop: x', { message: 'x', process: { pid: 7, name: 'shop' } });
   isMessage('<192>x');
   isMessage('<p>x');
   isMessage('<3>');

@@ -85,6 +85,16 @@ test('fields of the schema: dotted, nested, by their other names, and only of va
     { caller: 'a/main.go:12', logger: 'x' },
     { log: { logger: 'x', origin: { file: { name: 'a/main.go', line: 12 } } } },
   );
+  fields({ levelname: 'INFO', name: 'shop.cart' }, { level: 'info', log: { logger: 'shop.cart' } });
+  fields(
+    { pid: 7, hostname: 'h', name: 'shop' },
+    { process: { pid: 7 }, host: { name: 'h' }, log: { logger: 'shop' } },
+  );
+  fields(
+    { levelname: 'INFO', name: 'shop.cart', logger: 'x' },
+    { level: 'info', log: { logger: 'x' }, attributes: { name: 'shop.cart' } },
+  );
+  fields({ pid: 7, name: 'shop' }, { process: { pid: 7 }, attributes: { name: 'shop' } });
   fields({ caller: 'main' }, { attributes: { caller: 'main' } });
   // Of a record that is structured itself.
   assert.deepEqual(documentOf(entryOf({ msg: 'm', 'trace.id': 'a', err: { message: 'x' } })), {
@@ -137,6 +147,39 @@ test('levels compare as their severity does', () => {
     [...severities].sort((a, b) => a - b),
     severities,
   );
+});
+
+test('JSON of log4j, hclog and loguru', () => {
+  check('{"@level":"warn","@message":"m","@module":"a.b","@timestamp":"2026-01-02T03:04:05.5Z"}', {
+    time: '2026-01-02T03:04:05.500Z', level: 'warn', message: 'm', log: { logger: 'a.b' },
+  }); // prettier-ignore
+  const instant = (epochSecond: unknown, nanoOfSecond?: unknown): string =>
+    JSON.stringify({ instant: { epochSecond, nanoOfSecond }, level: 'INFO', message: 'm' });
+  check(instant(1_767_323_045, 678_901_234), { time: '2026-01-02T03:04:05.678901234Z', level: 'info', message: 'm' });
+  for (const [nanos, fraction] of [
+    [5, '000000005'],
+    [200, '000000200'],
+    [60_001, '000060001'],
+    [undefined, '000'],
+  ])
+    check(instant(1_767_323_045, nanos), { time: `2026-01-02T03:04:05.${fraction}Z`, level: 'info', message: 'm' });
+  // What is no time stays, and so does what is too far from the driver's.
+  for (const [seconds, nanos] of [['x', 0], [-1, 0], [1_767_323_045, 1_000_000_000], [1, 5]])
+    check(instant(seconds, nanos), {
+      level: 'info', message: 'm', attributes: { instant: { epochSecond: seconds, nanoOfSecond: nanos } },
+    }); // prettier-ignore
+  const record = {
+    message: 'm',
+    level: { name: 'INFO' },
+    line: 7,
+    name: 'shop',
+    function: 'f',
+    time: { timestamp: 1_767_323_045.5 },
+  };
+  check(JSON.stringify({ record }), {
+    time: '2026-01-02T03:04:05.500Z', level: 'info', message: 'm',
+    log: { logger: 'shop', origin: { file: { line: 7 }, function: 'f' } },
+  }); // prettier-ignore
 });
 
 test("a line's own time: within a day of what a driver told, without bound where nobody did", () => {

@@ -48,6 +48,24 @@ test('what is nested is read as often as what is not', () => {
   assert(nested(`81 ${long}`, '', 20) < 3 * flat);
 });
 
+test('a line of text is looked at a constant number of times, whatever it seems to be', () => {
+  const reads = (head: string, repeated: string, end = ''): number => {
+    const text = head + repeated.repeat(Math.ceil(100_000 / repeated.length)) + end;
+    return readsPerByte(entryOf({ log: text }));
+  };
+  const plain = reads('some text ', 'abcdefghij ');
+  const time = '2026-01-02T03:04:05Z ';
+  for (const [head, repeated, end] of [
+    [time, '['], [time, 'a.'], [time, 'a:'], [time, 'a.B '], [time, '\t'], [`${time}\tINFO\t`, 'a\t', '{"a":1}'],
+    [`${time}\tINFO\t`, '\t{', '}'], [`${time}INFO `, 'c.s.Cart:8:'], [`${time}INFO `, '(a.B) ', '(a.B)'],
+    ['[2026-01-02 03:04:05,678] INFO x ', '(', 'a.B)'], ['2026/01/02 03:04:05 [error] 7#8: ', ', client: '],
+    ['2026/01/02 03:04:05 [error] 7#8: ', ', client: 10.0.0.1, request: "'], ['Jan  2 03:04:05 ', 'web[7'],
+    ['Jan  2 03:04:05 web-1 ', 'a/'], ['[Nest] 7  - ', '1 '], ['[Nest] 7  - 1 LOG ', '['], ['PHP ', 'Warning '],
+    ['INFO: 10.0.0.1:80 - "', '\\"'], ['a:80 10.0.0.1 - - [02/Jan/2026:03:04:05 +0000] "', 'x '],
+    ['[02/Jan/2026 03:04:05] "', '\\'], ['', '\u001b[0m'], ['7:signal-handler (', '1'], ['', '<1>'],
+  ] as const) assert(reads(head, repeated, end) < plain + 12, `${head}${repeated}`); // prettier-ignore
+});
+
 test('the list of numbers is in proportion to the event', () => {
   const body = new BulkBody();
   const writer = new DocumentWriter(body, { listsNumbers: true });

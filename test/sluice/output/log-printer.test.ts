@@ -17,7 +17,7 @@ const document = (name: string, message: string): StoredDocument => ({
 async function printed(documents: readonly StoredDocument[]): Promise<string> {
   const stdout = new Page();
   const output = new Output({ stdout, stderr: new Page() });
-  await new LogPrinter(output, { json: false, timestamps: false, details: false }).print(documents);
+  await new LogPrinter(output, { json: false, timestamps: false, details: false, people: null }).print(documents);
   return stdout.text;
 }
 
@@ -38,7 +38,7 @@ test('a message of line ends is printed in pieces', async () => {
   };
   const output = new Output({ stdout, stderr: new Page() });
   const lines = 9_000_000;
-  await new LogPrinter(output, { json: false, timestamps: false, details: false }).print([
+  await new LogPrinter(output, { json: false, timestamps: false, details: false, people: null }).print([
     document('a', ''),
     document('n'.repeat(64), '\n'.repeat(lines)),
   ]);

@@ -7,6 +7,7 @@ import { type Chunk, originOf, type SlicedChunk, type SlicedIntake, type Undecod
 import { contentOf } from '../../decode/content-name.ts';
 import type { ForwarderTelemetry } from '../../intake/telemetry.ts';
 import { EqualChunks, type NamedChunk, type UnackedNames } from './equal-chunks.ts';
+import { OWN_DEAD_LETTERS_MAX } from '../../intake/sliced-batch.ts';
 import { acceptSliced, isExcess, type SlicedFrame, type SliceLimits } from '../frames/sliced-frame.ts';
 
 export interface SessionIntakeOptions {
@@ -56,9 +57,10 @@ export class SessionIntake {
     // It has a name only when all of it was read once.
     let acked = (): void => undefined;
     const name = (sent: SlicedChunk): SlicedChunk => {
-      const { count, content, sentBytes } = sent;
+      const { count, content, sentBytes, bad } = sent;
       const refusal = this.#count({ count, bytes: content.length, sentBytes });
       if (refusal) throw refusal;
+      this.#options.debt?.takeDeadLetters(Math.min(bad, OWN_DEAD_LETTERS_MAX), sentBytes);
       const named = wantsAck ? this.#equalChunks.named(sent, ({ content }) => content) : null;
       if (!named) return sent;
       this.#report(named);

@@ -91,8 +91,9 @@ export async function acceptSliced(
     const reason = damage?.isTooLarge ? 'chunk_too_large' : 'chunk_undecodable';
     return deadLetter(reason, damage ? `Cannot decompress the chunk: ${damage.why}` : 'it has no entry [time, record]');
   }
-  const { count, head, length } = survey;
-  const chunk = { ...origin, chunkId, content: { crc32: survey.crc32, length }, head, count, sentBytes: source.size };
+  const { count, head, length, crc32: sum } = survey;
+  const bad = count - survey.entries;
+  const chunk = { ...origin, chunkId, content: { crc32: sum, length }, head, count, bad, sentBytes: source.size };
   try {
     await intake.acceptSlices(named(chunk), (slices) => feed(frame, limits, survey, slices));
   } catch (error) {

@@ -92,6 +92,7 @@ export class StreamSession implements BufferOwner, RestReader {
     this.#held = options.held.enter(this, this.#network);
     this.#rest = options.rests.enter(this, this.#network);
     this.#bad = new BadMessages((bad) => {
+      options.debt?.takeDeadLetter(bad.bytes.length);
       const deadLettered = unacked.deadLetter({ ...this.#origin, ...bad });
       this.#inFlight.add(bad.bytes.length + DEAD_LETTER_OVERHEAD_BYTES, deadLettered);
       return deadLettered;

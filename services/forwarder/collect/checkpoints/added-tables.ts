@@ -1,6 +1,7 @@
 // What is kept of sources and generations since logs of containers are collected, in tables of its own: an older Sluice
 // writes all columns of the tables that it knows, so one more of them would let it save nothing. It does not know
-// these: it neither changes nor removes what they say, so that is taken only for what it was said of.
+// these: it neither changes nor removes what they say, so that is taken only for what it was said of. The places in
+// journals are beside them (journal-places.ts).
 
 import type { DatabaseSync } from 'node:sqlite';
 

@@ -20,6 +20,7 @@ import {
 } from './checkpoint-rows.ts';
 import { GONE_MS_MAX, KNOWN_BYTES_MAX } from './forgetting.ts';
 import { firstNumberOf, forgetInSteps, forgetSources, giveBackPages } from './forgotten-rows.ts';
+import { type JournalPlace, journalPlaceOf, prepareJournalPlaces, putJournalPlaces } from './journal-places.ts';
 
 export interface CheckpointChanges extends CheckpointRows {
   /** Paths of sources of which nothing is known any more; done before all else. */
@@ -42,8 +43,11 @@ export interface CheckpointMethods {
   };
   /** What follows the page that ended so; null: the first. */
   load(argument: { readonly after: string | null }): CheckpointRows & { readonly next: string | null };
-  save(changes: CheckpointChanges): void;
+  journalPlace(argument: { readonly journal: string }): JournalPlace | null;
+  save(changes: SavedChanges): void;
 }
+
+type SavedChanges = CheckpointChanges & { readonly journals: readonly JournalPlace[] };
 
 serveWorker<{ readonly folder: string }, CheckpointMethods>(({ folder }) => {
   makeFolder(folder);
@@ -65,6 +69,7 @@ serveWorker<{ readonly folder: string }, CheckpointMethods>(({ folder }) => {
         return { setAside: aside, firstNumber: firstNumberOf(database), forgotten };
       },
       load: ({ after }) => pageAfter(database, after),
+      journalPlace: ({ journal }) => journalPlaceOf(database, journal),
       save: (changes) => save(database, changes),
     },
     close() {
@@ -83,12 +88,13 @@ function open(file: string): DatabaseSync {
     const problem = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
     if (problem !== 'ok') throw Object.assign(new Error(String(problem)), { errcode: SQLITE_CORRUPT });
     prepareAdded(database);
+    prepareJournalPlaces(database);
   });
 }
 
 const SQLITE_CORRUPT = 11;
 
-function save(database: DatabaseSync, changes: CheckpointChanges): void {
+function save(database: DatabaseSync, changes: SavedChanges): void {
   const { forgotten, firstNumber, sources, generations, examined, removedGenerations, removedExamined } = changes;
   const putExamined = database.prepare('INSERT OR REPLACE INTO examined (identity, size) VALUES (?, ?)');
   const removeGeneration = database.prepare('DELETE FROM generation WHERE source = ? AND number = ?');
@@ -102,6 +108,7 @@ function save(database: DatabaseSync, changes: CheckpointChanges): void {
     for (const { source, number } of removedGenerations) removeGeneration.run(source, number);
     removeOpenLines(database, removedGenerations);
     for (const identity of removedExamined) removeExamined.run(identity);
+    putJournalPlaces(database, changes.journals);
     database.exec('COMMIT');
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK');

@@ -1,5 +1,6 @@
-// Saves what the generations say, a moment after it has changed, or at once where somebody waits for it. A save that
-// fails is tried again: reading goes on with files that have their number, and waits with new ones.
+// Saves what the generations and the places in journals say, a moment after it has changed, or at once where somebody
+// waits for it. A save that fails is tried again: reading goes on with files that have their number, and waits with new
+// ones.
 
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
@@ -7,6 +8,7 @@ import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts'
 import type { CheckpointRows } from './checkpoint-rows.ts';
 import type { CheckpointMethods } from './checkpoint-thread.ts';
 import { Generations } from './generations.ts';
+import type { JournalPlace } from './journal-places.ts';
 
 const SAVE_MS = 500;
 const RETRY_MS = 1000;
@@ -29,6 +31,8 @@ export class Checkpoints implements AsyncDisposable {
   readonly generations: Generations;
   readonly #thread: WorkerThread<CheckpointMethods>;
   readonly #options: CheckpointsOptions;
+  /** That are not saved. */
+  readonly #journals = new Map<string, JournalPlace>();
   #saving: Promise<void> | null = null;
   #timer: Disposable | null = null;
 
@@ -56,6 +60,17 @@ export class Checkpoints implements AsyncDisposable {
     }
   }
 
+  /** As it was saved; null for one that was never read. */
+  journalPlace(journal: string): Promise<JournalPlace | null> {
+    return this.#thread.call('journalPlace', { journal });
+  }
+
+  /** To be saved soon. */
+  moveJournal(place: JournalPlace): void {
+    this.#journals.set(place.journal, place);
+    this.schedule();
+  }
+
   /** Soon. */
   schedule(): void {
     this.#timer ??= this.#options.clock.timer(SAVE_MS, () => {
@@ -68,15 +83,18 @@ export class Checkpoints implements AsyncDisposable {
   async save(): Promise<boolean> {
     // What is being saved may be older than what has changed.
     while (this.#saving !== null) await this.#saving;
-    if (!this.generations.hasChanges) return true;
+    if (!this.generations.hasChanges && this.#journals.size === 0) return true;
     const changes = this.generations.takeChanges();
+    const journals = [...this.#journals.values()];
+    this.#journals.clear();
     const saved = Promise.withResolvers<void>();
     this.#saving = saved.promise;
     try {
-      await this.#thread.call('save', changes);
+      await this.#thread.call('save', { ...changes, journals });
       return true;
     } catch (error) {
       this.generations.putBack(changes);
+      for (const place of journals) if (!this.#journals.has(place.journal)) this.#journals.set(place.journal, place);
       this.#options.telemetry.saveFailed(reasonOf(error));
       if (!this.#options.signal.aborted) this.#timer ??= this.#options.clock.timer(RETRY_MS, () => this.#again());
       return false;

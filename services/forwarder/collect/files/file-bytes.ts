@@ -8,17 +8,19 @@ import { openRegular } from './file-identity.ts';
 /** So many bytes before the place tell whether the file is still the same. */
 export const CHECK_BYTES = 256;
 
+/** Whether somebody wrote to the file since it was looked at, and it has the same size. */
+export function isWrittenSince(
+  looked: { readonly size: number; readonly writtenMs: number },
+  { size, mtimeMs }: { readonly size: number; readonly mtimeMs: number },
+): boolean {
+  return size > 0 && size === looked.size && mtimeMs !== looked.writtenMs;
+}
+
 /** The bytes before the generation's place; null where they, or the first of the file, are others. */
-export async function checkOf(
-  handle: FileHandle,
-  generation: Generation,
-  hasTrueTimes: boolean,
-): Promise<Buffer | null> {
-  const { place, tail, size, writtenMs } = generation;
+export async function checkOf(handle: FileHandle, generation: Generation): Promise<Buffer | null> {
+  const { place, tail, size } = generation;
   const stat = await handle.stat();
   if (stat.size < Math.max(place.offset, size)) return null;
-  const isRewritten = hasTrueTimes && size > 0 && stat.size === size && writtenMs > 0 && stat.mtimeMs !== writtenMs;
-  if (isRewritten) return null;
   const head = Buffer.alloc(headBytesOf(generation));
   if ((await readAt(handle, head, 0, head.length)) < head.length || !hasHead(generation, head)) return null;
   const length = Math.min(CHECK_BYTES, place.offset);
@@ -56,6 +58,17 @@ export async function readAt(handle: FileHandle, buffer: Buffer, position: numbe
     at += bytesRead;
   }
   return at;
+}
+
+/** A byte order mark is told by so many. */
+const MARK_BYTES = 4;
+
+/** The first bytes; null as long as nobody can say whether they are a byte order mark. */
+export async function markOf(handle: FileHandle): Promise<Buffer | null> {
+  const head = Buffer.alloc(MARK_BYTES);
+  const bytes = await readAt(handle, head, 0, MARK_BYTES);
+  const mayBeMark = bytes < 3 && [0xef, 0xfe, 0xff].includes(head[0] ?? 0);
+  return bytes === 0 || mayBeMark ? null : head;
 }
 
 const PIECE_BYTES = 64 * 1024;

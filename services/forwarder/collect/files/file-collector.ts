@@ -209,6 +209,7 @@ export class FileCollector {
       if (file === 'lost') {
         this.rotated.lost(generation);
         file = await FollowedFile.open(found, this.#newGeneration(found), this.#factsOf(found));
+        if (typeof file !== 'string' && !this.#isFirstWalk) file.unpaidEnd = found.size;
       }
       // The next walk finds both.
       if (typeof file === 'string') return this.#walkSoon();
@@ -250,6 +251,7 @@ export class FileCollector {
         telemetry.readFailed(file.path, reasonOf(error));
         this.followed.failed(file);
       },
+      compared: (file, found) => telemetry.compared(file, found),
       replaced: (file) => this.#replaced(file),
     };
   }

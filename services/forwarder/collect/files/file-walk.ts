@@ -2,7 +2,8 @@
 // whose names show it. Folders are listed once a walk, however many patterns lead there.
 //
 // Guarantees: whoever may write to a folder can fill it with names; so they are read and gone through in steps, between
-// which others have a turn, and only so many of a folder, and files of all folders, are looked at.
+// which others have a turn, and only so many of a folder, and files of all folders, are looked at. Of these, every rule
+// has a share that the trees of other rules cannot take.
 
 import type { Dirent } from 'node:fs';
 import { lstat, opendir, stat } from 'node:fs/promises';
@@ -15,9 +16,13 @@ import type { SourceRule } from '../sources/source-form.ts';
 /** Of a folder. */
 const NAMES_MAX = 100_000;
 /** Of a walk. */
-const FILES_MAX = 100_000;
-const FOLDERS_MAX = 20_000;
+const LIMITS: WalkLimits = { files: 100_000, folders: 20_000 };
 const NAMES_AT_ONCE = 1024;
+
+export interface WalkLimits {
+  readonly files: number;
+  readonly folders: number;
+}
 
 export interface FoundPath {
   readonly path: string;
@@ -43,7 +48,10 @@ export class FileWalker {
   /** What the last walk found: names are gone through once. */
   #last: ReadonlyMap<string, FoundPath> = new Map();
 
-  constructor(rules: readonly SourceRule[]) {
+  readonly #limits: WalkLimits;
+
+  constructor(rules: readonly SourceRule[], limits = LIMITS) {
+    this.#limits = limits;
     this.#rules = rules.map((rule) => new Patterns(rule));
   }
 
@@ -66,7 +74,8 @@ export class FileWalker {
       }
       return listing;
     };
-    for (const patterns of this.#rules) {
+    for (const [n, patterns] of this.#rules.entries()) {
+      const limits = this.#limitsOf(n);
       for (const segments of patterns.include)
         await visit('', segments, 0, {
           patterns,
@@ -75,11 +84,19 @@ export class FileWalker {
           overfull,
           links,
           list,
+          limits,
           last: this.#last,
         });
     }
     this.#last = paths;
     return { paths, folders, links, overfull };
+  }
+
+  /** Of the rules up to this one together: half of what there is goes round, the other half is for who comes first. */
+  #limitsOf(rule: number): WalkLimits {
+    const { files, folders } = this.#limits;
+    const left = (this.#rules.length - 1 - rule) / (2 * this.#rules.length);
+    return { files: files - Math.floor(files * left), folders: folders - Math.floor(folders * left) };
   }
 }
 
@@ -116,14 +133,16 @@ interface Visit {
   readonly overfull: Set<string>;
   readonly links: string[];
   readonly list: (folder: string) => Promise<Dirent[]>;
+  readonly limits: WalkLimits;
   readonly last: ReadonlyMap<string, FoundPath>;
 }
 
 async function visit(folder: string, segments: readonly Segment[], at: number, visiting: Visit): Promise<void> {
   const segment = segments[at];
   if (segment === undefined) return;
-  if (at === segments.length - 1 && visiting.folders.size < FOLDERS_MAX) return files(folder, segment, visiting);
-  if (visiting.folders.size >= FOLDERS_MAX) return void visiting.overfull.add(folder);
+  const isFull = visiting.folders.size >= visiting.limits.folders && !visiting.folders.has(folder);
+  if (isFull) return void visiting.overfull.add(folder);
+  if (at === segments.length - 1) return files(folder, segment, visiting);
   if (segment === ANY_FOLDERS) {
     await visit(folder, segments, at + 1, visiting);
     visiting.folders.add(folder);
@@ -152,12 +171,12 @@ async function visit(folder: string, segments: readonly Segment[], at: number, v
 }
 
 async function files(folder: string, segment: Segment, visiting: Visit): Promise<void> {
-  const { folders, links, overfull, patterns, paths, list } = visiting;
+  const { folders, limits, links, overfull, patterns, paths, list } = visiting;
   folders.add(folder);
   for (const [n, entry] of (await list(folder || '/')).entries()) {
     if (n % NAMES_AT_ONCE === NAMES_AT_ONCE - 1) await turn();
     if (entry.isDirectory()) continue;
-    if (paths.size >= FILES_MAX) return void overfull.add(folder);
+    if (paths.size >= limits.files) return void overfull.add(folder);
     const path = `${folder}/${entry.name}`;
     if (patterns.rule.form !== undefined && !entry.isFile()) {
       if (entry.isSymbolicLink()) links.push(path);

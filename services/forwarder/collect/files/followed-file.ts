@@ -7,18 +7,14 @@
 
 import type { FileHandle } from 'node:fs/promises';
 import type { FileEntries } from '../../decode/files/file-entries.ts';
-import { CHECK_BYTES, checkOf, headOf, readAt, tailOf } from './file-bytes.ts';
+import { CHECK_BYTES, checkOf, headOf, isWrittenSince, markOf, readAt, tailOf } from './file-bytes.ts';
 import { identityOf, isFileError, openRegular } from './file-identity.ts';
 import type { FoundFile } from './found-files.ts';
 import { NulRun, spendNuls } from './nul-run.ts';
 import { type Generation, unreadBytesOf } from '../checkpoints/generations.ts';
 import type { Reader, Slot } from './reading-turns.ts';
+import { type FileTimes, RewriteCheck } from './rewrite-check.ts';
 import type { FollowOptions } from '../sources/follow-options.ts';
-
-/** A byte order mark is told by so many. */
-const HEAD_BYTES = 4;
-/** No write is under way so long without a byte more. */
-const SUSPECT_MS = 500;
 
 export class FollowedFile implements Reader {
   readonly generation: Generation;
@@ -39,12 +35,21 @@ export class FollowedFile implements Reader {
   /** By a monotonic clock: since when it has something that is not read; null where all is. */
   behindSinceMs: number | null = null;
   isOver = false;
+  isInTurn = false;
+  /** By a monotonic clock: until then it is not read, for its source had more than its budget. */
+  heldUntilMs = 0;
+  /** Bytes before it were there when the generation began: nobody knows whether they were written for it. */
+  unpaidEnd = 0;
+  /** Of the last look. */
+  #size = 0;
   #entries: FileEntries | null = null;
   /** The bytes before the next to read. */
   #check: Buffer;
   #looked = { size: -1, writtenMs: 0 };
   #nuls: NulRun | null = null;
-  #suspect = { writtenMs: 0, sinceMs: 0 };
+  readonly #rewrite = new RewriteCheck();
+  /** At the last look, NULs followed what is read: somebody may write in their place. */
+  #endsInNuls = false;
 
   private constructor(
     path: string,
@@ -70,12 +75,14 @@ export class FollowedFile implements Reader {
     const closed = (why: 'lost' | 'replaced') => handle.close().then(() => why);
     try {
       if ((await identityOf(handle)) !== identity) return await closed('replaced');
-      const check = await checkOf(handle, generation, options.hasTrueTimes);
+      const times = await handle.stat();
+      const check = await checkOf(handle, generation);
       if (check === null) return await closed('lost');
       const file = new FollowedFile(path, handle, generation, options, check);
-      // What was compared just now: its first turn may be much later.
+      // As it was when it was read: its first turn may be much later.
       const { size, writtenMs } = generation;
       if (writtenMs > 0) file.#looked = { size, writtenMs };
+      if (isWrittenSince(file.#looked, times)) file.#rewrite.begin(times, options.nowMs());
       return file;
     } catch (error) {
       await handle.close();
@@ -86,19 +93,24 @@ export class FollowedFile implements Reader {
   /** The same descriptor, for what the file has now. */
   restarted(generation: Generation): FollowedFile {
     const file = new FollowedFile(this.path, this.handle, generation, this.options, Buffer.alloc(0));
-    file.isLinked = this.isLinked;
-    file.grownMs = this.grownMs;
-    return file;
+    const { isLinked, grownMs } = this;
+    return Object.assign(file, { isLinked, grownMs, unpaidEnd: this.#size });
   }
 
   get unreadBytes(): number {
     return unreadBytesOf(this.generation);
   }
 
-  readonly waitMs = (): number => this.options.budget?.waitMs() ?? 0;
+  readonly waitMs = (): number => {
+    if (this.isOver) return 0;
+    const waitMs = this.options.budget?.waitMs(this.#rewrite.isComparing) ?? 0;
+    this.heldUntilMs = this.options.nowMs() + waitMs;
+    return waitMs;
+  };
 
   async turn(slot: Slot): Promise<boolean> {
     if (this.isOver || !this.isStarted) return false;
+    this.isInTurn = true;
     try {
       const hasMore = await this.#read(slot);
       if (hasMore === false && this.wantsUnfinished) await this.#giveUnfinished(slot);
@@ -108,6 +120,8 @@ export class FollowedFile implements Reader {
     } catch (error) {
       if (!isFileError(error)) throw error;
       this.options.failed(this, error);
+    } finally {
+      this.isInTurn = false;
     }
     return false;
   }
@@ -115,11 +129,14 @@ export class FollowedFile implements Reader {
   /** Whether there is more; null where the file has other content. */
   async #read(slot: Slot): Promise<boolean | null> {
     const { generation } = this;
-    const { size, mtimeMs, nlink } = await this.handle.stat();
+    const times = await this.handle.stat();
+    const { size, mtimeMs, nlink } = times;
+    this.#size = size;
     if (nlink === 0) this.isLinked = false;
     const before = this.#entries?.offset ?? generation.place.offset;
     if (size < Math.max(before, generation.size)) return null;
-    if (this.#isWrittenWithoutGrowth(size, mtimeMs)) return this.#isRewritten(mtimeMs) ? null : false;
+    const rewritten = await this.#isRewritten(times, slot.buffer);
+    if (rewritten !== 'same') return rewritten === 'anew' ? null : rewritten === 'more';
     this.#seen(size);
     const start = before - this.#check.length;
     const isUnwanted = before < generation.skipEnd;
@@ -136,7 +153,8 @@ export class FollowedFile implements Reader {
     this.options.malformed(this.path, this.#entries.malformed - malformed);
     // All of the first run, until a place is known: then the bytes before that tell as much.
     if (start === 0 && count > 0) generation.head = headOf(slot.buffer.subarray(0, at));
-    if (!isUnwanted) this.options.budget?.spend(at - from, count);
+    if (!isUnwanted) this.options.budget?.spend(at - from, count, before < this.unpaidEnd ? 0 : at - from);
+    this.#endsInNuls = at < end && slot.buffer[end - 1] === 0;
     if (count > 0 && !isUnwanted) await this.#give({ entries: slot.writer.take(), count, chain });
     if (this.#entries.line !== line) this.#commit(slot.buffer, start);
     if (isUnwanted && at === from) this.#wantAll();
@@ -182,7 +200,7 @@ export class FollowedFile implements Reader {
   #settle(size: number, writtenMs: number, hasRest: boolean): false {
     const { generation } = this;
     this.#looked = { size, writtenMs };
-    this.#suspect = { writtenMs: 0, sinceMs: 0 };
+    this.#rewrite.end();
     this.behindSinceMs = null;
     this.hasUnfinished = hasRest && size > generation.unfinishedEnd;
     if (generation.writtenMs !== writtenMs && generation.size === size) {
@@ -192,21 +210,27 @@ export class FollowedFile implements Reader {
     return false;
   }
 
-  #isWrittenWithoutGrowth(size: number, writtenMs: number): boolean {
-    const { size: before, writtenMs: beforeMs } = this.#looked;
-    return this.options.hasTrueTimes && size > 0 && size === before && writtenMs !== beforeMs;
-  }
-
-  /** Whether the same was written anew. A write that is under way looks the same, but not for long. */
-  #isRewritten(writtenMs: number): boolean {
-    const nowMs = this.options.nowMs();
-    if (this.#suspect.writtenMs !== writtenMs) this.#suspect = { writtenMs, sinceMs: nowMs };
-    return nowMs - this.#suspect.sinceMs >= SUSPECT_MS;
+  /** `same`: it has what was read, and what follows may be read. */
+  async #isRewritten(times: FileTimes, buffer: Buffer): Promise<'wait' | 'more' | 'same' | 'anew'> {
+    const { generation, handle, options } = this;
+    const isWritten = options.hasTrueTimes && !this.#endsInNuls && isWrittenSince(this.#looked, times);
+    if (!isWritten) this.#rewrite.end();
+    if (!isWritten) return 'same';
+    const { offset, crc32 } = this.#entries ?? generation.place;
+    const read = { offset, crc32, hasUnread: this.unreadBytes > 0 };
+    const found = await this.#rewrite.step({ handle, buffer, budget: options.budget }, times, read, options.nowMs());
+    if (found === 'same' || found === 'anew') options.compared(this.path, found);
+    if (found !== 'same') return found;
+    this.#looked = { size: times.size, writtenMs: times.mtimeMs };
+    this.#rewrite.end();
+    // Of an end that is no line only the length is known: it is given again, and has the same name if it is the same.
+    generation.unfinishedEnd = 0;
+    return 'same';
   }
 
   /** Somebody wrote, and it has not grown: it wants another look. */
   get isSuspect(): boolean {
-    return this.#suspect.writtenMs !== 0 && !this.isOver;
+    return this.#rewrite.isUnder && !this.isOver;
   }
 
   /**
@@ -251,11 +275,8 @@ export class FollowedFile implements Reader {
 
   /** Null as long as nobody can say how the text is written. */
   async #begin(): Promise<FileEntries | null> {
-    const head = Buffer.alloc(HEAD_BYTES);
-    const bytes = await readAt(this.handle, head, 0, HEAD_BYTES);
-    const mayBeMark = bytes < 3 && [0xef, 0xfe, 0xff].includes(head[0] ?? 0);
-    if (bytes === 0 || mayBeMark) return null;
-    return this.options.newEntries(head, this.generation.place);
+    const head = await markOf(this.handle);
+    return head === null ? null : this.options.newEntries(head, this.generation.place);
   }
 
   /** Whether there is more to read, which may be NULs; where nothing follows them, they are left. */

@@ -2,8 +2,9 @@
 // closes those that are read to their end and gone.
 //
 // Only so many are open at once. Where there are more, those that are read to their end and were quiet for longest are
-// parked: closed, and opened again when they have something more. What is written to a parked file just before it is
-// removed is lost, as it is for a file that was never seen.
+// parked: closed, and opened again when they have something more. Where there are none, those that are held back are
+// parked for as long: who floods a node by many files keeps none of the others out. What is written to a parked file
+// just before it is removed is lost, as it is for a file that was never seen.
 
 import type { Clock } from '#shared/clock.ts';
 import { folderOf } from './file-walk.ts';
@@ -19,6 +20,8 @@ const GRACE_MS = 5000;
 const UNFINISHED_MS = 5000;
 /** Nothing was written for so long to a file that is parked. */
 const QUIET_MS = 1000;
+/** A file that is held back for so long needs no descriptor meanwhile. */
+const HELD_MS = 500;
 /** Times of the same write differ by that, as they were asked for. */
 const TIME_ROUNDING_MS = 0.001;
 /** A file that could not be read is tried again. */
@@ -42,11 +45,15 @@ export class FollowedFiles {
   readonly #goneMs = new Map<FollowedFile, number>();
   /** Identities of those that are closed, or were never open, though a path leads to them. */
   readonly #parked = new Set<string>();
+  /** Of the parked, those that are held back: until when. */
+  readonly #heldUntilMs = new Map<string, number>();
   /** How often no room could be made since the last walk over all files, and by then. */
   #waiting = 0;
   #waitingLast = 0;
   /** What may be parked, the quietest last; and when that was found out. */
   #quiet: { readonly files: FollowedFile[]; readonly atMs: number } = { files: [], atMs: Number.NEGATIVE_INFINITY };
+  /** The same of those that are held back, the longest last. */
+  #held: FollowedFile[] = [];
 
   constructor(options: FollowedFilesOptions) {
     this.#options = options;
@@ -80,7 +87,8 @@ export class FollowedFiles {
   walked(present: ReadonlySet<string>): number {
     this.#waitingLast = this.#waiting;
     this.#waiting = 0;
-    for (const identity of this.#parked) if (!present.has(identity)) this.#parked.delete(identity);
+    for (const parked of [this.#parked, this.#heldUntilMs])
+      for (const identity of parked.keys()) if (!present.has(identity)) parked.delete(identity);
     return this.#waitingLast;
   }
 
@@ -97,22 +105,33 @@ export class FollowedFiles {
     if (this.count + others < this.#options.openMax) return true;
     const nowMs = this.#options.clock.monotonicMs();
     if (this.#quiet.files.length === 0 && nowMs - this.#quiet.atMs >= QUIET_MS) {
-      const files = [...this.#byIdentity.values()].filter((file) => this.#isQuiet(file, nowMs));
+      const all = [...this.#byIdentity.values()];
+      const files = all.filter((file) => this.#isQuiet(file, nowMs));
       this.#quiet = { files: files.sort((a, b) => b.grownMs - a.grownMs), atMs: nowMs };
+      this.#held = all.filter((file) => isHeldBack(file, nowMs)).sort((a, b) => a.heldUntilMs - b.heldUntilMs);
     }
-    for (let file = this.#quiet.files.pop(); file !== undefined; file = this.#quiet.files.pop()) {
-      if (file.isOver || !this.#isQuiet(file, nowMs)) continue;
-      this.#parked.add(file.generation.identity);
-      this.#close(file);
-      return true;
+    for (let file = this.#quiet.files.pop(); file !== undefined; file = this.#quiet.files.pop())
+      if (!file.isOver && this.#isQuiet(file, nowMs)) return this.#park(file);
+    const isHeld = nowMs < (this.#heldUntilMs.get(identity) ?? 0);
+    for (let file = isHeld ? undefined : this.#held.pop(); file !== undefined; file = this.#held.pop()) {
+      if (file.isOver || !isHeldBack(file, nowMs)) continue;
+      this.#heldUntilMs.set(file.generation.identity, file.heldUntilMs);
+      return this.#park(file);
     }
     this.#waiting += 1;
     if (base === path) this.#parked.add(identity);
     return false;
   }
 
+  #park(file: FollowedFile): true {
+    this.#parked.add(file.generation.identity);
+    this.#close(file);
+    return true;
+  }
+
   add(file: FollowedFile): void {
     this.#parked.delete(file.generation.identity);
+    this.#heldUntilMs.delete(file.generation.identity);
     file.grownMs = this.#options.clock.monotonicMs();
     this.#byIdentity.set(file.generation.identity, file);
     this.#pathsOf.set(file, new Set());
@@ -227,4 +246,9 @@ export class FollowedFiles {
     this.#failedMs.delete(file);
     void file.close();
   }
+}
+
+/** Whether it has a name, and is not read for a while. */
+function isHeldBack(file: FollowedFile, nowMs: number): boolean {
+  return !file.isInTurn && file.heldUntilMs - nowMs >= HELD_MS && file.path === file.generation.source.path;
 }

@@ -53,5 +53,6 @@ export class NulRun {
 }
 
 export function spendNuls(budget: SourceBudget | null, bytes: number): void {
-  budget?.spend(0, bytes / BYTES_PER_LINE);
+  const lines = bytes / BYTES_PER_LINE;
+  budget?.spend(0, lines, lines);
 }

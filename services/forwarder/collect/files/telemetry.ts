@@ -176,6 +176,11 @@ export class FileTelemetry {
     this.#log.debug('file_truncated', { path, unread_bytes: unreadBytes });
   }
 
+  /** It was written, and has not grown. */
+  compared(path: string, found: 'same' | 'anew'): void {
+    this.#log.debug('file_compared', { path, found });
+  }
+
   /** `how`: what it was taken for. */
   found(how: 'new' | 'known' | 'copy' | 'copy of a file that is there' | 'read', path: string, detail: object): void {
     this.#log.debug('file_found', { how, path, ...detail });

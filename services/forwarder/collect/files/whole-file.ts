@@ -7,6 +7,7 @@ import type { Compression } from '../../decode/files/source-path.ts';
 import { unpackedBytes } from './file-content.ts';
 import { CHECK_BYTES, tailOf } from './file-bytes.ts';
 import { spendNuls } from './nul-run.ts';
+import { PACKED_PER_BYTE } from '../sources/source-budgets.ts';
 import type { FollowOptions } from '../sources/follow-options.ts';
 import type { Generation } from '../checkpoints/generations.ts';
 import { type Reader, type Slot, SLOT_BYTES } from './reading-turns.ts';
@@ -32,7 +33,11 @@ export class WholeFile implements Reader {
   /** Unpacked, and not taken yet. */
   #rest: Buffer = Buffer.alloc(0);
   #unpacked = 0;
+  #isUnpacked = false;
+  #error: unknown = null;
   #stream: { readonly bytesRead: number } | null = null;
+  /** Bytes of the file as it lies there, for which lines were given. */
+  #paid = 0;
   /** Lines that the queue holds by now. */
   lines = 0;
   /** Line feeds in what was passed over. */
@@ -52,23 +57,18 @@ export class WholeFile implements Reader {
   }
 
   async turn(slot: Slot): Promise<boolean> {
-    let error: unknown = null;
-    let isEnd = false;
-    while (!isEnd && this.#rest.length < SLOT_BYTES) {
+    while (!this.#isUnpacked && this.#rest.length < SLOT_BYTES) {
       try {
-        isEnd = await this.#unpack();
+        this.#isUnpacked = await this.#unpack();
       } catch (damage) {
-        error = damage;
-        isEnd = true;
+        this.#error = damage;
+        this.#isUnpacked = true;
       }
     }
-    await this.#take(slot);
-    if (!isEnd) return true;
-    // What a run had no place for.
-    while (await this.#take(slot));
+    if ((await this.#take(slot)) || !this.#isUnpacked) return true;
     // A line that is cut by damage is none.
-    if (error === null) await this.#last(slot);
-    this.#options.ended(this, error);
+    if (this.#error === null) await this.#last(slot);
+    this.#options.ended(this, this.#error);
     return false;
   }
 
@@ -118,13 +118,20 @@ export class WholeFile implements Reader {
     const start = entries.offset;
     slot.writer.reset();
     const { at, count } = entries.take(slot.writer, this.#rest, 0, this.#rest.length);
-    this.#options.budget?.spend(at, count);
+    this.#options.budget?.spend(at, count, this.#payFor(count));
     this.#options.malformed(this.path, entries.malformed - malformed);
     if (count > 0) await this.#give({ entries: slot.writer.take(), count, chain });
     if (entries.line !== line) this.#commit(entries, start);
     if (at === 0 && this.#rest.length >= SLOT_BYTES) return this.#passNuls(entries);
     this.#rest = this.#rest.subarray(at);
     return count > 0;
+  }
+
+  /** What a line does not need is there for the next. */
+  #payFor(lines: number): number {
+    const bytes = Math.min(lines / PACKED_PER_BYTE, this.bytesRead - this.#paid);
+    this.#paid += bytes;
+    return bytes;
   }
 
   /** Nobody writes in their place any more. */

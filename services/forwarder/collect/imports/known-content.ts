@@ -20,7 +20,7 @@ export async function isSameFile(path: string, generation: Generation, signal: A
   const handle = await openRegular(path);
   try {
     // Its times say nothing: who only touches a file does not want its lines twice.
-    return (await checkOf(handle, generation, false)) !== null;
+    return (await checkOf(handle, generation)) !== null;
   } finally {
     await handle.close();
   }

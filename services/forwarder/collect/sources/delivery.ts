@@ -1,10 +1,10 @@
-// Gives runs of lines to intake. Files wait: what intake refuses is given to it again, for as long as we run, and the
-// file is read no further until then.
+// Gives what is collected to intake. Files and the journal wait: what intake refuses is given to it again, for as long
+// as we run, and no more is read until then.
 
 import type { Clock } from '#shared/clock.ts';
 import { type BackoffLimits, steadyBackoffMs } from '#shared/backoff.ts';
 import { abortError } from '#shared/abort.ts';
-import type { Intake } from '../../intake/chunk.ts';
+import type { Chunk, Intake, Undecodable } from '../../intake/chunk.ts';
 
 const PAUSES: BackoffLimits = { baseMs: 100, capMs: 5000 };
 
@@ -15,6 +15,8 @@ export interface LineRun {
   /** Before the first of them. */
   readonly chain: Uint8Array;
 }
+
+type NamedRun = Pick<Chunk, 'tag' | 'input' | 'chunkId' | 'content' | 'entries' | 'count' | 'chain'>;
 
 export class Delivery {
   readonly #intake: Intake;
@@ -30,11 +32,29 @@ export class Delivery {
   }
 
   /** Resolves when the queue holds the lines. Rejects if the signal is aborted first; it may hold them all the same. */
-  async give({ tag, entries, count, chain }: LineRun): Promise<void> {
-    const origin = { tag, input: 'files', tenant: null, sender: this.#host, chunkId: null } as const;
+  give({ tag, entries, count, chain }: LineRun): Promise<void> {
+    return this.giveNamed({ tag, input: 'files', chunkId: null, entries, count, chain });
+  }
+
+  /** The same for entries that have a name. */
+  giveNamed(named: NamedRun): Promise<void> {
+    const chunk: Chunk = { ...named, ...this.#origin, encoding: 'identity', bytes: named.entries };
+    return this.#untilHeld(() => this.#intake.accept(chunk));
+  }
+
+  /** The same for what can be no event. */
+  deadLetter(undecodable: Omit<Undecodable, 'tenant' | 'sender'>): Promise<void> {
+    return this.#untilHeld(() => this.#intake.deadLetter({ ...undecodable, ...this.#origin }));
+  }
+
+  get #origin(): { readonly tenant: null; readonly sender: string } {
+    return { tenant: null, sender: this.#host };
+  }
+
+  async #untilHeld(give: () => Promise<void>): Promise<void> {
     for (let failures = 0; ; failures += 1) {
       try {
-        return await this.#intake.accept({ ...origin, encoding: 'identity', bytes: entries, entries, count, chain });
+        return await give();
       } catch {
         // Intake has counted it, and said why.
         if (this.#signal.aborted) throw abortError(this.#signal);

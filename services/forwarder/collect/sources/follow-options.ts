@@ -16,6 +16,8 @@ export interface FollowOptions<File> extends SourceFacts {
   readonly save: () => Promise<boolean>;
   /** The file has other content than what was read. `file` is over; its descriptor goes on. */
   readonly replaced: (file: File) => void;
+  /** The file was written, and has not grown: whether it has the same content, or was written anew. */
+  readonly compared: (path: string, found: 'same' | 'anew') => void;
   /** Lines that have another form than they should, and were given as they are. */
   readonly malformed: (path: string, lines: number) => void;
   /** It cannot be read. */

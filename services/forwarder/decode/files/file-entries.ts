@@ -28,6 +28,8 @@ export interface FileEntries {
   readonly chain: Uint8Array;
   /** Of the next byte to read. */
   readonly offset: number;
+  /** CRC-32 of all bytes before it. */
+  readonly crc32: number;
   /** After the last line of the file that is whole. */
   readonly line: LinePlace;
   /** Whether the rest is a line by itself, of which no part is written: see `asLine`. */
@@ -84,6 +86,10 @@ export abstract class PlacedEntries implements FileEntries {
 
   get offset(): number {
     return this.at.offset;
+  }
+
+  get crc32(): number {
+    return this.at.crc32;
   }
 
   get line(): LinePlace {

@@ -60,6 +60,11 @@ export class ExportScanner {
     return this.#stream.length + this.#fields.length * FIELD_OVERHEAD_BYTES + this.#nameBytes;
   }
 
+  /** What is held of the entry in hand, as it came; valid until the next push. */
+  get unfinished(): Buffer {
+    return this.#stream.bytes.subarray(this.#stream.from, this.#stream.to);
+  }
+
   /** Whether the stream may end here. */
   get isBetweenEntries(): boolean {
     return this.#fields.length === 0 && this.#at === this.#stream.to;

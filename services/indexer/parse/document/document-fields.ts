@@ -114,7 +114,8 @@ export class DocumentFields {
   /** The time that `readLineTime` found is that of the document. */
   takeLineTime(recordTime: RecordTime): void {
     const { line } = this.#lines;
-    if (!line.time.isKnown) line.table.take(recordTime.foundIn);
+    if (line.time.isKnown) line.takeTime();
+    else line.table.take(recordTime.foundIn);
   }
 
   /** `isTimeUnfit`: the entry's time is none that the document's can be, so that it is kept as an attribute. */
@@ -125,7 +126,7 @@ export class DocumentFields {
     this.#message.write();
     values.textUnitsMax = UNITS_KEYWORD;
     this.#stream();
-    this.#named(keys.HOST, names.hostNames);
+    this.#host();
     this.#service.write(this.#hasLine, this.#isTrusted);
     this.#origin.write();
     this.#tenantOf();
@@ -212,14 +213,14 @@ export class DocumentFields {
     else if (priority === PRIORITY_ERROR) this.#json.raw(keys.STDERR);
   }
 
-  /** `"key":{"name":…},` of the record, or of a line where the record has none. */
-  #named(key: JsonBuffer, candidates: readonly number[]): void {
-    const at = this.#takeText(candidates);
+  /** The host of the record, or of a line where the record has none. */
+  #host(): void {
+    const at = this.#takeText(names.hostNames);
     const { line } = this.#lines;
-    if (at !== 0 || !this.#hasLine || !line.hasMap) return this.#object.named(key, at);
-    const lineAt = line.table.takeText(line.bytes, candidates);
+    if (at !== 0 || !this.#hasLine || !(line.hasMap || line.hostAt !== 0)) return this.#object.named(keys.HOST, at);
+    const lineAt = line.hostAt === 0 ? line.table.takeText(line.bytes, names.hostNames) : line.hostAt;
     this.#values.use(line);
-    this.#object.named(key, lineAt);
+    this.#object.named(keys.HOST, lineAt);
     this.#values.use(this.#entry);
   }
 

@@ -26,7 +26,7 @@ export interface EntryReaderOptions {
 }
 
 /** What is not in its source's format; and protocols that carry what a program wrote. */
-const AS_IT_CAME: ReadonlySet<string> = new Set([FOREIGN_TEXT_INPUT, 'syslog', 'gelf', 'journal']);
+const AS_IT_CAME: ReadonlySet<string> = new Set([FOREIGN_TEXT_INPUT, 'syslog', 'gelf', 'journal', 'journald']);
 
 export class EntryReader {
   readonly entry = new Entry();

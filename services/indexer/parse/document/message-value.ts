@@ -29,7 +29,8 @@ export class MessageValue {
     const { record, line } = this.#parts;
     this.#textAt = record.root.takeText(record.bytes, names.messageNames);
     this.#valueAt = this.#textAt === 0 ? this.#takeValue() : 0;
-    this.#linePartAt = hasLine && line.hasMap ? line.table.takeText(line.bytes, names.lineMessageNames) : 0;
+    this.#linePartAt =
+      hasLine && line.hasMap && !line.hasText ? line.table.takeText(line.bytes, names.lineMessageNames) : 0;
     this.#isPiece = hasLine && this.#linePartAt === 0 && line.messageStart >= 0;
   }
 

@@ -2,11 +2,11 @@
 // what surrounds them counts. Pure.
 
 import { levelOfWord } from './level-words.ts';
-import { COLON, SPACE, isLetter } from './scan.ts';
+import { COLON, SPACE, TAB, isLetter } from './scan.ts';
 
 /** What may begin a line without a time before it; the other words of level-words.ts often mean something else. */
 const FIRST = new Set([
-  ...'TRACE DEBUG INFO NOTICE WARN WARNING ERROR CRITICAL FATAL ALERT EMERGENCY CRIT'.split(' '),
+  ...'TRACE DEBUG INFO NOTICE WARN WARNING ERROR SEVERE CRITICAL FATAL ALERT EMERGENCY CRIT'.split(' '),
   ...'trce dbug debug info warn fail crit error'.split(' '),
 ]);
 const FIRST_BYTES_MAX = 9;
@@ -21,7 +21,8 @@ export function isLevelToken(
 ): boolean {
   const length = end - start;
   if (length < 2 || levelOfWord(bytes, start, end) === 0) return false;
-  if (!hasColon && !isCapital(bytes, start, end)) return false;
+  const isTabbed = hasTime && bytes[start - 1] === TAB && bytes[end] === TAB;
+  if (!hasColon && !isTabbed && !isCapital(bytes, start, end)) return false;
   if (hasTime) return true;
   if (length > FIRST_BYTES_MAX) return false;
   return FIRST.has(Buffer.from(bytes.buffer, bytes.byteOffset + start, length).toString('latin1'));

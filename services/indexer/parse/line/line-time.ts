@@ -2,7 +2,8 @@
 //
 //   2026-01-02T03:04:05.678Z      a space for the T, a comma for the point, / for -; a zone at once or after a space
 //   02/Jan/2026:03:04:05 +0000    access logs
-//   02 Jan 2026 03:04:05.678      Redis
+//   02 Jan 2026 03:04:05.678      Redis; 02-Jan-2026 03:04:05: Tomcat, PHP
+//   2026-01-02  3:04:05           MariaDB: a space for the hour's first digit
 //   Jan  2 03:04:05               syslog; Fri Jan 02 03:04:05.678901 2026: Apache
 //   03:04:05.678                  of a day that is not told
 //
@@ -33,6 +34,13 @@ export class LineTime {
     this.isKnown = false;
   }
 
+  /** It is this instant. */
+  setSeconds(seconds: number, nanos = 0): void {
+    this.isKnown = true;
+    this.seconds = seconds;
+    this.nanos = nanos;
+  }
+
   /** Reads the time at `at`; where it ends, or -1 where there is none. */
   read(bytes: Uint8Array, at: number, end: number): number {
     if (end - at < 8) return -1;
@@ -40,8 +48,9 @@ export class LineTime {
     if (!isDigit(first)) return this.#readNamed(bytes, at, end);
     const mark = bytes[at + 4];
     if (mark === DASH || mark === SLASH) return this.#readDate(bytes, at, end, mark);
-    if (bytes[at + 2] === SLASH || bytes[at + 2] === SPACE) return this.#readDayFirst(bytes, at, end);
-    if (bytes[at + 2] !== COLON) return -1;
+    const second = bytes[at + 2];
+    if (second === SLASH || second === SPACE || second === DASH) return this.#readDayFirst(bytes, at, end);
+    if (second !== COLON) return -1;
     const next = this.#pastClock(bytes, at, end);
     return next;
   }
@@ -57,7 +66,7 @@ export class LineTime {
     return this.#pastZone(bytes, next, end, days, clockOf(bytes, at + 11));
   }
 
-  /** 02/Jan/2026:03:04:05 +0000, 02 Jan 2026 03:04:05.678 */
+  /** 02/Jan/2026:03:04:05 +0000, 02 Jan 2026 03:04:05.678, 02-Jan-2026 03:04:05 */
   #readDayFirst(bytes: Uint8Array, at: number, end: number): number {
     if (end - at < 20 || bytes[at + 6] !== bytes[at + 2]) return -1;
     const days = daysOf(digits(bytes, at + 7, 4), monthAt(bytes, at + 3), digits(bytes, at, 2));
@@ -99,11 +108,7 @@ export class LineTime {
       if (next === at + 1) next = at;
     }
     const seconds = days * SECONDS_PER_DAY + clock - this.#offset;
-    if (next > at && seconds >= 0) {
-      this.isKnown = true;
-      this.seconds = seconds;
-      this.nanos = this.#nanos;
-    }
+    if (next > at && seconds >= 0) this.setSeconds(seconds, this.#nanos);
     return next;
   }
 
@@ -142,7 +147,7 @@ function isWord(bytes: Uint8Array, at: number, end: number, word: string): boole
 
 /** Seconds of the day; NaN for no time. A leap second is the next one's first. */
 function clockOf(bytes: Uint8Array, at: number): number {
-  const hour = digits(bytes, at, 2);
+  const hour = bytes[at] === SPACE ? digits(bytes, at + 1, 1) : digits(bytes, at, 2);
   const minute = digits(bytes, at + 3, 2);
   const second = digits(bytes, at + 6, 2);
   return hour <= 23 && minute <= 59 && second <= 60 ? hour * 3600 + minute * 60 + second : NaN;

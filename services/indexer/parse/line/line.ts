@@ -7,7 +7,7 @@ import { type EcsPath, ecsFields } from '#shared/store/ecs-fields.ts';
 import { viewOf } from '../../json/json-buffer.ts';
 import { FieldTable, KeyStack, isText, textEnd, textStart } from '../fields.ts';
 import type { ValueSource } from '../value-source.ts';
-import { CALLER_NAME, FOUND_FROM, recordNames } from '../names.ts';
+import * as names from '../names.ts';
 import { LineTime } from './line-time.ts';
 import { integerOf } from './scan.ts';
 
@@ -15,6 +15,8 @@ import { integerOf } from './scan.ts';
 const KEYS_BASE = 2 ** 31;
 const FILE = fieldNumber('log.origin.file.name');
 const FILE_LINE = fieldNumber('log.origin.file.line');
+const LOGGER = fieldNumber('log.logger');
+const NANOS_MAX = 999_999_999;
 
 export class Line implements ValueSource {
   readonly time = new LineTime();
@@ -29,8 +31,12 @@ export class Line implements ValueSource {
   /** By a field's number in `ecsFields`: where its value is in `bytes`; 0 for none. */
   readonly fields = new Int32Array(ecsFields.length);
   /** A structured line's pairs. */
-  readonly table = new FieldTable(recordNames, FOUND_FROM);
+  readonly table = new FieldTable(names.recordNames, names.FOUND_FROM);
   readonly keys = new KeyStack();
+  /** Where the name of the host is in `bytes`; 0 for none. */
+  hostAt = 0;
+  /** Whether the human part is that in the line's bytes, whatever the pairs say. */
+  hasText = false;
   /** Whether there are pairs. */
   hasMap = false;
   readonly writer = new MsgpackWriter();
@@ -39,6 +45,8 @@ export class Line implements ValueSource {
   readonly base = KEYS_BASE;
   /** Bytes that can be read. */
   #finished = 0;
+  /** Whether the time is in the pairs, as seconds and nanoseconds. */
+  #hasInstant = false;
   /** Numbers of the fields that may have a value. */
   readonly fieldsSet: number[] = [];
 
@@ -50,6 +58,9 @@ export class Line implements ValueSource {
     this.time.clear();
     this.messageStart = this.messageEnd = -1;
     this.level = 0;
+    this.hostAt = 0;
+    this.hasText = false;
+    this.#hasInstant = false;
     for (const field of this.fieldsSet) this.fields[field] = 0;
     this.fieldsSet.length = 0;
     if (this.hasMap) {
@@ -73,6 +84,12 @@ export class Line implements ValueSource {
     this.writer.stringBytes(bytes, start, end);
   }
 
+  /** The host is the text in bytes[start, end). */
+  setHost(bytes: Uint8Array, start: number, end: number): void {
+    this.hostAt = this.start();
+    this.writer.stringBytes(bytes, start, end);
+  }
+
   setInteger(field: number, value: number): void {
     this.#place(field);
     this.writer.integer(value);
@@ -84,20 +101,60 @@ export class Line implements ValueSource {
     this.hasMap = true;
     this.table.index(this.bytes, at, this.bytes.length, this.keys);
     this.#splitCaller();
+    this.#nameLogger();
+    if (this.table.values[names.INSTANT_SECONDS] !== 0) this.#readInstant();
   }
 
   /** `caller` is `main.go:12`, as zap and others of Go write it. */
   #splitCaller(): void {
-    const at = this.table.values[CALLER_NAME]!;
+    const at = this.table.values[names.CALLER_NAME]!;
     if (at === 0 || !isText(this.bytes[at]!)) return;
     const text = Buffer.from(this.bytes.subarray(textStart(this.bytes, at), textEnd(this.bytes, at)));
     const colon = text.lastIndexOf(':');
     const number = integerOf(text, colon + 1, text.length);
     if (colon <= 0 || number < 0) return;
-    this.table.take(CALLER_NAME);
+    this.table.take(names.CALLER_NAME);
     this.setText(FILE, text, 0, colon);
     this.setInteger(FILE_LINE, number);
     this.finish();
+  }
+
+  /** `name` is a logger's where what is beside it is of Python, bunyan or pino. */
+  #nameLogger(): void {
+    const { values } = this.table;
+    const at = values[names.NAME]!;
+    if (at === 0 || !isText(this.bytes[at]!)) return;
+    if (values[names.LEVEL_OF_PYTHON] === 0 && names.PROCESS_OF_NODE.some((name) => values[name] === 0)) return;
+    if (this.fields[LOGGER] !== 0 || names.loggerNames.some((name) => values[name] !== 0)) return;
+    this.table.take(names.NAME);
+    this.fields[LOGGER] = at;
+    this.fieldsSet.push(LOGGER);
+  }
+
+  /** Seconds and nanoseconds, as log4j's JsonLayout has them. */
+  #readInstant(): void {
+    const seconds = this.#unsigned(this.table.values[names.INSTANT_SECONDS]!);
+    const nanosAt = this.table.values[names.INSTANT_NANOS]!;
+    const nanos = nanosAt === 0 ? 0 : this.#unsigned(nanosAt);
+    if (!(seconds >= 0 && nanos >= 0 && nanos <= NANOS_MAX)) return;
+    this.time.setSeconds(seconds, nanos);
+    this.#hasInstant = true;
+  }
+
+  /** An integer of 32 bits at most; NaN for anything else. */
+  #unsigned(at: number): number {
+    const type = this.bytes[at]!;
+    if (type < 0x80) return type;
+    if (type === 0xcc) return this.view.getUint8(at + 1);
+    if (type === 0xcd) return this.view.getUint16(at + 1);
+    return type === 0xce ? this.view.getUint32(at + 1) : NaN;
+  }
+
+  /** The time that was read is that of the document. */
+  takeTime(): void {
+    if (!this.#hasInstant) return;
+    this.table.take(names.INSTANT_SECONDS);
+    if (this.table.values[names.INSTANT_NANOS] !== 0) this.table.take(names.INSTANT_NANOS);
   }
 
   /** What was written can be read from here on. */

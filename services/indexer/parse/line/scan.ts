@@ -1,7 +1,7 @@
 // Small steps over the bytes of a line, for the formats of this folder. Each looks at a byte once, and none looks past
 // `end`. Colours (`ESC [ … m`) count as blanks: they are no part of what is read. Pure.
 
-const TAB = 0x09;
+export const TAB = 0x09;
 export const ESCAPE = 0x1b;
 export const SPACE = 0x20;
 export const QUOTE = 0x22;
@@ -55,6 +55,12 @@ export function pastWord(bytes: Uint8Array, start: number, end: number): number 
 export function find(bytes: Uint8Array, start: number, end: number, byte: number): number {
   for (let at = start; at < end; at += 1) if (bytes[at] === byte) return at;
   return -1;
+}
+
+/** Whether these bytes are at `at`. */
+export function isWordAt(bytes: Uint8Array, at: number, word: string): boolean {
+  for (let i = 0; i < word.length; i += 1) if (bytes[at + i] !== word.charCodeAt(i)) return false;
+  return true;
 }
 
 /** The end of a line without its line break. */

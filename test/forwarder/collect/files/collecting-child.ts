@@ -1,7 +1,6 @@
 // A process that collects files until somebody kills it, and writes what its intake holds to a file, a line for each
 // event: its name, and its text as JSON. Arguments: the folder of the data, the file, and patterns
-// of paths; or `pods:` or `docker:`
-// and a folder of containers.
+// of paths; or `pods:` or `docker:` and a folder of containers; or `journal:` and a folder of journals.
 
 import { openSync, writeSync } from 'node:fs';
 import { systemClock } from '#shared/clock.ts';
@@ -11,16 +10,21 @@ import { dockerRule } from '#forwarder/collect/sources/docker-logs.ts';
 import { podRule } from '#forwarder/collect/sources/pod-logs.ts';
 import type { SourceRule } from '#forwarder/collect/sources/source-form.ts';
 import { FileTelemetry } from '#forwarder/collect/files/telemetry.ts';
+import { JournalInput } from '#forwarder/collect/journal-input.ts';
+import { JournalTelemetry } from '#forwarder/collect/journal/telemetry.ts';
+import { namedRecord } from '../journal/journal-world.ts';
 import { RecordingIntake, namedRecords } from './file-world.ts';
 
 const [dataDir = '', heldFile = '', ...include] = process.argv.slice(2);
 const held = openSync(heldFile, 'a');
+const [, journals = null] = /^journal:(.*)$/.exec(include[0] ?? '') ?? [];
 const tell = (event: string, about?: object): void => {
   process.stdout.write(`${JSON.stringify({ event, ...about })}\n`);
 };
 const intake = new RecordingIntake();
 intake.before = (chunk) => {
-  const lines = namedRecords(chunk).map(([name, record]) => {
+  const records = chunk.chain === undefined ? [namedRecord(chunk)] : namedRecords(chunk);
+  const lines = records.map(([name, record]) => {
     const { message, log } = record as { message?: string; log?: string };
     return `${name} ${JSON.stringify(message ?? log)}\n`;
   });
@@ -28,17 +32,26 @@ intake.before = (chunk) => {
   return new Promise((resolve) => setImmediate(resolve));
 };
 const metrics = new Metrics({ version: '0', command: 'test' }, { ofProcess: false });
+const log = { debug: tell, info: tell, warn: tell, error: tell };
+const common = { host: 'node-1', intake, room: intake, clock: systemClock };
 const input = new FilesInput({
-  rules: [ruleOf(include)],
-  host: 'node-1',
+  ...common,
+  rules: journals === null ? [ruleOf(include)] : [],
   watches: true,
   openFilesMax: 1000,
   dataDir,
-  intake,
-  room: intake,
-  clock: systemClock,
-  newTelemetry: (figures) => new FileTelemetry(metrics, { debug: tell, info: tell, warn: tell, error: tell }, figures),
+  newTelemetry: (figures) => new FileTelemetry(metrics, log, figures),
 });
+const journal =
+  journals === null
+    ? null
+    : new JournalInput({
+        ...common,
+        rule: { directory: journals },
+        entryBytesMax: 1024 * 1024,
+        checkpoints: () => input.checkpoints,
+        newTelemetry: (figures) => new JournalTelemetry(metrics, log, figures),
+      });
 
 function ruleOf(what: readonly string[]): SourceRule {
   const [, kind = '', path = ''] = /^(pods|docker):(.*)$/.exec(what[0] ?? '') ?? [];
@@ -46,6 +59,12 @@ function ruleOf(what: readonly string[]): SourceRule {
   return kind === 'docker' ? dockerRule({ path }, 'node-1') : { include: [...what] };
 }
 
-process.on('SIGTERM', () => void input.close().then(() => process.exit(0)));
+process.on('SIGTERM', () => {
+  void (async () => {
+    await journal?.close();
+    await input.close();
+    process.exit(0);
+  })();
+});
 // It ends with whoever has started it, however that ends.
 process.stdin.resume().on('end', () => process.exit(1));

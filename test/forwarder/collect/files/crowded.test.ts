@@ -63,7 +63,7 @@ test('lines of a few bytes are held back, of a source and of all; others are not
   const usual = budgets.of('usual', undefined);
   usual.spend(4096 * 100, 4096);
   usual.spend(16, 1);
-  feeds.spend(0, 100_000);
+  feeds.spend(0, 100_000, 100_000);
   assert.deepEqual([feeds.waitMs(), usual.waitMs()], [0, 0]);
   feeds.spend(4096, 4096);
   assert.ok(feeds.waitMs() > 3000 && feeds.waitMs() < 4096);
@@ -115,3 +115,17 @@ test(
     assert.equal(world.intake.lines.filter((line) => line.includes('hole')).length, 2);
   },
 );
+
+test('files that are held back keep no descriptor from others, and are read on', { timeout: 60_000 }, async () => {
+  await using world = new FileWorld();
+  const floods = ['a.log', 'b.log', 'c.log'].map((name) => world.path(name));
+  for (const path of floods) fs.writeFileSync(path, '\n'.repeat(200_000));
+  await using _ = world.start({}, { openFilesMax: 2 });
+  await world.until(() => world.told.filter(({ event }) => event === 'file_held_back').length >= 2);
+  fs.writeFileSync(world.path('good.log'), 'good 1\ngood 2\n');
+  await world.until(() => world.intake.lines.includes('good 2'));
+  // All of the floods go on.
+  const { size } = world.intake.held;
+  await world.until(() => world.intake.held.size > size + 5 * 4096);
+  assert.equal(world.intake.repeats, 0);
+});

@@ -37,6 +37,7 @@ export class RecordingIntake implements Intake {
 
   async accept(chunk: Chunk): Promise<void> {
     await this.before(chunk);
+    if (chunk.chain === undefined) return;
     for (const [name, record] of namedRecords(chunk)) {
       this.entries += 1;
       if (this.held.has(name)) this.repeats += 1;

@@ -31,7 +31,14 @@ test('no other file is taken for the one that was found', async () => {
   const generation = generations.add(generations.addSource('/a.log', 0), identity, 'salt');
   const nothing = (): never => assert.fail('nothing is read');
   const options = { tag: '', root: null, newEntries: nothing, budget: null, hasTrueTimes: true };
-  const calls = { changed: nothing, save: nothing, replaced: nothing, malformed: nothing, failed: nothing };
+  const calls = {
+    changed: nothing,
+    save: nothing,
+    replaced: nothing,
+    malformed: nothing,
+    failed: nothing,
+    compared: nothing,
+  };
   const delivery = { give: nothing } as unknown as Parameters<typeof FollowedFile.open>[2]['delivery'];
   const following = { ...options, ...calls, delivery, nowMs: () => 0 };
   assert.equal(await FollowedFile.open({ path: newer, identity }, generation, following), 'replaced');
