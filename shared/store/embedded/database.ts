@@ -9,16 +9,21 @@ import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { AgeMarks } from '#shared/sqlite/age-marks.ts';
-import { isDamaged, type Presence, watchDatabase } from '#shared/sqlite/database.ts';
+import { isDamaged } from '#shared/sqlite/database.ts';
 import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
-import type { StoreQuery } from '../store.ts';
+import type { StoreQuery, StoreSpace as StoreSpaceNow } from '../store.ts';
+import { type Deleted, Deletions, type Shed } from './deletions.ts';
+import { compact, type Compacted, type CompactStep } from './space/compaction.ts';
+import { StoreSpace } from './space/store-space.ts';
 import type { ErasedRows, EraseStart } from './erase-steps.ts';
 import { FILE, guarded, openFile } from './tables/document-file.ts';
-import type { EndedBlock, Erasure } from './block-changes.ts';
+import type { Erasure } from './block-changes.ts';
 import { type Documents, DocumentWrites, type WriteResult } from './document-writes.ts';
-import { FreeSpace } from './tables/free-space.ts';
+import type { MergeRange } from './tables/block-merge.ts';
 import { DamagedEnd } from './tables/part-tables.ts';
-import { type Counted, type CountStart, PageReader } from './search/page-reader.ts';
+import { requiredPresence } from './tables/required-presence.ts';
+import { Inspection } from './inspect/inspection.ts';
+import { type Counted, type CountStart, type OrderedRows, PageReader } from './search/page-reader.ts';
 import type { RowPage } from './search/row-page.ts';
 import { namesOptions, SourceNames } from './source-names.ts';
 
@@ -29,19 +34,22 @@ export interface DatabaseOptions {
   readonly retentionMs: number;
   /** Combinations of names that a tenant may have; see source-names.ts. */
   readonly namesMax: number;
+  /** Of its files together; undefined: without a bound. */
+  readonly bytesMax?: number | undefined;
   /** Tells what an operator should know. */
   tell?(message: string): void;
 }
 
 /** Given back to the disk with each step of a conversion: about what it makes free. */
 const CONVERTED_PAGES = 500;
-const EXPIRED_PAGES = 2000;
 
 interface Writing {
   readonly documents: DocumentWrites;
   readonly names: SourceNames;
   readonly time: PassedTime;
   readonly marks: AgeMarks;
+  readonly space: StoreSpace;
+  readonly deletions: Deletions;
 }
 
 export class DocumentDatabase {
@@ -49,19 +57,18 @@ export class DocumentDatabase {
   /** Null where it is open for reading only. */
   readonly #writing: Writing | null;
   readonly #reader: PageReader;
-  readonly #presence: () => Presence;
+  readonly #requirePresence: () => void;
   readonly #file: string;
   readonly #tell: (message: string) => void;
-  readonly #space: FreeSpace;
+  #inspection: Inspection | null = null;
   #areOldRowsDamaged = false;
 
   constructor(options: DatabaseOptions) {
     this.#database = openFile(options);
     this.#tell = (message) => options.tell?.(message);
-    this.#space = new FreeSpace(this.#database, this.#tell);
     this.#reader = new PageReader(this.#database, this.#tell);
     this.#file = join(options.folder, FILE);
-    this.#presence = watchDatabase(this.#file);
+    this.#requirePresence = requiredPresence(this.#file);
     this.#writing = options.readOnly ? null : this.#openForWriting(options);
     if (this.#writing !== null) this.#reader.checkBlocks();
   }
@@ -79,13 +86,13 @@ export class DocumentDatabase {
 
   /** One merge of small blocks, if one is due. Returns whether it was: there may be more. */
   merge(): boolean {
-    return this.#merge(this.#writable().marks.newest(), false);
+    return this.#merge({ afterRow: this.#writable().marks.newest(), all: false });
   }
 
   /** The same before `expire`, which may set a mark: what is small by then is not merged any more. */
   mergeAll(now: Moment): boolean {
     const { documents, time, marks } = this.#writable();
-    return marks.isDue(documents.lastRow(), time.at(now)) && this.#merge(marks.newest(), true);
+    return marks.isDue(documents.lastRow(), time.at(now)) && this.#merge({ afterRow: marks.newest(), all: true });
   }
 
   /** The first of what the query finds: at most its `limit`, and `bytesMax` of more than one. */
@@ -93,52 +100,28 @@ export class DocumentDatabase {
     return guarded(() => this.#reader.page(query, bytesMax));
   }
 
-  /**
-   * Deletes blocks whose documents were all written longer ago than the retention, by the time that has passed since
-   * (see passed-time.ts): about `limit` documents, fewer where they are large; returns how many. Gives some of the
-   * space back.
-   */
-  expire({ now, limit }: { readonly now: Moment; readonly limit: number }): number {
-    if (this.#writing === null) return 0;
-    const { documents, time, marks } = this.#writing;
+  /** A step of what ends by age. */
+  expire(step: { readonly now: Moment; readonly limit: number }): Deleted {
+    const { deletions } = this.#writable();
     this.#requirePresence();
-    const passedMs = time.at(now);
-    const last = documents.lastRow();
-    const isDue = marks.isDue(last, passedMs);
-    // What ends by age was not erased: nothing has to be overwritten.
-    this.#database.exec('PRAGMA secure_delete = OFF');
-    try {
-      this.#transaction(() => {
-        if (isDue) marks.note(last, passedMs);
-        if (time.isToBeKept) time.keep();
-      });
-      const rows = !documents.hasOldRows
-        ? 0
-        : this.#ofOldRows(0, () => this.#transaction(() => documents.expireOldRows(marks.expired(passedMs), limit)));
-      const deleted = rows + this.#remove(guarded(() => documents.ended(marks.expired(passedMs), limit - rows)));
-      if (deleted > 0 || this.#space.isMuch()) this.#space.giveBack(EXPIRED_PAGES);
-      return deleted;
-    } finally {
-      this.#database.exec('PRAGMA secure_delete = ON');
-    }
+    return deletions.expire(step);
   }
 
-  /** Returns how many documents they had. What cannot be deleted for a damaged page costs itself only. */
-  #remove(ended: readonly EndedBlock[]): number {
-    const { documents } = this.#writable();
-    if (ended.length === 0) return 0;
-    try {
-      return this.#transaction(() =>
-        ended.reduce((sum, block) => sum + documents.remove(block, { keepParts: false }), 0),
-      );
-    } catch (error) {
-      if (!isDamaged(error)) throw error;
-      const [only] = ended;
-      if (ended.length > 1 || only === undefined) return ended.reduce((sum, block) => sum + this.#remove([block]), 0);
-      const removed = this.#transaction(() => documents.remove(only, { keepParts: true }));
-      this.#tell(`Cannot give back the space of block ${only.id} of the embedded store: ${reasonOf(error)}`);
-      return removed;
-    }
+  /** By how much the store is larger than its bound. */
+  overBytes(): number {
+    return this.#isConverting() ? 0 : this.#writable().space.overBytes();
+  }
+
+  /** A step of what ends because there is more than the bound allows. */
+  shed(): Shed {
+    const { deletions } = this.#writable();
+    this.#requirePresence();
+    return deletions.shed();
+  }
+
+  measure(): StoreSpaceNow {
+    const { documents, space } = this.#writable();
+    return guarded(() => space.measure(documents.ended.oldestMs()));
   }
 
   /** How many documents there are of the query: a part of them. */
@@ -154,8 +137,12 @@ export class DocumentDatabase {
     const isMore = this.#ofOldRows(false, () =>
       this.#adding(() => this.#transaction(() => documents.convert((row) => marks.at(row)))),
     );
-    this.#space.giveBack(CONVERTED_PAGES);
+    this.#writable().space.giveBack(CONVERTED_PAGES);
     return isMore;
+  }
+
+  #isConverting(): boolean {
+    return this.#writable().documents.hasOldRows && !this.#areOldRowsDamaged;
   }
 
   /** Rows of an older store that a damaged page keeps from being converted stay as they are, and stop nothing else. */
@@ -208,6 +195,25 @@ export class DocumentDatabase {
     }
   }
 
+  /** A step of the work by which the file becomes as small as it can be. */
+  compact(step: CompactStep): Compacted {
+    const { marks, space } = this.#writable();
+    return compact(
+      { marks, space, convert: () => this.convert(), merge: (range) => this.#merge(range), blocks: this.#database },
+      step,
+    );
+  }
+
+  /** For `sluice store`. */
+  get inspection(): Inspection {
+    return (this.#inspection ??= new Inspection(this.#database, this.#file));
+  }
+
+  /** For an export; see page-reader.ts. */
+  inOrder(start: CountStart): OrderedRows {
+    return guarded(() => this.#reader.inOrder(start));
+  }
+
   /** Works the log of changes into the file: what was erased is in neither. Another reader may be in the way. */
   checkpoint(): void {
     const { busy } = guarded(() => this.#database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()) ?? {};
@@ -224,17 +230,28 @@ export class DocumentDatabase {
 
   #openForWriting(options: DatabaseOptions): Writing {
     const names = new SourceNames(this.#database, namesOptions(options));
-    return {
-      documents: new DocumentWrites(this.#database, names, this.#tell),
-      names,
-      time: new PassedTime(this.#database, this.#tell),
-      marks: new AgeMarks(this.#database, 'documents', options.retentionMs),
-    };
+    const documents = new DocumentWrites(this.#database, names, this.#tell);
+    const time = new PassedTime(this.#database, this.#tell);
+    const marks = new AgeMarks(this.#database, 'documents', options.retentionMs);
+    const tell = this.#tell;
+    const space = new StoreSpace(this.#database, { file: this.#file, bytesMax: options.bytesMax, tell });
+    const deletions = new Deletions({
+      documents,
+      time,
+      marks,
+      space,
+      transaction: (work) => this.#transaction(work),
+      isConverting: () => this.#isConverting(),
+      ofOldRows: (work) => this.#ofOldRows(0, work),
+      overwrite: (on) => this.#database.exec(`PRAGMA secure_delete = ${on ? 'ON' : 'OFF'}`),
+      tell,
+    });
+    return { documents, names, time, marks, space, deletions };
   }
 
-  #merge(afterRow: number, all: boolean): boolean {
+  #merge(range: MergeRange): boolean {
     const { documents } = this.#writable();
-    const blocks = guarded(() => documents.toMerge(afterRow, all));
+    const blocks = guarded(() => documents.toMerge(range));
     if (blocks === null) return false;
     this.#requirePresence();
     const merge = guarded(() => documents.readToMerge(blocks));
@@ -248,18 +265,6 @@ export class DocumentDatabase {
       this.#tell(`Cannot merge some blocks of the embedded store: ${reasonOf(error)}; they stay as they are`);
     }
     return true;
-  }
-
-  /** What was written to a file that has no name any more is gone when this process ends: the queue must keep it. */
-  #requirePresence(): void {
-    const presence = this.#presence();
-    if (presence === 'there') return;
-    const what = presence === 'gone' ? 'was deleted' : 'was replaced';
-    throw new SluiceError(
-      'store_unavailable',
-      `Cannot use the embedded store: ${this.#file} (or its WAL) ${what} while it was used; put it back, or restart ` +
-        'Sluice to begin a new one',
-    );
   }
 
   /** Tries again with a new table of parts where nothing can be added to the old one: it is damaged. */

@@ -3,17 +3,18 @@
 // together. Throws as SQLite does, and is undone then.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { EndedBlock, Erasure, Merge } from './block-changes.ts';
+import type { Erasure, Merge } from './block-changes.ts';
 import { BlockCache } from './tables/block-cache.ts';
-import { type Block, BLOCK_COLUMNS, BlockFile, blockOf } from './tables/block-file.ts';
-import { BLOCK_BYTES, BLOCK_DOCUMENTS, blocksToMerge } from './tables/block-merge.ts';
+import { type Block, BlockFile } from './tables/block-file.ts';
+import { BLOCK_BYTES, BLOCK_DOCUMENTS, blocksToMerge, type MergeRange } from './tables/block-merge.ts';
 import { namesOf, type NameRun, runsOf } from './blocks/document-ids.ts';
 import type { BlockDocument } from './blocks/encode-block.ts';
 import { timeGroups } from './blocks/time-groups.ts';
 import { type BatchNames } from './batch-names.ts';
 import { BatchReader, type ReadBatch } from './batch-reader.ts';
-import { changes, countsOf, documentsOf, isOneBlock, piecesOf } from './document-pieces.ts';
+import { changes, documentsOf, isOneBlock, piecesOf } from './document-pieces.ts';
 import { DocumentNames } from './tables/document-names.ts';
+import { EndedBlocks } from './ended-blocks.ts';
 import { OldRows } from './search/old-rows.ts';
 import type { SourceNames } from './source-names.ts';
 
@@ -36,7 +37,7 @@ export interface WriteResult {
   readonly unnamed: number;
 }
 
-/** What one step deletes at most, and one block more: no write is done meanwhile. */
+/** Of old rows that one step deletes at most, and one row more: no write is done meanwhile. */
 const STEP_BYTES = 16 * 1024 * 1024;
 
 /** Requests from one look at what is to be merged to the next: it goes through all small blocks. */
@@ -50,6 +51,8 @@ export interface PreparedDocuments extends ReadBatch {
 }
 
 export class DocumentWrites {
+  /** Blocks that are deleted as a whole. */
+  readonly ended: EndedBlocks;
   readonly #database: DatabaseSync;
   readonly #sourceNames: SourceNames;
   readonly #names: DocumentNames;
@@ -71,6 +74,8 @@ export class DocumentWrites {
     this.#blocks = new BlockFile(database);
     this.#cache = new BlockCache(this.#blocks, { keptBytes: 0, tell });
     this.#oldRows = new OldRows(database, tell);
+    const [names, blocks, cache] = [this.#names, this.#blocks, this.#cache];
+    this.ended = new EndedBlocks({ database, sourceNames, names, blocks, cache });
     this.#lastRow = database.prepare("SELECT value FROM counters WHERE name = 'row'");
     this.#addRows = database.prepare("UPDATE counters SET value = value + ? WHERE name = 'row' RETURNING value");
   }
@@ -131,9 +136,9 @@ export class DocumentWrites {
     return { origins, nameless };
   }
 
-  toMerge(afterRow: number, all: boolean): readonly Block[] | null {
-    if (!all && this.#unmerged < ASKED_EVERY) return null;
-    const due = blocksToMerge(this.#database, { afterRow, all, spared: this.#spared });
+  toMerge(range: MergeRange): readonly Block[] | null {
+    if (!range.all && this.#unmerged < ASKED_EVERY) return null;
+    const due = blocksToMerge(this.#database, range, this.#spared);
     if (due === null) this.#unmerged = 0;
     return due;
   }
@@ -175,37 +180,6 @@ export class DocumentWrites {
     this.#oldRows.remove(documents);
     this.#sourceNames.count(changes(documents, -1));
     return documents.length;
-  }
-
-  /** Blocks whose documents are all up to this number: about `limit` of them, and so many bytes. */
-  ended(rowMax: number, limit: number): readonly EndedBlock[] {
-    const ended: EndedBlock[] = [];
-    let [documents, bytes] = [0, 0];
-    const statement = this.#database.prepare(
-      `SELECT ${BLOCK_COLUMNS} FROM blocks b WHERE b.row_max <= ? ORDER BY b.row_max LIMIT ?`,
-    );
-    statement.setReadBigInts(true);
-    for (const row of statement.all(rowMax, Math.max(limit, 0))) {
-      if (documents >= limit || bytes > STEP_BYTES) break;
-      documents += Number(row['documents']);
-      bytes += Number(row['bytes']);
-      const id = Number(row['id']);
-      const block = this.#cache.confined(id, () => blockOf(row));
-      // Of a damaged block, its names and the counts of its origins stay.
-      const read = block && this.#cache.read(block, (reader) => ({ runs: reader.runs(), counts: countsOf(reader) }));
-      ended.push({ id, documents: Number(row['documents']), ...(read ?? { runs: [], counts: new Map() }) });
-    }
-    return ended;
-  }
-
-  /** Returns how many documents it had. */
-  remove({ id, documents, runs, counts }: EndedBlock, options: { readonly keepParts: boolean }): number {
-    // Another process may have been first: `sluice erase` has the store open beside `sluice run`.
-    if (!this.#isThere({ id })) return 0;
-    this.#sourceNames.count(counts);
-    this.#release(runs);
-    this.#blocks.remove({ id }, options);
-    return documents;
   }
 
   /** Before the transaction. `doomed`: numbers of its documents. Null where there is nothing to erase. */

@@ -2,41 +2,7 @@
 
 import { serveWorker } from '#shared/sqlite/worker-thread.ts';
 import type { Moment } from '#shared/sqlite/passed-time.ts';
-import type { StoreQuery } from '../store.ts';
+import type { StoreQuery, StoreSpace } from '../store.ts';
 import { type DatabaseOptions, DocumentDatabase } from './database.ts';
 import type { ErasedRows, EraseStart } from './erase-steps.ts';
-import type { Documents, WriteResult } from './document-writes.ts';
-import type { Counted, CountStart } from './search/page-reader.ts';
-import type { RowPage } from './search/row-page.ts';
-
-export interface StoreThread {
-  write(documents: Documents): WriteResult;
-  page(step: { query: StoreQuery; bytesMax: number }): RowPage;
-  expire(step: { now: Moment; limit: number }): number;
-  count(start: CountStart): Counted;
-  erase(start: EraseStart): ErasedRows;
-  convert(argument: null): boolean;
-  merge(argument: null): boolean;
-  mergeAll(now: Moment): boolean;
-  checkpoint(argument: null): void;
-  ping(argument: null): null;
-}
-
-serveWorker<DatabaseOptions, StoreThread>((options, notify) => {
-  const database = new DocumentDatabase({ ...options, tell: notify });
-  return {
-    methods: {
-      write: (documents) => database.write(documents),
-      page: ({ query, bytesMax }) => database.page(query, bytesMax),
-      expire: (step) => database.expire(step),
-      count: (start) => database.count(start),
-      erase: (start) => database.erase(start),
-      convert: () => database.convert(),
-      merge: () => database.merge(),
-      mergeAll: (now) => database.mergeAll(now),
-      checkpoint: () => database.checkpoint(),
-      ping: () => null,
-    },
-    close: () => database.close(),
-  };
-});
+import type { Deleted, Shed } from './deletions.ts';

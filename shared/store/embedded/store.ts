@@ -19,14 +19,17 @@ import type {
   StoredDocument,
   StoredPage,
   StoreQuery,
+  StoreSpaceWatch,
   StoreUpkeep,
 } from '../store.ts';
 import type { DatabaseOptions } from './database.ts';
 import type { ErasedRows, EraseStart } from './erase-steps.ts';
 import type { Documents, WriteResult } from './document-writes.ts';
+import { type InspectionAsk, type InspectionThread, StoreFiles } from './inspect/store-files.ts';
 import type { Row } from './search/row-page.ts';
 import type { Counted, CountStart } from './search/page-reader.ts';
 import type { StoreThread } from './store-thread.ts';
+import { Upkeep } from './upkeep.ts';
 
 export interface EmbeddedStoreOptions {
   readonly dataDir: string;
@@ -34,22 +37,19 @@ export interface EmbeddedStoreOptions {
   readonly retentionMs: number;
   /** Combinations of container, service, pod and tag that a tenant may have. */
   readonly namesMax?: number;
+  /** Of the files together; undefined: without a bound. */
+  readonly bytesMax?: number | undefined;
+  /**
+   * Whether it deletes what is too old or too much; true if not given. For whoever writes beside a service, and may not
+   * know what that one is to keep: false.
+   */
+  readonly deletes?: boolean;
   readonly clock: Clock;
   /** Something that an operator should know. */
   readonly warn?: (message: string) => void;
 }
 
-/** How often old documents are looked for, and how many go at once: a step must not keep a bulk request waiting. */
-const EXPIRE_EVERY_MS = 30_000;
-const EXPIRE_STEP = 1000;
-
 const NAMES_MAX = 10_000;
-
-const UPKEEP: Readonly<Record<StoreUpkeep, string>> = {
-  merge: 'merge blocks',
-  expire: 'delete old documents',
-  convert: 'convert documents of an earlier version',
-};
 
 const CREATED: BulkOutcome = Object.freeze({ status: 201 });
 const CONFLICT: BulkOutcome = Object.freeze({
@@ -64,6 +64,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     readOnly: options.readOnly,
     retentionMs: options.retentionMs,
     namesMax: options.namesMax ?? NAMES_MAX,
+    bytesMax: options.bytesMax,
   };
   const worker = await startWorker<StoreThread>('store-thread', import.meta.url, database, {
     onNotice: (message) => options.warn?.(String(message)),
@@ -75,19 +76,13 @@ export class EmbeddedStore implements Store {
   readonly kind = 'embedded';
   readonly #worker: WorkerThread<StoreThread>;
   readonly #options: EmbeddedStoreOptions;
-  #nextExpiry: Disposable | null = null;
-  #expiring: Promise<unknown> = Promise.resolve();
-  #merging: Promise<unknown> | null = null;
-  #closed = false;
+  readonly #upkeep: Upkeep | null;
   #unnamed: (documents: number) => void = () => undefined;
-  #failed: (work: StoreUpkeep) => void = () => undefined;
-  /** What failed the last time. */
-  readonly #failing = new Set<StoreUpkeep>();
 
   constructor(worker: WorkerThread<StoreThread>, options: EmbeddedStoreOptions) {
     this.#worker = worker;
     this.#options = options;
-    if (!options.readOnly) this.#planExpiry(0);
+    this.#upkeep = options.readOnly ? null : new Upkeep(worker, options);
   }
 
   /** The tables were made when the store was opened. */
@@ -109,7 +104,7 @@ export class EmbeddedStore implements Store {
     const documents = documentsOf(request);
     const result = await this.#ask(this.#worker.call('write', documents, [documents.body.buffer]));
     if (result.unnamed > 0) this.#unnamed(result.unnamed);
-    this.#merging ??= this.#merge();
+    await this.#upkeep?.wrote(result.overBytes);
     return outcomesOf(result);
   }
 
@@ -118,7 +113,11 @@ export class EmbeddedStore implements Store {
   }
 
   watchUpkeep(failed: (work: StoreUpkeep) => void): void {
-    this.#failed = failed;
+    if (this.#upkeep !== null) this.#upkeep.failed = failed;
+  }
+
+  watchSpace(watch: StoreSpaceWatch): void {
+    if (this.#upkeep !== null) this.#upkeep.watch = watch;
   }
 
   pages(query: StoreQuery, signal?: AbortSignal): AsyncGenerator<StoredPage, void, void> {
@@ -146,6 +145,14 @@ export class EmbeddedStore implements Store {
       if (next === null) return sum;
       rows = next;
     }
+  }
+
+  /** For `sluice store`. */
+  get files(): StoreFiles {
+    const ask = <K extends keyof InspectionThread>(method: K, argument: Parameters<InspectionThread[K]>[0]) =>
+      this.#ask(this.#worker.call(method, argument));
+    // None of its answers is a promise, or moved.
+    return new StoreFiles(ask as InspectionAsk);
   }
 
   /** Deletes the next documents of the query. */
@@ -176,10 +183,7 @@ export class EmbeddedStore implements Store {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
-    this.#nextExpiry?.[Symbol.dispose]();
-    await this.#expiring;
-    await this.#merging;
+    await this.#upkeep?.[Symbol.asyncDispose]();
     await this.#worker[Symbol.asyncDispose]();
   }
 
@@ -190,41 +194,6 @@ export class EmbeddedStore implements Store {
     } catch (error) {
       if (error instanceof SluiceError) throw error;
       throw new SluiceError('store_unavailable', `Cannot use the embedded store: ${reasonOf(error)}`, { cause: error });
-    }
-  }
-
-  #planExpiry(ms: number): void {
-    this.#nextExpiry = this.#options.clock.timer(ms, () => {
-      this.#expiring = this.#tidy().then(() => this.#closed || this.#planExpiry(EXPIRE_EVERY_MS));
-    });
-  }
-
-  async #tidy(): Promise<void> {
-    const { clock } = this.#options;
-    const now = () => ({ epochMs: clock.epochMs(), monotonicMs: clock.monotonicMs() });
-    await this.#keepUp('merge', () => this.#worker.call('mergeAll', now()));
-    await this.#keepUp('expire', async () => {
-      return (await this.#worker.call('expire', { now: now(), limit: EXPIRE_STEP })) > 0;
-    });
-    await this.#keepUp('convert', () => this.#worker.call('convert', null));
-  }
-
-  async #merge(): Promise<void> {
-    await this.#keepUp('merge', () => this.#worker.call('merge', null));
-    this.#merging = null;
-  }
-
-  /** Work that nobody waits for, a step at a time, so that bulk requests come between. What fails is tried again. */
-  async #keepUp(work: StoreUpkeep, step: () => Promise<boolean>): Promise<void> {
-    try {
-      while (!this.#closed && (await step()));
-      this.#failing.delete(work);
-    } catch (error) {
-      if (this.#closed) return;
-      this.#failed(work);
-      if (this.#failing.has(work)) return;
-      this.#failing.add(work);
-      this.#options.warn?.(`Cannot ${UPKEEP[work]} of the embedded store: ${reasonOf(error)}; it is tried again`);
     }
   }
 }

@@ -118,6 +118,20 @@ export class CandidateSearch {
     return { count, to };
   }
 
+  /** The next documents by number that may be meant, in their order, and up to which one that is: a few blocks. */
+  inOrder(plan: SearchPlan, rows: Rows): { readonly candidates: readonly Candidate[]; readonly to: number } {
+    const to = this.#countedTo(plan, rows);
+    const some = { after: rows.after, to };
+    const candidates: Candidate[] = [];
+    for (const row of this.#blocks(plan, '', some)) {
+      const block = this.#cache.confined(null, () => blockOf(row));
+      if (block === null || !this.#mayHold(plan, block)) continue;
+      for (const one of this.#cache.read(block, (reader) => [...this.#in(plan, block, reader, some)]) ?? [])
+        candidates.push(one);
+    }
+    return { candidates: candidates.toSorted((a, b) => a.row - b.row), to };
+  }
+
   /** Numbers of the documents of a block that are meant, each asked where need be. */
   meantIn(plan: SearchPlan, block: Block, reader: BlockReader, rows: Rows): number[] {
     const meant: number[] = [];

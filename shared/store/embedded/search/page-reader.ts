@@ -32,6 +32,13 @@ export interface Counted {
   readonly next: Rows | null;
 }
 
+/** The next documents by number, in this order. */
+export interface OrderedRows {
+  readonly rows: readonly Row[];
+  /** As of Counted. */
+  readonly next: Rows | null;
+}
+
 /** Numbers of rows of an older store that are counted at once. */
 const OLD_ROWS_COUNTED = 10_000;
 /** Documents that a page may ask, of those that may be meant. */
@@ -111,6 +118,27 @@ export class PageReader {
       const some = { after, to: inBlocks.to };
       const count = inBlocks.count + this.#oldRows.count(plan, some);
       return { count, next: some.to >= to ? null : { after: some.to, to } };
+    });
+  }
+
+  /**
+   * The documents of the query in the order in which they came, whatever is merged meanwhile; only those that are in
+   * blocks. Throws as `page` does.
+   */
+  inOrder({ query, rows: range }: CountStart): OrderedRows {
+    return this.#atOneMoment(() => {
+      const plan = this.#plan(query);
+      const reading = this.#reader();
+      if (plan.origins?.size === 0 || reading === null) return { rows: [], next: null };
+      const { after, to } = range ?? { after: -1, to: this.#lastRow() };
+      const { candidates, to: seenTo } = reading.search.inOrder(plan, { after, to });
+      const read = this.#rows(candidates);
+      const rows = read.filter(
+        (row, i) => row !== null && (candidates[i]?.isExact === true || plan.isMeant(parsed(row.source))),
+      );
+      // Large documents are fewer.
+      const end = read.length < candidates.length ? (candidates[read.length - 1]?.row ?? to) : seenTo;
+      return { rows: rows.filter((row) => row !== null), next: end >= to ? null : { after: end, to } };
     });
   }
 

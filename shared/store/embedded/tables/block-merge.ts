@@ -27,18 +27,28 @@ export const SMALL_BLOCKS_INDEX = `
   CREATE INDEX IF NOT EXISTS blocks_small ON blocks (row_max) WHERE ${SMALL.replaceAll('b.', '')};
 `;
 
-/** The blocks that are to be one now; null: none. `afterRow`: of the last age mark. `all`: however few they are. */
+export interface MergeRange {
+  /** Of the age mark before: the last one, if none is behind. */
+  readonly afterRow: number;
+  /** Of the age mark behind; without one, up to the last document. */
+  readonly toRow?: number | undefined;
+  /** However few they are. */
+  readonly all: boolean;
+}
+
+/** The blocks that are to be one now; null: none. */
 export function blocksToMerge(
   database: DatabaseSync,
-  { afterRow, all, spared }: { readonly afterRow: number; readonly all: boolean; readonly spared: ReadonlySet<number> },
+  { afterRow, toRow = Number.MAX_SAFE_INTEGER, all }: MergeRange,
+  spared: ReadonlySet<number>,
 ): readonly Block[] | null {
   const statement = database.prepare(
     `SELECT ${BLOCK_COLUMNS} FROM blocks b INDEXED BY blocks_small
-     WHERE ${SMALL} AND b.row_max > ? AND b.row_min > ? ORDER BY b.row_max`,
+     WHERE ${SMALL} AND b.row_max > ? AND b.row_max <= ? AND b.row_min > ? ORDER BY b.row_max`,
   );
   statement.setReadBigInts(true);
   const small: Block[] = [];
-  for (const row of statement.all(afterRow, afterRow)) {
+  for (const row of statement.all(afterRow, toRow, afterRow)) {
     try {
       if (!spared.has(Number(row['id']))) small.push(blockOf(row));
     } catch (error) {

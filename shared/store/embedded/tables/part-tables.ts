@@ -31,6 +31,7 @@ interface Table {
   /** The first of its blocks. */
   readonly first: number;
   readonly select: StatementSync;
+  readonly bytes: StatementSync;
   readonly insert: StatementSync;
   readonly remove: StatementSync;
 }
@@ -50,6 +51,11 @@ export class PartTables {
   read(block: number, n: number): Uint8Array | null {
     const data = this.#tableOf(block).select.get(block * PARTS_MAX + n)?.['data'];
     return data instanceof Uint8Array ? data : null;
+  }
+
+  /** What all parts of a block take. */
+  bytesOf(block: number): number {
+    return Number(this.#tableOf(block).bytes.get(block * PARTS_MAX, (block + 1) * PARTS_MAX)?.['bytes'] ?? 0);
   }
 
   /** Throws DamagedEnd. */
@@ -93,6 +99,7 @@ export class PartTables {
         return {
           first: name === 'parts' ? 0 : Number(name.slice('parts_'.length)),
           select: this.#database.prepare(`SELECT data FROM ${name} WHERE id = ?`),
+          bytes: this.#database.prepare(`SELECT sum(length(data)) AS bytes FROM ${name} WHERE id >= ? AND id < ?`),
           insert: this.#database.prepare(`INSERT INTO ${name} VALUES (?, ?)`),
           remove: this.#database.prepare(`DELETE FROM ${name} WHERE id >= ? AND id < ?`),
         };

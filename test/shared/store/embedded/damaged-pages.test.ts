@@ -80,7 +80,7 @@ it('one of the parts of blocks', async (t) => {
     assert.equal(eraseAll(database), found / SIZE);
     assert.equal(countAll(database, { ...ALL, text: '"line 7"' }), 0);
     const expire = (days: number): number =>
-      database.expire({ now: { epochMs: 2e12 + days * DAY_MS, monotonicMs: days * DAY_MS }, limit: 1000 });
+      database.expire({ now: { epochMs: 2e12 + days * DAY_MS, monotonicMs: days * DAY_MS }, limit: 1000 }).documents;
     expire(0);
     while (expire(2) > 0);
     assert.equal(database.page(ALL, Infinity).rows.length, 0);

@@ -214,7 +214,7 @@ it('takes no name twice as long as its document is there, however blocks are mer
   const expire = (ms: number): number => {
     const now = { epochMs: Date.UTC(2026, 0, 1) + ms, monotonicMs: ms };
     while (database.mergeAll(now));
-    return database.expire({ now, limit: 100_000 });
+    return database.expire({ now, limit: 100_000 }).documents;
   };
   const kept = new Set<number>();
   for (let step = 0; step < 30; step++) {

@@ -122,7 +122,7 @@ it('deletes what was written longer ago than the retention, and gives the space 
     namesMax: 1000,
   });
   const at = (ms: number): Moment => ({ epochMs: clock.epochMs() + ms, monotonicMs: ms });
-  const expire = (ms: number): number => database.expire({ now: at(ms), limit: 600 });
+  const expire = (ms: number): number => database.expire({ now: at(ms), limit: 600 }).documents;
   assert.equal(expire(DAY_MS - 120_000), 0);
   assert.equal(expire(DAY_MS), 1000, 'a block as a whole');
   assert.equal(expire(DAY_MS), 0);
@@ -146,7 +146,7 @@ it('deletes nothing for a wall clock that jumps while it runs, or while it does 
   const told: string[] = [];
   let database = new DocumentDatabase({ ...where, tell: (message) => told.push(message) });
   const expire = (epochMs: number, monotonicMs: number) =>
-    database.expire({ now: { epochMs, monotonicMs }, limit: 1000 });
+    database.expire({ now: { epochMs, monotonicMs }, limit: 1000 }).documents;
   for (const [epochMs, monotonicMs] of [
     [now, 0],
     [now + year, 1000],

@@ -146,7 +146,7 @@ it('ends by age while it is still in rows', async (t) => {
   const database = open(dataDir);
   t.after(() => database.close());
   const expire = (days: number): number =>
-    database.expire({ now: { epochMs: START + days * DAY_MS, monotonicMs: days * DAY_MS }, limit: 2000 });
+    database.expire({ now: { epochMs: START + days * DAY_MS, monotonicMs: days * DAY_MS }, limit: 2000 }).documents;
   assert.equal(expire(0), 0);
   database.convert();
   const deleted: number[] = [];

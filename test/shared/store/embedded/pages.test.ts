@@ -87,7 +87,7 @@ it('deletes large documents a few at a time, all of them in the end', async (t) 
   const large = documentOf(0, 6 * MIB);
   write(database, [...Array<string>(10).fill(large), ...Array<string>(50).fill(documentOf(1, 10))]);
   const expire = (days: number): number =>
-    database.expire({ now: { epochMs: 2e12 + days * DAY_MS, monotonicMs: days * DAY_MS }, limit: 1000 });
+    database.expire({ now: { epochMs: 2e12 + days * DAY_MS, monotonicMs: days * DAY_MS }, limit: 1000 }).documents;
   assert.equal(expire(0), 0);
   const deleted: number[] = [];
   for (let step = expire(2); step > 0; step = expire(2)) deleted.push(step);

@@ -135,7 +135,7 @@ it('are given back when the last document under them has ended, whoever else has
   assert.equal(write(one, 2, 50, 60), 0);
   assert.equal(write(other, 3, 200, 210), 10);
   const now = (days: number) => ({ epochMs: Date.now() + days * DAY_MS, monotonicMs: days * DAY_MS });
-  const deleted = [0, 0.5, 2].map((days) => other.expire({ now: now(days), limit: 1000 }));
+  const deleted = [0, 0.5, 2].map((days) => other.expire({ now: now(days), limit: 1000 }).documents);
   assert.equal(
     deleted.reduce((sum, n) => sum + n, 0),
     120,
