@@ -112,7 +112,6 @@ export class DocumentDatabase {
     return this.#isConverting() ? 0 : this.#writable().space.overBytes();
   }
 
-  /** A step of what ends because there is more than the bound allows. */
   shed(): Shed {
     const { deletions } = this.#writable();
     this.#requirePresence();
@@ -195,13 +194,10 @@ export class DocumentDatabase {
     }
   }
 
-  /** A step of the work by which the file becomes as small as it can be. */
   compact(step: CompactStep): Compacted {
     const { marks, space } = this.#writable();
-    return compact(
-      { marks, space, convert: () => this.convert(), merge: (range) => this.#merge(range), blocks: this.#database },
-      step,
-    );
+    const [convert, merge] = [() => this.convert(), (range: MergeRange) => this.#merge(range)];
+    return compact({ marks, space, convert, merge, blocks: this.#database }, step);
   }
 
   /** For `sluice store`. */
@@ -216,8 +212,7 @@ export class DocumentDatabase {
 
   /** Works the log of changes into the file: what was erased is in neither. Another reader may be in the way. */
   checkpoint(): void {
-    const { busy } = guarded(() => this.#database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()) ?? {};
-    if (busy === 0) return;
+    if (this.#writable().space.checkpoint('TRUNCATE')) return;
     throw new SluiceError(
       'store_overloaded',
       'Cannot work the changes of the embedded store into its file: another process reads it; try again when that ends',

@@ -120,9 +120,10 @@ export class StoreSpace {
     return isSmaller && pages === pagesMax;
   }
 
-  /** The file is as small as its pages in use when the WAL is worked into it. */
-  checkpoint(mode: 'PASSIVE' | 'RESTART' | 'TRUNCATE'): void {
-    guarded(() => this.#database.exec(`PRAGMA wal_checkpoint(${mode})`));
+  /** The file is as small as its pages in use when the WAL is worked into it. Returns whether all of it was. */
+  checkpoint(mode: 'PASSIVE' | 'RESTART' | 'TRUNCATE'): boolean {
+    const { busy } = guarded(() => this.#database.prepare(`PRAGMA wal_checkpoint(${mode})`).get()) ?? {};
+    return busy === 0;
   }
 
   #usedBytesMax(): number {

@@ -178,7 +178,7 @@ it('of an older store: it is opened, and what is in blocks is found, erased and 
     assert.equal(countAll(database, { ...ALL, text: 'line' }), SIZE, table);
     assert.equal(eraseAll(database), 1, table);
     const expire = (days: number): number =>
-      database.expire({ now: { epochMs: 2e12 + days * DAY_MS, monotonicMs: days * DAY_MS }, limit: 1000 });
+      database.expire({ now: { epochMs: 2e12 + days * DAY_MS, monotonicMs: days * DAY_MS }, limit: 1000 }).documents;
     expire(0);
     while (expire(2) > 0);
     assert.equal(countAll(database, { ...ALL, text: 'line' }), 0, table);

@@ -118,7 +118,7 @@ it('ends each block once, though two have the store open', async (t) => {
   const file = new DatabaseSync(join(dataDir, 'store', 'documents.sqlite'));
   const counted = () => file.prepare('SELECT sum(documents) AS n FROM origins').get()?.['n'];
   const expire = (database: DocumentDatabase, days: number): number =>
-    database.expire({ now: { epochMs: 2e12 + days * DAY_MS, monotonicMs: days * DAY_MS }, limit: 10_000 });
+    database.expire({ now: { epochMs: 2e12 + days * DAY_MS, monotonicMs: days * DAY_MS }, limit: 10_000 }).documents;
   write(99);
   for (const database of [one, other]) expire(database, 0);
   write(102);
