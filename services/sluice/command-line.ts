@@ -71,7 +71,7 @@ const commands: Record<string, Listed> = {
   },
   store: {
     about: 'Looks after the embedded store: sizes, compact, verify, export, import',
-    load: () => import('./commands/store.ts'),
+    load: () => import('./store/store.ts'),
   },
   lag: {
     about: 'Tells how far behind the indexers are, in records and seconds',

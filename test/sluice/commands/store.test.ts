@@ -10,7 +10,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { loadConfig } from '#shared/config/load.ts';
 import type { Store } from '#shared/store/store.ts';
 import { bulkRequest, testId } from '#test/contract/store-bodies.ts';
-import { run } from '../../../services/sluice/commands/store.ts';
+import { run } from '../../../services/sluice/store/store.ts';
 import { CommandRunner } from '../command-runner.ts';
 
 interface Held {

@@ -33,18 +33,18 @@ Exit codes: 0 done; 1 something is damaged, was refused, or was interrupted; 2 w
 const subcommands: Readonly<
   Record<string, () => Promise<{ run(args: string[], context: CommandContext): Promise<number> }>>
 > = {
-  sizes: () => import('../store/sizes.ts'),
-  size: () => import('../store/sizes.ts'),
-  compact: () => import('../store/compact.ts'),
-  verify: () => import('../store/verify.ts'),
-  export: () => import('../store/export.ts'),
-  import: () => import('../store/import.ts'),
+  sizes: () => import('./sizes.ts'),
+  size: () => import('./sizes.ts'),
+  compact: () => import('./compact.ts'),
+  verify: () => import('./verify.ts'),
+  export: () => import('./export.ts'),
+  import: () => import('./import.ts'),
 };
 
 export async function run(args: string[], context: CommandContext): Promise<number> {
   const [name = 'sizes', ...rest] = args;
   // `sluice store --json`
-  if (name.startsWith('-')) return (await import('../store/sizes.ts')).run(args, context);
+  if (name.startsWith('-')) return (await import('./sizes.ts')).run(args, context);
   const load = Object.hasOwn(subcommands, name) ? subcommands[name] : undefined;
   if (load === undefined)
     throw new SluiceError(
