@@ -15,8 +15,8 @@ sizes     What the store takes on the disk against its bound, and the streams an
 compact   Makes the files as small as they can be: merges small blocks, and gives free space back to the disk
 verify    Reads every block and checks it: checksums, bounds, names and counts. Names what is damaged
 export    Writes documents to standard output, as JSON lines, in the order in which they came
-import    Reads such lines, from files (.gz and .zst too) or - for standard input. What is there already is not added again;
-          after an interrupt it goes on when it is run again
+import    Reads such lines, from files (.gz and .zst too) or - for standard input. What is there already is not
+          added again; after an interrupt it goes on when it is run again
 
   -n N           So many containers (default: 20), or all
   --since TIME   Documents at or after: 10m, 2h30m (ago), 2026-03-01T12:00:00Z, or Unix seconds
