@@ -27,6 +27,9 @@ import { openTokenFile } from './admit/token-file.ts';
 import type { Listener } from './intake/chunk.ts';
 import { type Guards, guardsOf } from './guards.ts';
 import { Collecting } from './collect/collecting.ts';
+import type { KubernetesApi } from './collect/pods/api-answer.ts';
+import { PodTelemetry } from './collect/pods/telemetry.ts';
+import type { PodWatch } from './collect/pods/pod-watch.ts';
 import { dockerRule } from './collect/sources/docker-logs.ts';
 import { podRule } from './collect/sources/pod-logs.ts';
 import type { SourceRule } from './collect/sources/source-form.ts';
@@ -50,6 +53,8 @@ export interface ForwarderOptions {
   readonly datagrams?: boolean;
   /** Whether to collect what this machine has, where that is configured; absent: yes. */
   readonly collects?: boolean;
+  /** Where the Kubernetes API is, and what it calls this node; absent or null: this is no pod. */
+  readonly kubernetes?: KubernetesApi | null | undefined;
 }
 
 export interface Forwarder extends AsyncDisposable {
@@ -97,7 +102,7 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
       admit,
     }),
   );
-  const files = collects ? await collectFiles(edge, { metrics, log }) : null;
+  const files = collects ? await collectFiles(edge, options) : null;
   if (files !== null) inputs.add(files);
   const started = starting.move();
   telemetry.listening('forward', forward.address);
@@ -192,12 +197,14 @@ function entryBytesMaxOf(config: Config): number {
   return Math.min(config['frame.max_bytes'], Math.max(ENTRY_BYTES, config['document.max_bytes']));
 }
 
-function collectFiles(
+async function collectFiles(
   { config, clock, intake }: Edge,
-  { metrics, log }: Pick<ForwarderOptions, 'metrics' | 'log'>,
-): Promise<Collecting> {
+  { metrics, log, kubernetes = null }: Pick<ForwarderOptions, 'metrics' | 'log' | 'kubernetes'>,
+): Promise<{ close(): Promise<void>; readonly unreadyReason: string | null }> {
+  const host = config['collect.host'] ?? hostname();
+  const pods = await openPodsOf({ config, clock, host, kubernetes }, (known) => new PodTelemetry(metrics, log, known));
   const common = {
-    host: config['collect.host'] ?? hostname(),
+    host,
     intake,
     room: intake.roomFor('files'),
     clock,
@@ -205,9 +212,9 @@ function collectFiles(
   const rule = config['collect.journal'];
   const entryBytesMax = entryBytesMaxOf(config);
   const newTelemetry = (figures: () => JournalFigures): JournalTelemetry => new JournalTelemetry(metrics, log, figures);
-  return Collecting.open({
+  const collecting = await Collecting.open({
     ...common,
-    rules: collectedRules(config),
+    rules: collectedRules(config, pods, clock),
     importsFailed: (error) => log.warn('imports_unavailable', { reason: reasonOf(error) }),
     watches: config['collect.watch'],
     openFilesMax: collectedFilesWithin(openFilesMax()),
@@ -215,13 +222,38 @@ function collectFiles(
     newTelemetry: (figures) => new FileTelemetry(metrics, log, figures),
     journal: rule === undefined ? null : { ...common, rule, entryBytesMax, newTelemetry },
   });
+  return {
+    get unreadyReason() {
+      return collecting.unreadyReason;
+    },
+    async close() {
+      await Promise.all([collecting.close(), pods?.close()]);
+    },
+  };
 }
 
-function collectedRules(config: Config): SourceRule[] {
+/** Null where no pods are collected, or their paths are all that is known. */
+async function openPodsOf(
+  { config, clock, host, kubernetes: place }: Pick<Edge, 'config' | 'clock'> & PodPlace,
+  newTelemetry: (known: () => number) => PodTelemetry,
+): Promise<PodWatch | null> {
+  const rule = config['collect.kubernetes'];
+  if (rule === undefined) return null;
+  const { openPods } = await import('./collect/pods/open-pods.ts');
+  return openPods({ rule, node: place?.node ?? host, place, clock, newTelemetry });
+}
+
+interface PodPlace {
+  readonly host: string;
+  readonly kubernetes: KubernetesApi | null;
+}
+
+function collectedRules(config: Config, known: PodWatch | null, clock: Clock): SourceRule[] {
   const { 'collect.kubernetes': pods, 'collect.docker': containers, 'collect.files': files = [] } = config;
   const host = config['collect.host'] ?? hostname();
+  const source = known === null ? null : { source: known, nowMs: () => clock.monotonicMs() };
   return [
-    ...(pods === undefined ? [] : [podRule(pods, host)]),
+    ...(pods === undefined ? [] : [podRule(pods, host, source)]),
     ...(containers === undefined ? [] : [dockerRule(containers, host)]),
     ...files,
   ];

@@ -9,7 +9,7 @@ import { exposedSecretFiles } from '#shared/config/secret-files.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import { messageLine } from './output/message-line.ts';
-import type { Command } from './process/command.ts';
+import type { Command, CommandContext } from './process/command.ts';
 import { extractStartedBy } from './process/parent-processes.ts';
 import { withInheritedSockets } from './process/socket-activation.ts';
 import { stopSignal } from './process/stop-signal.ts';
@@ -158,7 +158,14 @@ async function dispatch(argv: string[]): Promise<number> {
     commands: Object.fromEntries(Object.entries(commands).map(([known, { load }]) => [known, load])),
     terminal: terminalOf({ env, isInteractive: isatty(0) && isatty(1) }),
     worker,
+    kubernetes: kubernetesOf(env),
   });
+}
+
+/** As Kubernetes tells every pod; the node's name where the pod asks for it (downward API). Null: this is no pod. */
+function kubernetesOf(env: NodeJS.ProcessEnv): CommandContext['kubernetes'] {
+  const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '443', NODE_NAME: node = '' } = env;
+  return host === '' ? null : { host, port: Number(port), node: node === '' ? null : node };
 }
 
 function modeOf(path: string): number | null {

@@ -55,6 +55,7 @@ export async function openStore(config: Config, options: OpenStoreOptions = {}):
     layout: {
       mode: config['elasticsearch.index_mode'],
       keepsOriginal: config['event.original'],
+      hasNumberFields: config['elasticsearch.number_fields'] > 0,
       shards: config['elasticsearch.shards'],
       replicas: config['elasticsearch.replicas'],
       refreshIntervalMs: config['elasticsearch.refresh_interval_ms'],

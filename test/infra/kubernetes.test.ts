@@ -150,6 +150,33 @@ suite('manifests', { skip: missing ? `SKIPPED: no ${missing.join(' ')}` : false 
     assert.deepEqual(pods, { name: 'pods', mountPath: '/var/log/pods', readOnly: true });
   });
 
+  test('edge may read pods and nothing else, and only its forwarders have a token', () => {
+    const documents = documentsOf(built('edge'));
+    const rules = documents.flatMap(({ kind, rules }) => (kind.endsWith('Role') ? rules : []));
+    assert.deepEqual(rules, [{ apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] }]);
+    const [binding, ...others] = documents.filter(({ kind }) => kind.endsWith('RoleBinding'));
+    assert.equal(others.length, 0);
+    assert.deepEqual(binding.subjects, [{ kind: 'ServiceAccount', name: 'sluice-edge', namespace: 'sluice' }]);
+    for (const spec of documents.map((document) => templateOf(document)?.spec).filter(Boolean)) {
+      const accounts = (spec.volumes ?? []).filter(({ projected }: Manifest) => projected !== undefined);
+      const isEdge = spec.serviceAccountName === 'sluice-edge';
+      assert.equal(accounts.length, isEdge ? 1 : 0);
+      if (!isEdge) continue;
+      const mountsOf = ({ volumeMounts }: Manifest): Manifest[] =>
+        volumeMounts.filter(({ name }: Manifest) => name === accounts[0].name);
+      assert.equal(spec.initContainers.flatMap(mountsOf).length, 0);
+      assert.deepEqual(
+        spec.containers.flatMap(mountsOf).map(({ mountPath }: Manifest) => mountPath),
+        ['/var/run/secrets/kubernetes.io/serviceaccount'],
+      );
+      assert.ok(spec.containers[0].env.some(({ name }: Manifest) => name === 'NODE_NAME'));
+    }
+    // What it is told to collect is what asks the API.
+    const env = documents.find(({ kind }) => kind === 'DaemonSet').spec.template.spec.containers[0].env;
+    const { value } = env.find(({ name }: Manifest) => name === 'SLUICE_COLLECT_KUBERNETES');
+    assert.equal(JSON.parse(value).metadata ?? 'auto', 'auto');
+  });
+
   test('sidecar: valid in the Deployments that ask for it, and in no other', () => {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-sidecar-'));
     try {

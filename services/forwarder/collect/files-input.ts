@@ -46,6 +46,12 @@ const NO_FIGURES: FileFigures = {
   unreadSeconds: 0,
 };
 
+/** From the beginning of a walk over all files to the next. `waiting`: files that wait for a place to be opened. */
+export function walkEachMs(tookMs: number, waiting: number): number {
+  // What is quiet for a second gives way: each walk opens as many as there are places.
+  return Math.max(WALK_EACH_MS, (waiting > 0 ? SOON_RATIO : PAUSE_RATIO) * tookMs);
+}
+
 export class FilesInput {
   readonly #options: FilesInputOptions;
   readonly #telemetry: FileTelemetry;
@@ -137,7 +143,7 @@ export class FilesInput {
       if (isFull) await collector.deciding.run(() => Promise.resolve(this.#forgetGone(collector, checkpoints)));
       if (isFull && fullMs === Number.NEGATIVE_INFINITY) this.#telemetry.started(collector.followed.count);
       const tookMs = clock.monotonicMs() - beganMs;
-      if (isFull) fullMs = beganMs + Math.max(WALK_EACH_MS, PAUSE_RATIO * tookMs);
+      if (isFull) fullMs = beganMs + walkEachMs(tookMs, collector.followed.waiting);
       await this.#pause(Math.max(SOON_MS, SOON_RATIO * tookMs));
       this.#tick(collector);
       while (!signal.aborted && !this.#isWalkWanted && clock.monotonicMs() < fullMs) {

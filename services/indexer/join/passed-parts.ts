@@ -5,11 +5,13 @@
 // but only under the assignment that the part came in: its offsets wait for the outcome of the line. Under a later
 // assignment the line may not be stored yet, and its parts are joined again.
 //
-// Guarantee: bounded; what was remembered first is forgotten first.
+// Guarantee: bounded; what was remembered first is forgotten first: of the beginnings whose parts tell no place, which
+// anybody can make many of, that of the tenant that has the most.
 
 import { documentId } from '#shared/record/identity.ts';
 import type { Batch } from '#shared/record/record.ts';
 import { type NamedPiece, hasNoGap } from './line-names.ts';
+import { TenantShares } from './tenant-shares.ts';
 
 const LINES_MAX = 4096;
 const PARTS_MAX = 4 * LINES_MAX;
@@ -33,7 +35,7 @@ export class PassedParts {
   /** By the line's key: the last ordinal that was passed on of a line that is not finished. */
   readonly #ordinals = new Map<string, number>();
   /** The same where the parts tell no place in it, by when they were passed on. */
-  readonly #sources = new Map<string, Beginning>();
+  readonly #sources = new TenantShares<Beginning>(LINES_MAX);
   /** By a part's name: the number of the assignment that it came under. */
   readonly #names = new Map<string, number>();
   /** Identities of batches with a part that told no place in its line, and ended it. */
@@ -52,7 +54,7 @@ export class PassedParts {
 
   /** Whether the beginning of the line was passed on. */
   hasBeginning(key: string): boolean {
-    return this.#ordinals.has(key) || this.#sources.has(key);
+    return this.#ordinals.has(key) || this.#beginningOf(key) !== undefined;
   }
 
   /** Whether a line was begun, and not finished, whose parts tell no place in it. */
@@ -62,26 +64,23 @@ export class PassedParts {
 
   /** Forgets beginnings of which no rest is expected any more. */
   forgetOld(nowMs: number): void {
-    for (const [key, { untilMs }] of this.#sources) {
-      if (untilMs > nowMs) break;
-      this.#sources.delete(key);
-    }
+    if (this.#sources.size > 0) this.#sources.forget(({ untilMs }) => untilMs <= nowMs);
   }
 
   /** Whether the line that was begun under this key begins with this part: it is read again from there on. */
   beginsWith(key: string, name: string): boolean {
-    return this.#sources.get(key)?.firstName === name;
+    return this.#beginningOf(key)?.firstName === name;
   }
 
   /** Of the line's parts, the first that was not passed on. */
   firstMissing(key: string): number {
-    return (this.#ordinals.get(key) ?? this.#sources.get(key)?.ordinal ?? 0) + 1;
+    return (this.#ordinals.get(key) ?? this.#beginningOf(key)?.ordinal ?? 0) + 1;
   }
 
   /** What comes is no rest of the line whose beginning was passed on. */
   forgetBeginning(key: string): void {
     this.#ordinals.delete(key);
-    this.#sources.delete(key);
+    this.#sources.delete(tenantOf(key), key);
   }
 
   /** Parts that were passed on may be read again, and must be taken then. */
@@ -102,6 +101,10 @@ export class PassedParts {
     if (untoldMs !== null && last?.last === true) this.#rememberEnd(last.batch);
   }
 
+  #beginningOf(key: string): Beginning | undefined {
+    return this.#sources.size === 0 ? undefined : this.#sources.get(tenantOf(key), key);
+  }
+
   #rememberEnd({ id }: Batch): void {
     const key = keyOf(id);
     this.#ends.delete(key);
@@ -110,14 +113,13 @@ export class PassedParts {
   }
 
   #rememberSource(key: string, pieces: readonly PassedPiece[], nowMs: number): void {
-    const before = this.#sources.get(key);
-    this.#sources.delete(key);
+    const before = this.#beginningOf(key);
+    this.#sources.delete(tenantOf(key), key);
     const [first] = pieces;
     const last = pieces.at(-1);
     if (!first || !last || last.last) return;
     const firstName = before?.firstName ?? documentId(first.batch, first.index);
-    this.#sources.set(key, { firstName, ordinal: last.ordinal, untilMs: nowMs + EXPECTED_MS });
-    if (this.#sources.size > LINES_MAX) forgetOldest(this.#sources);
+    this.#sources.set(tenantOf(key), key, { firstName, ordinal: last.ordinal, untilMs: nowMs + EXPECTED_MS });
   }
 
   #rememberBeginning(key: string, pieces: readonly PassedPiece[]): void {
@@ -134,6 +136,12 @@ export class PassedParts {
     this.#names.set(name, assignmentNumber);
     if (this.#names.size > PARTS_MAX) forgetOldest(this.#names);
   }
+}
+
+/** The second word of a line's key (joiner.ts). */
+function tenantOf(key: string): string {
+  const start = key.indexOf('\0') + 1;
+  return key.slice(start, key.indexOf('\0', start));
 }
 
 function keyOf(id: Uint8Array): string {

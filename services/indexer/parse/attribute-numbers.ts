@@ -12,6 +12,7 @@
 
 import { NUMBER_LENGTH_MAX, numberIn } from '#shared/store/query/number-order.ts';
 import { fragment, type JsonBuffer } from '../json/json-buffer.ts';
+import type { NumberFields } from './number-fields.ts';
 
 const START = fragment('"attribute_numbers":[');
 const NUL = fragment('\\u0000');
@@ -38,6 +39,8 @@ const OBJECT_END = 0x7d;
 
 export class AttributeNumbers {
   readonly #json: JsonBuffer;
+  /** Which numbers are also fields; null: none. */
+  readonly #fields: NumberFields | null;
   /** Keys that lead to where we are, as extents of the JSON. */
   readonly #keyStarts = new Int32Array(LEVELS_MAX);
   readonly #keyEnds = new Int32Array(LEVELS_MAX);
@@ -46,8 +49,9 @@ export class AttributeNumbers {
   readonly #levels = new Int32Array(LEVELS_MAX);
   #limit = 0;
 
-  constructor(json: JsonBuffer) {
+  constructor(json: JsonBuffer, fields: NumberFields | null = null) {
     this.#json = json;
+    this.#fields = fields;
   }
 
   /** `start`: where `"attributes":{…},` was written, with which the buffer ends; nothing where there are none. */
@@ -60,6 +64,7 @@ export class AttributeNumbers {
       json.fullAt - REST_BYTES,
     );
     this.#keys = 0;
+    this.#fields?.start();
     json.raw(START);
     const empty = json.at;
     this.#scan(json.bytes.indexOf(OBJECT_START, start), end);
@@ -69,6 +74,7 @@ export class AttributeNumbers {
     }
     json.bytes[json.at - 1] = ARRAY_END;
     json.byte(COMMA);
+    this.#fields?.write(json, json.fullAt - REST_BYTES);
   }
 
   /** `start`: of the object; its end is known by its level. */
@@ -124,18 +130,21 @@ export class AttributeNumbers {
   /** False where the list is full. */
   #number(start: number, end: number): boolean {
     const json = this.#json;
-    const code = numberIn(json.bytes.toString('latin1', start, end));
+    const digits = json.bytes.toString('latin1', start, end);
+    const code = numberIn(digits);
     if (code === null) return true;
     let bytes = code.length + 16;
     for (let i = 0; i < this.#keys; i += 1) bytes += this.#keyEnds[i]! - this.#keyStarts[i]! + 1;
     if (json.at + bytes > this.#limit) return false;
     json.reserve(bytes);
+    const keyStart = json.at + 1;
     json.byte(QUOTE);
     for (let i = 0; i < this.#keys; i += 1) {
       if (i > 0) json.byte(DOT);
       json.bytes.copyWithin(json.at, this.#keyStarts[i]!, this.#keyEnds[i]);
       json.at += this.#keyEnds[i]! - this.#keyStarts[i]!;
     }
+    this.#fields?.take(json.bytes.toString('latin1', keyStart, json.at), digits);
     json.raw(NUL);
     json.ascii(code);
     json.byte(QUOTE);

@@ -20,6 +20,9 @@ import {
   recordNames,
 } from './names.ts';
 
+/** `kubernetes` as a key, packed. */
+const POD_KEY = Buffer.from('\xaakubernetes', 'latin1');
+
 export class Entry implements ValueSource {
   /** The record's keys. */
   readonly keys = new KeyStack();
@@ -41,8 +44,10 @@ export class Entry implements ValueSource {
   /** The metadata map if it is not empty, else 0. */
   metadataAt = 0;
   recordAt = 0;
-  /** Whether `kubernetes` is a map; if not, nothing of `pod` is valid. */
+  /** Whether `kubernetes` of the record, or of its metadata, is a map; if not, nothing of `pod` is valid. */
   hasPod = false;
+  /** Whether that map is in the metadata: it may tell more from one line to the next. */
+  isPodMetadata = false;
   /** Whether the container's labels are in a map; if not, nothing of `labels` is valid. */
   hasLabels = false;
 
@@ -85,8 +90,21 @@ export class Entry implements ValueSource {
     this.hasPod = podAt !== 0 && isMap(bytes[podAt]!);
     // What is left of it goes by its own keys.
     if (this.hasPod) this.root.take(KUBERNETES_NAME);
+    this.isPodMetadata = !this.hasPod && this.metadataAt !== 0 && this.#findPodMetadata(end);
+    if (this.isPodMetadata) this.hasPod = true;
     const labelsAt = this.#labelsAt();
     this.hasLabels = labelsAt !== 0 && this.labels.index(bytes, labelsAt, end, this.#labelKeys) > 0;
+    return true;
+  }
+
+  /** Metadata that is a map `kubernetes` and nothing else is the collector's of pods: it counts as the record's own. */
+  #findPodMetadata(end: number): boolean {
+    const { bytes, metadataAt } = this;
+    const keyAt = metadataAt + containerHeaderSize(bytes[metadataAt]!);
+    if (containerChildren(bytes, metadataAt, bytes[metadataAt]!) !== 2 || !startsWith(bytes, keyAt, POD_KEY))
+      return false;
+    const podAt = keyAt + POD_KEY.length;
+    if (!isMap(bytes[podAt]!) || this.pod.index(bytes, podAt, end, this.podKeys) < 0) return false;
     return true;
   }
 
@@ -126,6 +144,11 @@ class PodSource implements ValueSource {
   get taken(): ReadonlySet<number> {
     return this.#entry.pod.taken;
   }
+}
+
+function startsWith(bytes: Uint8Array, at: number, start: Uint8Array): boolean {
+  for (let i = 0; i < start.length; i += 1) if (bytes[at + i] !== start[i]) return false;
+  return true;
 }
 
 /** Where the first of an array of two begins, or -1 where there is none. */

@@ -21,6 +21,7 @@ import { TopicSlots } from '../settle/topic-slots.ts';
 import type { Assignment } from '../commit/in-hand.ts';
 import { Ledger } from '../settle/ledger.ts';
 import type { FieldOptions } from '../parse/document/document-fields.ts';
+import { NumberFields } from '../parse/number-fields.ts';
 import { type JoiningOptions, Joins } from './joins.ts';
 import { Pipeline } from './pipeline.ts';
 import { ChildOpener } from '../poison/child-opener.ts';
@@ -113,6 +114,7 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     lingerMs: config['bulk.linger_ms'],
     // The other store reads them from the documents.
     listsNumbers: store.kind === 'elasticsearch',
+    numberFields: numberFieldsOf(config, telemetry),
     unknownVersion: config['indexer.unknown_version'],
     telemetry: telemetry.reading,
     contents: telemetry.contents,
@@ -122,6 +124,15 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
   const commitDelayMs = store.kind === 'elasticsearch' ? config['bulk.timeout_ms'] : 0;
   const commitDelay = { commitDelayMs, lookAgain: (assignment: Assignment) => writer.lookAgain(assignment) };
   return { pipeline, writer, ledger, telemetry, budget, refusals, commitDelay, opener, slots };
+}
+
+/** Undefined where none are wanted. */
+function numberFieldsOf(config: Config, { contents }: IndexerTelemetry): NumberFields | undefined {
+  const max = config['elasticsearch.number_fields'];
+  if (max === 0) return undefined;
+  const fields = new NumberFields(max);
+  contents.useNumberFields(fields);
+  return fields;
 }
 
 function buildWriter(

@@ -14,6 +14,7 @@ import type { RecordInHand } from '../commit/in-hand.ts';
 import type { JoinedLine } from '../join/joiner.ts';
 import type { FieldOptions } from '../parse/document/document-fields.ts';
 import { DocumentWriter } from '../parse/document/document.ts';
+import type { NumberFields } from '../parse/number-fields.ts';
 import { type BulkBatch, type EventRef, type ItemRange, eventsOf } from '../settle/bulk-batch.ts';
 import type { ContentListener } from '../settle/content-telemetry.ts';
 import type { Ledger } from '../settle/ledger.ts';
@@ -39,6 +40,7 @@ export interface EntryWriterOptions {
   readonly lineFields?: Partial<FieldOptions>;
   readonly documentBytesMax: number;
   readonly listsNumbers?: boolean;
+  readonly numberFields?: NumberFields | undefined;
   /** Ends the tries to append dead letters. */
   readonly signal: AbortSignal;
   readonly rewind?: RewindDifferences | undefined;
@@ -46,7 +48,10 @@ export interface EntryWriterOptions {
 }
 
 /** What a pipeline is given for it, and nothing else. */
-export type WritingOptions = Pick<EntryWriterOptions, 'trustedTenants' | 'lineFields' | 'listsNumbers' | 'contents'>;
+export type WritingOptions = Pick<
+  EntryWriterOptions,
+  'trustedTenants' | 'lineFields' | 'listsNumbers' | 'numberFields' | 'contents'
+>;
 
 /** Bytes of documents, or of entries, after which other work of the process gets its turn: some 2 ms. */
 const TURN_BYTES = 512 * 1024;
@@ -81,6 +86,7 @@ export class EntryWriter {
       parts: this.#parts.gate,
       dataStream: rewind?.dataStream,
       listsNumbers: options.listsNumbers,
+      numberFields: options.numberFields,
     });
     ledger.trackInFlight(() => (this.#current ? this.#current.ends.length - this.#passed : 0));
     ledger.trackInFlight(() => eventsOf(this.#ranges));

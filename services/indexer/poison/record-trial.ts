@@ -14,7 +14,9 @@ import { WHY_UNWRITABLE, deadLetterOf } from '../settle/dead-letters.ts';
 import { DocumentWriter } from '../parse/document/document.ts';
 import { type JoinedLine, type JoinerLimits, LineJoiner } from '../join/joiner.ts';
 import { batchOfPart } from '../join/line-names.ts';
+import type { PartContext } from '../join/pending-line.ts';
 import { partInCopy } from '../parse/part.ts';
+import { PartGate } from '../parse/part-gate.ts';
 import { type Decompress, unpack } from '../unpack/unpack.ts';
 
 /** What of the configuration has a say in it; plain, for it goes to another process. */
@@ -114,6 +116,7 @@ async function openInSteps(
 /** Documents and dead letters that nobody gets. */
 class Scratch {
   readonly #body: BulkBody;
+  readonly #gate = new PartGate();
   readonly #documents: DocumentWriter;
   readonly #lines: LineJoiner<OwnEntry>;
   readonly #options: OpeningOptions;
@@ -131,13 +134,14 @@ class Scratch {
       parse: options.parse,
       keepsOriginal: options.keepsOriginal,
       bytesMax: options.documentBytesMax,
+      parts: this.#gate,
     });
     this.#lines = new LineJoiner(options.lines);
   }
 
   startBatch(batch: Batch): void {
     this.#batch = batch;
-    this.#documents.startBatch(batch, 0);
+    this.#startBatch(batch);
   }
 
   write(bytes: Uint8Array, start: number, end: number, index: number): void {
@@ -150,15 +154,39 @@ class Scratch {
       const read = new Uint8Array(reader.bytes.subarray(reader.start, reader.end));
       const own = batchOfPart(batch, index);
       const context = { partition: 0, assignmentNumber: 1, batch: own, index, ref: { batch: own, index, entry } };
-      for (const line of this.#lines.add(context, read, 0, reader.part && partInCopy(reader.part, reader.start)) ?? [])
-        this.#writeLine(line);
-      this.#documents.startBatch(batch, 0);
+      this.#join(context, read);
+      this.#startBatch(batch);
     } else if (written !== 'ok') {
       this.deadLetter(bytes.subarray(start, end), index);
     }
     // What the store refuses is written once more so.
     this.#documents.writeAsText(bytes, start, end, index);
     this.#restart();
+  }
+
+  /** As an indexer does (part-entries.ts, entry-writer.ts). `read`: a copy of what was read last. */
+  #join(context: PartContext<OwnEntry>, read: Uint8Array): void {
+    const { part, start } = this.#documents.reader;
+    for (const line of this.#lines.add(context, read, 0, part && partInCopy(part, start)) ?? []) this.#writeWhole(line);
+  }
+
+  /** A line that was split and is whole may be wrapped, or a part of another. */
+  #writeWhole(line: JoinedLine<OwnEntry>): void {
+    if (line.partial) return this.#writeLine(line);
+    const { batch, index, entry, refs } = line;
+    this.#startBatch(batch);
+    const kind = this.#documents.kindOf(entry, 0, entry.length, index, line.isUnwrapped);
+    const { reader } = this.#documents;
+    const read = new Uint8Array(reader.bytes.subarray(reader.start, reader.end));
+    const [ref, ...otherRefs] = refs;
+    if (kind === 'part' && ref) this.#join({ partition: 0, assignmentNumber: 1, batch, index, ref, otherRefs }, read);
+    else this.#writeLine(reader.isUnwrapped ? { ...line, entry: read, partial: reader.isLonePart } : line);
+  }
+
+  #startBatch(batch: Batch): void {
+    this.#documents.startBatch(batch, 0);
+    this.#gate.isBegun = this.#lines.hasBegun ? this.#lines.begunOf(0, batch, 0) : null;
+    this.#gate.isPassed = this.#lines.passedOf(batch, 1);
   }
 
   finish(): void {

@@ -58,7 +58,7 @@ export class IndexerTelemetry {
     this.ledger = new LedgerTelemetry(metrics, log);
     this.bulk = new BulkTelemetry(metrics, log, clock);
     this.reading = new ReadingTelemetry(metrics, log, slots);
-    this.contents = new ContentTelemetry(metrics);
+    this.contents = new ContentTelemetry(metrics, log);
     this.#clock = clock;
   }
 

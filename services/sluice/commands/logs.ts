@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
 import { openStore } from '#shared/open/open-store.ts';
 import { fieldsOf, type Where } from '#shared/store/where.ts';
+import { formatInstant, parseInstant } from '#shared/store/instant.ts';
 import type { Store, StoredDocument } from '#shared/store/store.ts';
 import { messageLine } from '../output/message-line.ts';
 import type { CommandContext } from '../process/command.ts';
@@ -33,7 +34,7 @@ Options:
   -f, --follow        Go on as new lines come, until interrupted
   -n, --tail N        Only the last N lines; all or a negative number: all of them (default: all)
       --since TIME    Lines that came at or after: 10m, 2h30m (ago), 2026-03-01T12:00:00Z, or Unix seconds
-      --until TIME    Lines before
+      --until TIME    Lines that came at or before
       --where QUERY   Only lines of a query: 'status>=500 -level:debug'; see sluice search --help
 ${CHOSEN_HELP}
   -C, --context N     With the N lines before and after of the same source
@@ -120,7 +121,7 @@ function wantedOf(values: Given, positionals: readonly string[], nowMs: number):
   const [name, ...more] = positionals;
   if (more.length > 0)
     throw new SluiceError('usage_wrong', 'Cannot show logs: give one NAME; a * in it stands for anything');
-  const until = values.until === undefined ? undefined : timeArgument('--until', values.until, nowMs);
+  const until = values.until === undefined ? undefined : justAfter(timeArgument('--until', values.until, nowMs));
   const context = contextArgument(values.context);
   if (context > 0 && values.follow)
     throw new SluiceError(
@@ -142,6 +143,11 @@ function wantedOf(values: Given, positionals: readonly string[], nowMs: number):
       ...(values.tenant === undefined ? {} : { tenant: values.tenant }),
     },
   };
+}
+
+/** The next nanosecond: the store leaves out what came at the end of a range, and Docker does not. */
+function justAfter(time: string): string {
+  return formatInstant((parseInstant(time) ?? 0n) + 1n);
 }
 
 function whereOf(text: string, nowMs: number): Where {

@@ -6,14 +6,21 @@ import { oneLine } from '#shared/harmless.ts';
 
 type Fields = Record<string, unknown>;
 
+const DOCKERS_FILE = /\/([0-9a-f]{64})\/\1-json\.log(?:\.|$)/;
+
 /**
  * The line as it was written, without its last line end: the whole of it where the message is only a part; the
  * attributes as JSON where there is neither.
  */
 export function messageText({ source }: StoredDocument): string {
   const message = inner(source, 'event')['original'] ?? source['message'];
-  if (typeof message === 'string') return message.replaceAll('\r\n', '\n').replace(/\n$/, '');
+  if (typeof message === 'string') return message.replace(/\n$/, '');
   return JSON.stringify(source['attributes'] ?? {});
+}
+
+/** For a terminal, which needs no carriage return to end a line. Elsewhere all bytes are printed as they came. */
+export function withoutReturns(lines: string): string {
+  return lines.replaceAll(/\r(?=\n|$)/g, '');
 }
 
 /** Container, else service, else tag: the shortest name that `sluice logs` takes. */
@@ -54,14 +61,32 @@ export function isStderr({ source }: StoredDocument): boolean {
   return source['stream'] === 'stderr';
 }
 
-/** The attributes as `docker logs --details` shows labels: `key=value,key=value`. */
+/**
+ * The attributes as `docker logs --details` shows labels: `key=value,key=value`. Of a line that Docker's own file has,
+ * what Docker shows: the labels and variables that it was told to write there.
+ */
 export function detailsText({ source }: StoredDocument): string {
-  return Object.entries(inner(source, 'attributes'))
+  const attributes = inner(source, 'attributes');
+  if (DOCKERS_FILE.test(text(inner(inner(source, 'log'), 'file')['path']))) {
+    const attrs = Object.entries(inner(attributes, 'attrs')).toSorted(([a], [b]) =>
+      Buffer.from(a).compare(Buffer.from(b)),
+    );
+    return attrs.map(([key, value]) => `${queryEscaped(key)}=${queryEscaped(text(value))}`).join(',');
+  }
+  return Object.entries(attributes)
     .map(
       ([key, value]) =>
         `${key}=${typeof value === 'string' ? value : (exactNumberText(value) ?? JSON.stringify(value))}`,
     )
     .join(',');
+}
+
+/** As Docker writes them: all but letters, digits, and `-_.~`, and `+` for a space. */
+function queryEscaped(words: string): string {
+  const rest = (character: string): string => `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+  return encodeURIComponent(words.toWellFormed())
+    .replaceAll(/[!'()*]/g, rest)
+    .replaceAll('%20', '+');
 }
 
 function inner(fields: Fields, name: string): Fields {

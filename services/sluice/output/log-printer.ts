@@ -5,7 +5,7 @@
 // lines are written in pieces: no document makes a text much larger than itself.
 
 import type { StoredDocument } from '#shared/store/store.ts';
-import { detailsText, fullTimestampText, isStderr, messageText, originName } from './document-text.ts';
+import { detailsText, fullTimestampText, isStderr, messageText, originName, withoutReturns } from './document-text.ts';
 import { harmless } from '#shared/harmless.ts';
 import type { Output, OutputStream } from './output.ts';
 import { peopleText, type PeopleViewOptions } from './people-view.ts';
@@ -98,7 +98,7 @@ export class LogPrinter {
   #text(document: StoredDocument, head: string, { stream, isAside }: Shown): string {
     if (stream.isTTY !== true) return head + messageText(document);
     const { people } = this.#options;
-    if (people === null) return harmless(head + messageText(document));
+    if (people === null) return harmless(head + withoutReturns(messageText(document)));
     if (!isAside || !people.hasColours) return harmless(head) + peopleText(document, people);
     return styledLines(harmless(head) + peopleText(document, { ...people, hasColours: false }), 'dim');
   }

@@ -8,7 +8,7 @@ import { exactNumberText } from '#shared/store/exact-json.ts';
 import { ecsFields } from '#shared/store/ecs-fields.ts';
 import { harmless, oneLine } from '#shared/harmless.ts';
 import type { StoredDocument } from '#shared/store/store.ts';
-import { messageText } from './document-text.ts';
+import { messageText, withoutReturns } from './document-text.ts';
 import { type Style, styled, styledLines } from '../terminal/style.ts';
 
 export interface PeopleViewOptions {
@@ -60,7 +60,7 @@ export function peopleText(document: StoredDocument, { hasColours, isWhole }: Pe
   const style = STYLES[level];
   const human = source['message'];
   const isPart = typeof human === 'string' && textAt(source, 'event.original') !== '' && lineCountOf(source) === 1;
-  const whole = isPart ? human.replace(/\n$/, '') : messageText(document);
+  const whole = withoutReturns(isPart ? human.replace(/\n$/, '') : messageText(document));
   const text = harmless(isWhole ? whole : folded(whole));
   const tone = style === 'dim' || style === 'red' || style === 'yellow' ? style : null;
   const body = hasColours && tone !== null ? styledLines(text, tone) : text;

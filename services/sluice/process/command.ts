@@ -3,6 +3,7 @@
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import type { KubernetesApi } from '#forwarder/collect/pods/api-answer.ts';
 import type { WorkerChannel } from './worker-channel.ts';
 
 export interface CommandContext {
@@ -21,6 +22,8 @@ export interface CommandContext {
   readonly commands?: Readonly<Record<string, () => Promise<Command>>> | undefined;
   /** Where this process is one of several workers: its channel to the primary. */
   readonly worker?: WorkerChannel | undefined;
+  /** Where this is a pod. */
+  readonly kubernetes?: KubernetesApi | null | undefined;
 }
 
 export interface Command {

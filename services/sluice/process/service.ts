@@ -3,6 +3,7 @@
 //
 //   admin page → forwarder (forwarder/main.ts) → indexer (indexer/shells/main.ts) → store → queue
 
+import type { KubernetesApi } from '#forwarder/collect/pods/api-answer.ts';
 import type { AdminAction } from '#shared/net/admin-routes.ts';
 import type { AdminServer } from '#shared/net/admin-server.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -34,6 +35,7 @@ export interface Service {
   readonly lifetime: AsyncDisposableStack;
   /** Where this process is one of several. */
   readonly worker: WorkerChannel | undefined;
+  readonly kubernetes: KubernetesApi | null;
 }
 
 /** A component of the service that can be not ready. */
@@ -50,7 +52,7 @@ export async function runService(
   context: CommandContext,
   body: (service: Service) => Promise<number>,
 ): Promise<number> {
-  const { config, clock, signal, worker } = context;
+  const { config, clock, signal, worker, kubernetes = null } = context;
   const log = await openLog(context);
   // For several workers the primary logs it.
   if (!worker) warnOfSecrets(context, log);
@@ -78,7 +80,7 @@ export async function runService(
     );
     watchService(metrics, config, queue);
     observeTurns(turnHistogram(metrics), signal);
-    return await body({ config, clock, log, metrics, queue, lifetime, worker });
+    return await body({ config, clock, log, metrics, queue, lifetime, worker, kubernetes });
   })();
   try {
     const outcome = await Promise.race([work, overdue]);

@@ -4,6 +4,9 @@
 //   kubernetes:
 //     include: [shop, 'web/api-*']       namespace, namespace/pod, namespace/pod/container; else all
 //     exclude: ['*/*/istio-proxy']
+//     metadata: auto                     path, or api: what the Kubernetes API says; auto: where it may be asked
+//     labels: [app.*]                    of pods: those that events have; else all
+//     annotations: [team]                the same; else none
 //   docker:
 //     include: ['web-*', 'label:team', 'label:logs=on']     names, labels, labels with values; else all
 //     exclude: ['label:logs=off']
@@ -15,6 +18,7 @@
 //     path: /var/log/pods                their folder
 
 import { type Static, Type } from 'typebox';
+import { patternMistakes } from '../../name-pattern.ts';
 
 const Pattern = Type.String({ minLength: 1, maxLength: 1024 });
 const ORIGINS = ['beginning', 'end'] as const;
@@ -27,11 +31,19 @@ const common = {
   path: Type.Optional(Type.String({ minLength: 2, maxLength: 1024 })),
 };
 
-export const KubernetesRules = Type.Object(common, { additionalProperties: false });
-export const DockerRules = Type.Object(
-  { ...common, labels: Type.Optional(Type.Array(Pattern, { maxItems: 1000 })) },
+const Patterns = Type.Array(Pattern, { maxItems: 1000 });
+const METADATA = ['auto', 'path', 'api'] as const;
+
+export const KubernetesRules = Type.Object(
+  {
+    ...common,
+    metadata: Type.Optional(Type.Unsafe<(typeof METADATA)[number]>(Type.Enum([...METADATA]))),
+    labels: Type.Optional(Patterns),
+    annotations: Type.Optional(Patterns),
+  },
   { additionalProperties: false },
 );
+export const DockerRules = Type.Object({ ...common, labels: Type.Optional(Patterns) }, { additionalProperties: false });
 
 export type KubernetesRule = Readonly<Static<typeof KubernetesRules>>;
 export type DockerRule = Readonly<Static<typeof DockerRules>>;
@@ -44,10 +56,17 @@ export function containerRuleMistakes(rules: { kubernetes?: KubernetesRule; dock
     ...pods
       .filter((pattern) => !PODS.test(pattern))
       .map((pattern) => `"${pattern}" is none of namespace, namespace/pod, namespace/pod/container`),
+    ...patternMistakes([...pods, ...(kubernetes.labels ?? []), ...(kubernetes.annotations ?? [])]),
     ...pathMistakes(kubernetes),
   ]
     .map((mistake) => `collect.kubernetes: ${mistake}`)
-    .concat(pathMistakes(docker).map((mistake) => `collect.docker: ${mistake}`));
+    .concat(
+      [...patternMistakes(ofDocker(docker)), ...pathMistakes(docker)].map((mistake) => `collect.docker: ${mistake}`),
+    );
+}
+
+function ofDocker({ include = [], exclude = [], labels = [] }: DockerRule): string[] {
+  return [...include, ...exclude, ...labels];
 }
 
 function pathMistakes({ path }: Pick<KubernetesRule, 'path'>): string[] {

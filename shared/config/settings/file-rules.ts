@@ -9,6 +9,7 @@
 //     encoding: latin1                   as the WHATWG names them; else UTF-8, or what the byte order mark says
 
 import { type Static, Type } from 'typebox';
+import { patternMistakes } from '../../name-pattern.ts';
 
 const closed = { additionalProperties: false };
 const Pattern = Type.String({ minLength: 1, maxLength: 4096 });
@@ -35,8 +36,8 @@ export function fileRuleMistakes(rules: readonly FileRule[]): string[] {
   return rules.flatMap((rule, i) => mistakesOf(rule).map((mistake) => `collect.files.${i}: ${mistake}`));
 }
 
-function mistakesOf({ include, encoding }: FileRule): string[] {
-  const mistakes: string[] = [];
+function mistakesOf({ include, exclude = [], encoding }: FileRule): string[] {
+  const mistakes = patternMistakes([...include, ...exclude]);
   for (const pattern of include) {
     if (!pattern.startsWith('/')) mistakes.push(`"${pattern}" is no absolute path`);
     if (pattern.endsWith('/')) mistakes.push(`"${pattern}" is a folder; its files are "${pattern}*"`);

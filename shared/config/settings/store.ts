@@ -54,6 +54,12 @@ export const store = {
       'rollover after `sluice setup`).',
     { default: 'standard' },
   ),
+  'elasticsearch.number_fields': integer(
+    { minimum: 0, maximum: 500 },
+    'How many keys of attributes have their numbers as fields `numbers.*` too, for averages in Kibana: the first ' +
+      'that come (Elasticsearch 8.14 or newer; at the next rollover after `sluice setup`). Searches need none.',
+    { default: 0 },
+  ),
   'elasticsearch.shards': integer({ minimum: 1, maximum: 1024 }, 'Primary shards of an index.', {
     defaultText: "the server's",
   }),

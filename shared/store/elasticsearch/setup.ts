@@ -30,6 +30,10 @@ const NO_COMPACT_NUMBERS =
   'disk: this Elasticsearch does not know the settings by which numbers take less of it ' +
   '(index.use_time_series_doc_values_format, index.seq_no.index_options); documents take about 8 % more';
 
+const NO_NUMBER_FIELDS =
+  'fields: this server may refuse documents with a field too many, so that numbers of attributes get no fields ' +
+  '(SLUICE_ELASTICSEARCH_NUMBER_FIELDS); they are found and compared as always';
+
 export interface SetupOptions {
   readonly retentionMs: number;
   readonly layout?: IndexLayout;
@@ -42,12 +46,15 @@ interface TemplateChoice {
 
 /** One line for each thing that was done or found. */
 export async function setUp(connection: Connection, options: SetupOptions): Promise<string[]> {
-  const { name } = await connection.product();
+  const { name, version } = await connection.product();
   if (name === 'OpenSearch') return setUpOpenSearch(connection, options);
   const retention = retentionText(options.retentionMs);
   const hasLifecycle = await knowsLifecycle(connection);
+  const lacksNumbers = options.layout?.hasNumberFields === true && !ignoresBeyondLimit(version);
+  const layout = { ...options.layout, ...(lacksNumbers && { hasNumberFields: false }) };
   const lines = [
-    ...(await putTemplates(connection, { ...options, product: name, hasLifecycle })),
+    ...(await putTemplates(connection, { ...options, layout, product: name, hasLifecycle })),
+    ...(lacksNumbers ? [NO_NUMBER_FIELDS] : []),
     await makeStream(connection),
   ];
   if (hasLifecycle) {
@@ -66,9 +73,17 @@ export async function setUp(connection: Connection, options: SetupOptions): Prom
   return lines;
 }
 
+/** From 8.14 on. Where nobody may know the version, it is not relied on. */
+export function ignoresBeyondLimit(version: string): boolean {
+  const [, major = 0, minor = 0] = (/^(\d+)\.(\d+)/.exec(version) ?? []).map(Number);
+  return major > 8 || (major === 8 && minor >= 14);
+}
+
 /** The policy comes before the data stream: the plugin looks for one when an index is made. */
 async function setUpOpenSearch(connection: Connection, options: SetupOptions): Promise<string[]> {
-  const lines = await putTemplates(connection, { ...options, product: 'OpenSearch', hasLifecycle: false });
+  const layout = { ...options.layout, hasNumberFields: false };
+  const lines = await putTemplates(connection, { ...options, layout, product: 'OpenSearch', hasLifecycle: false });
+  if (options.layout?.hasNumberFields === true) lines.push(NO_NUMBER_FIELDS);
   if (options.layout?.mode === 'logsdb') lines.push('index mode: OpenSearch has no logsdb; indices are kept as usual');
   const retention = await putPolicy(connection, options.retentionMs);
   return [...lines, await makeStream(connection), retention];

@@ -29,7 +29,7 @@ import { PageSize } from './page-size.ts';
 import { searchBody } from './query.ts';
 import { longestRefreshMs, REFRESH_INTERVAL_MS } from './refresh-interval.ts';
 import { setUp } from './setup.ts';
-import { ATTRIBUTE_NUMBERS, type IndexLayout, STREAM_PATTERNS } from './template.ts';
+import { ATTRIBUTE_NUMBERS, type IndexLayout, NUMBER_FIELDS, STREAM_PATTERNS } from './template.ts';
 
 export interface ElasticsearchStoreOptions extends Omit<ConnectionOptions, 'timeoutMsMax'> {
   readonly bulkTimeoutMs: number;
@@ -249,6 +249,7 @@ function documentOf(hit: unknown, before: readonly (string | number)[], isByArri
   const index = typeof hit['_index'] === 'string' ? dataStreamOf(hit['_index']) : '';
   // Of no interest to anybody else: attributes has these numbers.
   delete hit['_source'][ATTRIBUTE_NUMBERS];
+  delete hit['_source'][NUMBER_FIELDS];
   const ties = before[0] === instant && before[1] === sequence ? before.slice(2) : [];
   return { id: hit['_id'], index, source: hit['_source'], sort: [instant, Number(sequence), ...ties, hit['_id']] };
 }

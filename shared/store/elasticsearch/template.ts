@@ -44,11 +44,16 @@ const COMPACT_NUMBERS = {
   'index.seq_no.index_options': 'doc_values_only',
 };
 
+/** Without it a document with one field too many would be refused. */
+const IGNORE_BEYOND_LIMIT = 'index.mapping.total_fields.ignore_dynamic_beyond_limit';
+
 /** How an index is laid out. What is absent is left to the server. */
 export interface IndexLayout {
   readonly mode?: 'standard' | 'logsdb';
   /** Whether documents have `event.original` (true unless given). */
   readonly keepsOriginal?: boolean;
+  /** Whether documents have `numbers`, each name of which becomes a field (false unless given). */
+  readonly hasNumberFields?: boolean;
   readonly shards?: number | undefined;
   readonly replicas?: number | undefined;
   readonly refreshIntervalMs?: number | undefined;
@@ -78,6 +83,9 @@ export const ATTRIBUTE_MAX = 8191;
 /** A term for each number among the attributes (where-clauses.ts). Only looked up, so it needs no column of its own. */
 export const ATTRIBUTE_NUMBERS = 'attribute_numbers';
 
+/** Numbers of the attributes once more, as fields. */
+export const NUMBER_FIELDS = 'numbers';
+
 const keyword = { type: 'keyword', ignore_above: KEYWORD_MAX };
 type Properties = Record<string, unknown>;
 const objectOf = (properties: Properties) => ({ properties });
@@ -106,7 +114,24 @@ function setField(properties: Properties, path: string, field: object): void {
   inside[names.at(-1) ?? ''] = field;
 }
 
-function mappingsOf({ mode }: IndexLayout): object {
+/**
+ * The only fields that are made when they come. Their names have no dot and their values are numbers, so that none
+ * conflicts; what is beyond the index's limit of fields is ignored, and costs no document (settingsOf). Values of a
+ * column are enough for charts.
+ */
+const numberFields = {
+  properties: { [NUMBER_FIELDS]: { type: 'object', dynamic: true } },
+  dynamic_templates: [
+    {
+      sluice_numbers: {
+        path_match: `${NUMBER_FIELDS}.*`,
+        mapping: { type: 'double', index: false, ignore_malformed: true },
+      },
+    },
+  ],
+};
+
+function mappingsOf({ mode, hasNumberFields = false }: IndexLayout): object {
   const flattened = {
     type: 'flattened',
     ignore_above: ATTRIBUTE_MAX,
@@ -139,7 +164,9 @@ function mappingsOf({ mode }: IndexLayout): object {
   for (const path of originPaths) setField(properties, path, keyword);
   for (const path of labelFields) setField(properties, path, flattened);
   for (const [path, type] of ecsFields) setField(properties, path, fieldOf(type));
-  return { dynamic: false, properties };
+  if (!hasNumberFields) return { dynamic: false, properties };
+  const { dynamic_templates } = numberFields;
+  return { dynamic: false, dynamic_templates, properties: { ...properties, ...numberFields.properties } };
 }
 
 /** What is put to `path`; `_meta.fingerprint` of its body changes whenever anything else in it does. */
@@ -208,6 +235,7 @@ function settingsOf(layout: IndexLayout, numbers: Numbers): object {
     ...(mode === 'logsdb' && keepsOriginal && { 'index.mapping.source.mode': 'stored' }),
     // An index that says nothing is not refreshed while nobody searches, which saves segments and their merging.
     ...(refreshIntervalMs !== undefined && { 'index.refresh_interval': `${refreshIntervalMs}ms` }),
+    ...(layout.hasNumberFields === true && { [IGNORE_BEYOND_LIMIT]: true }),
     ...(shards !== undefined && { 'index.number_of_shards': shards }),
     ...(replicas !== undefined && { 'index.number_of_replicas': replicas }),
   };

@@ -20,6 +20,8 @@ interface Opened extends AsyncDisposable {
   refresh(): Promise<void>;
   /** What is written from now on goes to a new index, where the store has such things. */
   rollOver(): Promise<void>;
+  /** How many fields the mapping has, objects included; 0 for a store without one. */
+  mappedFields(): Promise<number>;
   /** Of one of the indices behind the data stream; opens it again. */
   close(index: string, isClosed?: boolean): Promise<void>;
   /** Whether text is split by the rule of words.ts, or by the nearest thing that the server has. */
@@ -102,6 +104,7 @@ async function openEmbedded(): Promise<Opened> {
     splitsExactly: true,
     refresh: () => Promise.resolve(),
     rollOver: () => Promise.resolve(),
+    mappedFields: () => Promise.resolve(0),
     close: () => Promise.resolve(),
     async [Symbol.asyncDispose]() {
       await store[Symbol.asyncDispose]();
@@ -128,12 +131,27 @@ async function openElasticsearch(url: string, stream: string): Promise<Opened> {
     splitsExactly: !lines.some((line) => line.includes('analysis-common')),
     refresh: () => ask('POST', `/${stream}/_refresh`),
     rollOver: () => ask('POST', `/${stream}/_rollover`),
+    async mappedFields() {
+      await ask('PUT', `/_data_stream/${stream}`);
+      const answer = await fetch(`${url}/${stream}/_mapping`);
+      return Math.max(...Object.values((await answer.json()) as Record<string, { mappings: Mapped }>).map(fieldsIn));
+    },
     close: (index, isClosed = true) => ask('POST', `/${index}/${isClosed ? '_close' : '_open'}`),
     async [Symbol.asyncDispose]() {
       await store[Symbol.asyncDispose]();
       await ask('DELETE', `/_data_stream/${stream}`);
     },
   };
+}
+
+interface Mapped {
+  readonly properties?: Readonly<Record<string, Mapped>>;
+}
+
+function fieldsIn({ mappings }: { mappings: Mapped }): number {
+  const count = (mapped: Mapped): number =>
+    Object.values(mapped.properties ?? {}).reduce((sum, one) => sum + 1 + count(one), 0);
+  return count(mappings);
 }
 
 /** Each test works in a day of its own, so that none sees documents of another. */

@@ -204,3 +204,32 @@ test('any lines, cut anyhow, of any files and streams between each other, come o
     { numRuns: 30 },
   );
 });
+
+test("one tenant's parts make nobody else's line unmarked", async () => {
+  const world = new World({ partitions: 1, env: { SLUICE_JOIN_MAX_BYTES: String(1024 * 1024) } });
+  const sent = async (tenant: string, pieces: readonly Record<string, string>[]): Promise<void> => {
+    const entries = pieces.map((piece) => world.entry(piece));
+    await world.sendEntries(0, [{ ...world.batch(entries.length, 0, 'files'), tenant }], entries);
+  };
+  await sent('victim', [cri({ text: 'one ' })]);
+  for (let n = 0; n < 5; n += 1)
+    await sent(
+      'evil',
+      Array.from({ length: 1200 }, (_, i) => cri({ text: 'x', file: `/f/${n}-${i}` })),
+    );
+  await sent('victim', [cri({ text: 'two', isLast: true, ms: 500 }), cri({ text: 'three', isLast: true, ms: 501 })]);
+  const indexer = await world.start();
+  await world.drained();
+  await world.clock.until(indexer.stop());
+  const marked = [...world.store.documents.values()]
+    .filter(({ message }) => message !== 'x')
+    .map(({ message, log }) => [message, (log as { flags?: string[] }).flags?.join()]);
+  assert.deepEqual(
+    marked.toSorted(([a], [b]) => String(a).localeCompare(String(b))),
+    [
+      ['one ', 'partial'],
+      ['three', undefined],
+      ['two', 'partial'],
+    ],
+  );
+});

@@ -6,7 +6,7 @@ import type { World } from '../world.ts';
 export const KIB_16 = 16 * 1024;
 export const timeOf = (n: number): string => new Date(Date.UTC(2026, 10, 20, 10) + n).toISOString();
 
-interface Piece {
+export interface Piece {
   readonly text: string;
   readonly isLast?: boolean;
   readonly file?: string;

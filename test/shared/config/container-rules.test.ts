@@ -23,5 +23,11 @@ test('rules of containers', () => {
   check('kubernetes: {path: logs}', /collect\.kubernetes: path "logs" is no absolute path/);
   check('docker: {path: /a/}', /collect\.docker: path "\/a\/" is no absolute path/);
   check('docker: {label: a}', /collect\.docker/);
-  check('kubernetes: {labels: [a]}', /collect\.kubernetes/);
+  check('kubernetes: {metadata: api, labels: ["app.*"], annotations: [team]}', null);
+  check('kubernetes: {metadata: kubelet}', /collect\.kubernetes/);
+  check('docker: {annotations: [a]}', /collect\.docker/);
+  check('docker: {include: ["label:a=[z-a]"]}', /collect\.docker: "label:a=\[z-a\]" has a class/);
+  check('docker: {labels: ["[z-a]"]}', /collect\.docker: "\[z-a\]" has a class/);
+  check('kubernetes: {exclude: ["shop/[z-a]"]}', /collect\.kubernetes: "shop\/\[z-a\]" has a class/);
+  check('kubernetes: {annotations: ["[z-a]"]}', /collect\.kubernetes: "\[z-a\]" has a class/);
 });

@@ -45,15 +45,32 @@ async function check(
 }
 
 it('shows the lines of one container, standard error on standard error', async () => {
-  await check(['web'], 'one\nthree\nlines\n', { stderr: 'two\n' });
-  await check(['/web'], 'one\nthree\nlines\n', { stderr: 'two\n' });
-  await check(['c0ffee'], 'one\nthree\nlines\n', { stderr: 'two\n' });
+  await check(['web'], 'one\nthree\r\nlines\n', { stderr: 'two\n' });
+  await check(['/web'], 'one\nthree\r\nlines\n', { stderr: 'two\n' });
+  await check(['c0ffee'], 'one\nthree\r\nlines\n', { stderr: 'two\n' });
 });
 
 it('shows the lines of a pod, and of a service', async () => {
   await check(['pay-7d9f'], 'of a pod\n');
   await check(['pay-*'], 'of a pod\n');
   await check(['shop_pay'], 'of a pod\n');
+});
+
+it("shows of a line in Docker's file what docker logs --details shows", async () => {
+  const id = '0a'.repeat(32);
+  const log = { file: { path: `/var/lib/docker/containers/${id}/${id}-json.log` } };
+  const attrs = { team: "a b!'()*~", 'x.y/z': 'ü=&' };
+  await runner.write([{ container: { name: 'filed' }, log, message: 'm', attributes: { status: 500, attrs } }]);
+  await check(['filed', '--details'], 'team=a+b%21%27%28%29%2A~,x.y%2Fz=%C3%BC%3D%26 m\n');
+});
+
+it('ends lines on a terminal without a carriage return', async () => {
+  await check(['web', '-n', '1'], 'three\nlines\n', { isTTY: true });
+});
+
+it('shows what came at the end of --until, as Docker does', async () => {
+  await check(['billing', '--until', '2026-03-01T12:00:04.5Z'], 'four\n');
+  await check(['billing', '--until', '2026-03-01T12:00:04.499999999Z'], '');
 });
 
 it('says that a name is nowhere, and only then', async () => {
@@ -68,19 +85,19 @@ it('says that a name is nowhere, and only then', async () => {
 });
 
 it('shows the last lines, in order', async () => {
-  await check(['web', '-n', '2'], 'three\nlines\n', { stderr: 'two\n' });
-  await check(['web', '--tail=1'], 'three\nlines\n');
+  await check(['web', '-n', '2'], 'three\r\nlines\n', { stderr: 'two\n' });
+  await check(['web', '--tail=1'], 'three\r\nlines\n');
   await check(['web', '-n0'], '');
   await check(['billing', '-n', 'all'], 'four\n');
   for (const all of [['--tail', 'all'], ['--tail=-1'], ['--tail', '-1'], ['-n-1'], ['-n', '-1'], ['--tail=-7']]) {
-    await check(['web', ...all], 'one\nthree\nlines\n', { stderr: 'two\n' });
+    await check(['web', ...all], 'one\nthree\r\nlines\n', { stderr: 'two\n' });
   }
 });
 
 it('puts names before lines as soon as there is a second', async () => {
   await check(
     ['--since', '2026-03-01T12:00:03Z', '--until', '2026-03-01T12:00:06Z'],
-    ['web     | three', 'web     | lines', 'billing | four', 'app.x   | {"code":7}', ''].join('\n'),
+    ['web     | three\r', 'web     | lines', 'billing | four', 'app.x   | {"code":7}', ''].join('\n'),
   );
 });
 

@@ -19,8 +19,8 @@ export interface Source {
   readonly path: string;
   nextGeneration: number;
   readonly firstMs: number;
-  /** What is said of it beside its path, from its first line on. */
-  readonly facts: string;
+  /** What is said of it beside its path, from its first line on, or from when somebody first knew. */
+  facts: string;
   /** Since when it has no file, ms since the epoch; 0 while it has one. */
   goneMs: number;
   /** The oldest first. */
@@ -114,6 +114,14 @@ export class Generations {
       this.#changedSources.add(source);
     }
     return source;
+  }
+
+  /** Of a source that nothing is said of: it was followed without a form, or imported. Its next lines have it. */
+  giveFacts(path: string, facts: string): void {
+    const source = this.#sources.get(path);
+    if (source === undefined || source.facts !== '' || facts === '') return;
+    source.facts = facts;
+    this.#changedSources.add(source);
   }
 
   /** What the file with this identity has. */

@@ -39,7 +39,7 @@ function headBytesOf({ head }: Pick<Generation, 'head'>): number {
 }
 
 /** Whether content that begins with the bytes may be the generation's, as far as anything of that is known. */
-export function hasHead(generation: Pick<Generation, 'head'>, bytes: Uint8Array): boolean {
+function hasHead(generation: Pick<Generation, 'head'>, bytes: Uint8Array): boolean {
   const { head } = generation;
   return head === '' || headOf(bytes.subarray(0, headBytesOf(generation))) === head;
 }
@@ -96,4 +96,17 @@ export async function areNuls(path: string, start: number, end: number): Promise
     at += read;
   }
   return true;
+}
+
+/**
+ * Of generations of which nothing is known to be read, the one that the content is likeliest to be of. One whose
+ * beginning is known goes before one that was empty when it was last seen: that may become anything.
+ */
+export function likeliestUnread<G extends Pick<Generation, 'head' | 'size'>>(
+  generations: readonly G[],
+  content: { readonly size: number; readonly head: Uint8Array },
+): G | null {
+  const like = generations.filter((one) => one.size <= content.size && hasHead(one, content.head));
+  const known = like.filter(({ head }) => head !== '').toSorted((a, b) => b.size - a.size);
+  return known[0] ?? like[0] ?? null;
 }

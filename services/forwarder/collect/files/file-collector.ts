@@ -139,7 +139,10 @@ export class FileCollector {
     const keptOf = (path: string): string => this.generations.sourceOf(path)?.facts ?? '';
     const found = await foundFiles(walk, { isDue, isSource, keptOf, telemetry: this.#options.telemetry });
     const unknown: FoundFile[] = [];
-    for (const file of found) if (file.facts !== null && !(await this.#knownAgain(file))) unknown.push(file);
+    for (const file of found.filter(({ facts }) => facts !== null)) {
+      this.generations.giveFacts(file.base, file.facts ?? '');
+      if (!(await this.#knownAgain(file))) unknown.push(file);
+    }
     if (isFull) this.#detachGone(new Set(found.map(({ identity }) => identity)));
     const later = this.rotated.undecided(unknown, this.#isFirstWalk);
     for (const file of inOrder(unknown)) {

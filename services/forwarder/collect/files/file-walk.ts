@@ -16,7 +16,7 @@ import type { SourceRule } from '../sources/source-form.ts';
 /** Of a folder. */
 const NAMES_MAX = 100_000;
 /** Of a walk. */
-const LIMITS: WalkLimits = { files: 100_000, folders: 20_000 };
+const LIMITS: WalkLimits = { files: 100_000, folders: 60_000 };
 const NAMES_AT_ONCE = 1024;
 
 export interface WalkLimits {

@@ -103,7 +103,8 @@ export class FollowedFile implements Reader {
 
   readonly waitMs = (): number => {
     if (this.isOver) return 0;
-    const waitMs = this.options.budget?.waitMs(this.#rewrite.isComparing) ?? 0;
+    const budgetMs = this.options.budget?.waitMs(this.#rewrite.isComparing) ?? 0;
+    const waitMs = Math.max(budgetMs, this.options.waitMs?.() ?? 0);
     this.heldUntilMs = this.options.nowMs() + waitMs;
     return waitMs;
   };

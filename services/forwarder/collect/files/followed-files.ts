@@ -83,6 +83,11 @@ export class FollowedFiles {
     return this.#parked.has(identity);
   }
 
+  /** How many could not be opened in the last walk over all files. */
+  get waiting(): number {
+    return this.#waitingLast;
+  }
+
   /** A walk over all files has ended, which found these identities. Returns how many wait to be opened. */
   walked(present: ReadonlySet<string>): number {
     this.#waitingLast = this.#waiting;

@@ -25,7 +25,7 @@ export interface FindOptions {
   readonly isSource: (path: string) => boolean;
   /** What is kept of the source with its checkpoint; empty for nothing. */
   readonly keptOf: (path: string) => string;
-  readonly telemetry: Pick<FileTelemetry, 'readFailed' | 'linkPassed'>;
+  readonly telemetry: Pick<FileTelemetry, 'readFailed' | 'linksPassed'>;
 }
 
 export async function foundFiles(
@@ -36,16 +36,17 @@ export async function foundFiles(
   const baseOf = ({ path, before }: FoundPath): string => before.find((one) => paths.has(one) || isSource(one)) ?? path;
   const due = [...paths.values()].filter(({ path }) => isDue(path));
   const found: FoundFile[] = [];
-  for (const path of links) telemetry.linkPassed(path);
+  telemetry.linksPassed(links);
   for (let at = 0; at < due.length; at += STATS_AT_ONCE) {
     const some = due.slice(at, at + STATS_AT_ONCE);
     const stats = await Promise.all(some.map(({ path }) => statOf(path)));
-    for (const [i, path] of some.entries()) {
+    const all = some.map(async (path, i): Promise<FoundFile[]> => {
       const stat = stats[i] ?? null;
-      if (stat === null) continue;
+      if (stat === null) return [];
       const base = baseOf(path);
-      found.push({ ...path, ...stat, base, facts: await factsOf(base, path.rule, { keptOf, telemetry }) });
-    }
+      return [{ ...path, ...stat, base, facts: await factsOf(base, path.rule, { keptOf, telemetry }) }];
+    });
+    found.push(...(await Promise.all(all)).flat());
   }
   return found;
 }

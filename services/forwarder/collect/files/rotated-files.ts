@@ -11,7 +11,7 @@ import { compressionOf } from '../../decode/files/source-path.ts';
 import { WholeFile } from './whole-file.ts';
 import type { Checkpoints } from '../checkpoints/checkpoints.ts';
 import { birthOf, isOtherFile } from './file-identity.ts';
-import { hasHead } from './file-bytes.ts';
+import { likeliestUnread } from './file-bytes.ts';
 import { contentOf, type FileContent, generationOfGzip } from './file-content.ts';
 import type { FoundFile } from './found-files.ts';
 import type { FollowedFile } from './followed-file.ts';
@@ -185,9 +185,8 @@ export class RotatedFiles {
    * it were given all the same, just before a kill, the file has them again under their names.
    */
   #unreadLike({ generations }: Source, { size, head }: FileContent): Generation | null {
-    const isUnread = (one: Generation): boolean =>
-      one.identity === '' && one.place.offset === 0 && one.size <= size && hasHead(one, head);
-    return generations.find(isUnread) ?? null;
+    const unread = generations.filter((one) => one.identity === '' && one.place.offset === 0);
+    return likeliestUnread(unread, { size, head });
   }
 
   #goOn(found: FoundFile, generation: Generation, size: number): Promise<void> {

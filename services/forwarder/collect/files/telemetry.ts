@@ -34,7 +34,9 @@ export class FileTelemetry {
   /** Sources that were told to be held back, and when last. */
   readonly #heldToldMs = new Map<string, number>();
   #waitToldMs = Number.NEGATIVE_INFINITY;
+  #linksToldMs = Number.NEGATIVE_INFINITY;
   readonly #told = new Set<string>();
+  #clearedMs = performance.now();
 
   constructor(metrics: Metrics, log: Log, figures: () => FileFigures) {
     this.#log = log;
@@ -124,18 +126,22 @@ export class FileTelemetry {
 
   readFailed(path: string, reason: string): void {
     this.#readFailures.add(1);
-    if (this.#isNew(path)) this.#log.warn('file_unreadable', { path, reason });
+    if (this.#isNew('file_unreadable', path)) this.#log.warn('file_unreadable', { path, reason });
   }
 
-  /** A link may lead to any file of the machine. */
-  linkPassed(path: string): void {
-    if (this.#isNew(path)) this.#log.warn('link_not_followed', { path });
+  /** Of a walk. A link may lead to any file of the machine. Told at most once in some minutes. */
+  linksPassed(links: readonly string[]): void {
+    const nowMs = performance.now();
+    if (links.length === 0 || nowMs - this.#linksToldMs < HELD_TOLD_MS) return;
+    this.#linksToldMs = nowMs;
+    this.#log.warn('link_not_followed', { path: links[0] ?? '', links: new Set(links).size });
   }
 
   malformed(path: string, lines: number): void {
     if (lines === 0) return;
     this.#malformed.add(lines);
-    if (this.#isNew(path)) this.#log.warn('lines_malformed', { path, lines, effect: 'they are passed on as they are' });
+    if (!this.#isNew('lines_malformed', path)) return;
+    this.#log.warn('lines_malformed', { path, lines, effect: 'they are passed on as they are' });
   }
 
   /** Told at most once in some minutes. */
@@ -164,10 +170,17 @@ export class FileTelemetry {
     this.#log.warn('file_held_back', { path, ...limit });
   }
 
-  #isNew(path: string): boolean {
-    if (this.#told.has(path)) return false;
-    if (this.#told.size === PATHS_TOLD_MAX) this.#told.clear();
-    this.#told.add(path);
+  /** Where there are very many, the rest is told some minutes later. */
+  #isNew(event: string, path: string): boolean {
+    const key = `${event} ${path}`;
+    if (this.#told.has(key)) return false;
+    if (this.#told.size >= PATHS_TOLD_MAX) {
+      const nowMs = performance.now();
+      if (nowMs - this.#clearedMs < HELD_TOLD_MS) return false;
+      this.#clearedMs = nowMs;
+      this.#told.clear();
+    }
+    this.#told.add(key);
     return true;
   }
 

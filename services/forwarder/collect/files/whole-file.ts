@@ -16,7 +16,7 @@ const LINE_FEED = 0x0a;
 
 type Options = Pick<
   FollowOptions<never>,
-  'tag' | 'root' | 'newEntries' | 'malformed' | 'delivery' | 'budget' | 'changed'
+  'tag' | 'root' | 'newEntries' | 'waitMs' | 'malformed' | 'delivery' | 'budget' | 'changed'
 > & {
   /** See `unpackedBytes`. */
   readonly identity?: string;
@@ -53,7 +53,7 @@ export class WholeFile implements Reader {
   }
 
   waitMs(): number {
-    return this.#options.budget?.waitMs() ?? 0;
+    return Math.max(this.#options.budget?.waitMs() ?? 0, this.#options.waitMs?.() ?? 0);
   }
 
   async turn(slot: Slot): Promise<boolean> {

@@ -21,7 +21,7 @@ import {
   tagOfContainer,
 } from '../../decode/containers/docker-container.ts';
 import { fieldsOfFile } from '../../decode/files/line-entries.ts';
-import { matcherOfNames } from '../../decode/files/path-pattern.ts';
+import { matcherOfTexts } from '../../decode/files/path-pattern.ts';
 import type { SourceForm, SourceRule } from './source-form.ts';
 
 const DOCKER_LOGS = '/var/lib/docker/containers';
@@ -30,13 +30,14 @@ const CONFIG_BYTES_MAX = 4 * 1024 * 1024;
 const KNOWN_MAX = 20_000;
 const LABEL = 'label:';
 
-export function dockerRule(rule: DockerRule, host: string): SourceRule {
+/** `configOf`: the text of a container's config. */
+export function dockerRule(rule: DockerRule, host: string, configOf = configIn): SourceRule {
   const { path = DOCKER_LOGS, from, max_bytes_per_second } = rule;
   return {
     include: [`${path}/*/*-json.log{,.[0-9]*}`],
     ...(from !== undefined && { from }),
     ...(max_bytes_per_second !== undefined && { max_bytes_per_second }),
-    form: new DockerForm(rule, host, path),
+    form: new DockerForm(rule, host, { root: path, configOf }),
   };
 }
 
@@ -48,6 +49,7 @@ interface KeptFacts extends DockerContainer {
 class DockerForm implements SourceForm {
   readonly root: string;
   readonly #host: string;
+  readonly #configOf: typeof configIn;
   readonly #isWanted: (container: DockerContainer) => boolean;
   /** Of what decides which containers are wanted; null: all are. */
   readonly #choice: string | null;
@@ -55,8 +57,13 @@ class DockerForm implements SourceForm {
   /** By path of the source: what is said of it; null: it is not wanted. */
   readonly #known = new Map<string, string | null>();
 
-  constructor({ include, exclude = [], labels }: DockerRule, host: string, root: string) {
+  constructor(
+    { include, exclude = [], labels }: DockerRule,
+    host: string,
+    { root, configOf }: { readonly root: string; readonly configOf: typeof configIn },
+  ) {
     this.root = root;
+    this.#configOf = configOf;
     this.#host = host;
     const included = include?.map(matcherOf);
     const excluded = exclude.map(matcherOf);
@@ -64,7 +71,7 @@ class DockerForm implements SourceForm {
       (included?.some((matches) => matches(container)) ?? true) && !excluded.some((matches) => matches(container));
     const isChoosy = included !== undefined || excluded.length > 0;
     this.#choice = isChoosy ? hash('sha256', JSON.stringify([include, exclude])).slice(0, 16) : null;
-    const chosen = labels?.map(matcherOfNames);
+    const chosen = labels?.map(matcherOfTexts);
     this.#isLabel = (name) => chosen?.some((matches) => matches(name)) ?? true;
   }
 
@@ -73,7 +80,7 @@ class DockerForm implements SourceForm {
     if (before !== undefined) return before;
     if (containerIdOf(source) === null) return null;
     if (kept !== '' && (this.#choice === null || (JSON.parse(kept) as KeptFacts).choice === this.#choice)) return kept;
-    const read = dockerContainerOf((await configOf(dirname(source))) ?? '');
+    const read = dockerContainerOf(await this.#config(dirname(source)));
     // The next walk asks again.
     if (read === null && this.#choice !== null)
       throw new Error('its config.v2.json does not say which container it is');
@@ -84,6 +91,16 @@ class DockerForm implements SourceForm {
     if (this.#known.size >= KNOWN_MAX) this.#known.clear();
     this.#known.set(source, facts);
     return facts;
+  }
+
+  /** Empty where there is none. Rejects where the next walk may have it. */
+  async #config(folder: string): Promise<string> {
+    try {
+      return await this.#configOf(folder);
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && PASSING.includes(String(error.code))) throw error;
+      return '';
+    }
   }
 
   #factsToKeep(container: DockerContainer, labels: DockerContainer['labels']): KeptFacts {
@@ -108,27 +125,26 @@ class DockerForm implements SourceForm {
 /** `web-*`, `label:team`, `label:team=a*`. */
 function matcherOf(text: string): (container: DockerContainer) => boolean {
   if (!text.startsWith(LABEL)) {
-    const matches = matcherOfNames(text);
+    const matches = matcherOfTexts(text);
     return ({ name }) => matches(name);
   }
   const [label = '', ...value] = text.slice(LABEL.length).split('=');
-  const isName = matcherOfNames(label);
-  const isValue = matcherOfNames(value.length === 0 ? '*' : value.join('='));
+  const isName = matcherOfTexts(label);
+  const isValue = matcherOfTexts(value.length === 0 ? '*' : value.join('='));
   const isAny = value.length === 0;
   return ({ labels }) => Object.entries(labels).some(([name, of]) => isName(name) && (isAny || isValue(of)));
 }
 
 const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-/** Null where there is none. No link is followed, no FIFO is waited for, and what grows meanwhile is not read. */
-async function configOf(folder: string): Promise<string | null> {
-  try {
-    await using file = await open(join(folder, 'config.v2.json'), FLAGS);
-    const found = await file.stat();
-    if (!found.isFile() || found.size > CONFIG_BYTES_MAX) return null;
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(found.size), { position: 0 });
-    return buffer.toString('utf8', 0, bytesRead);
-  } catch {
-    return null;
-  }
+/** The file may well be there: who cannot open it now asks again. */
+const PASSING = ['EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'EAGAIN', 'EINTR'];
+
+/** Empty where there is none to read. No link is followed, no FIFO waited for, and what grows meanwhile is not read. */
+async function configIn(folder: string): Promise<string> {
+  await using file = await open(join(folder, 'config.v2.json'), FLAGS);
+  const found = await file.stat();
+  if (!found.isFile() || found.size > CONFIG_BYTES_MAX) return '';
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(found.size), { position: 0 });
+  return buffer.toString('utf8', 0, bytesRead);
 }

@@ -1,16 +1,22 @@
 // `collect.kubernetes` as a rule of files: which paths below the kubelet's folder are wanted, and what a path tells of
-// its lines. The paths alone: nobody is asked, so nothing is waited for.
+// its lines. Their names need the path alone; what the Kubernetes API says of a pod goes beside them (pod-metadata.ts).
 
 import type { KubernetesRule } from '#shared/config/settings/container-rules.ts';
 import { ContainerEntries } from '../../decode/containers/container-entries.ts';
 import { CRI } from '../../decode/containers/container-line.ts';
 import { fieldsOfPod, podPathOf, tagOfPod } from '../../decode/containers/pod-path.ts';
 import { fieldsOfFile } from '../../decode/files/line-entries.ts';
+import { PodMetadata, type PodSource } from '../pods/pod-metadata.ts';
 import type { SourceRule } from './source-form.ts';
 
 const POD_LOGS = '/var/log/pods';
 
-export function podRule(rule: KubernetesRule, host: string): SourceRule {
+/** `pods`: who knows more of them than their paths; null: nobody. */
+export function podRule(
+  rule: KubernetesRule,
+  host: string,
+  pods: { readonly source: PodSource; readonly nowMs: () => number } | null = null,
+): SourceRule {
   const { path = POD_LOGS, include = ['*'], exclude = [], from, max_bytes_per_second } = rule;
   return {
     include: include.map((pattern) => pathPattern(path, pattern)),
@@ -22,10 +28,13 @@ export function podRule(rule: KubernetesRule, host: string): SourceRule {
       factsOf: (source) => {
         const pod = podPathOf(source);
         const fields = { ...fieldsOfFile(source, host), ...(pod !== null && fieldsOfPod(pod)) };
+        const metadata = pod === null || pods === null ? null : new PodMetadata(pods.source, pod, pods.nowMs);
+        const known = metadata === null ? {} : { metadata: metadata.packed };
         return {
           tag: tagOfPod(source),
           root: path,
-          newEntries: (_head, place) => new ContainerEntries({ fields, format: CRI }, place),
+          newEntries: (_head, place) => new ContainerEntries({ fields, format: CRI, ...known }, place),
+          ...(metadata !== null && { waitMs: metadata.waitMs }),
         };
       },
     },

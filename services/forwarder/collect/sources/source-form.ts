@@ -14,6 +14,8 @@ export interface SourceFacts {
   readonly newEntries: (head: Uint8Array, place: LinePlace) => FileEntries;
   /** The form's; null: links are followed. */
   readonly root: string | null;
+  /** How long its first lines must wait for what is known of it; asked before each turn. Absent: never. */
+  readonly waitMs?: () => number;
 }
 
 export interface SourceForm {

@@ -3,6 +3,7 @@
 //   92 <EventTime>          { message, stream, fields of the source }
 //   92 <EventTime>          { log, partial_…, stream, fields of the source }    a part, as runtimes cut long lines
 //   92 c0                   { message, fields of the source }                   what is no line of a runtime, as it is
+//   92 [time, metadata]     …                                                   where something more is known
 //
 // A line has as many parts as the runtime gives it, and the indexer joins them: nothing of it waits here. Parts of
 // stdout and stderr may come between each other. A line of over 64 KiB that the runtime did not cut is cut here.
@@ -36,6 +37,11 @@ export interface ContainerSource {
   readonly format: ContainerFormat;
   /** A map of labels, of every entry. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
+  /**
+   * A packed map, which entries carry beside their time: what is known when they are read. It is no part of their
+   * names. Absent, or null: none.
+   */
+  readonly metadata?: () => Uint8Array | null;
 }
 
 /** A text that goes into one entry. */
@@ -57,17 +63,20 @@ export class ContainerEntries extends PlacedEntries {
   readonly #format: ContainerFormat;
   readonly #common: Buffer;
   readonly #fields: number;
+  readonly #newMetadata: (() => Uint8Array | null) | null;
+  #metadata: Uint8Array | null = null;
   /** By stream. */
   readonly #open: Map<string, OpenLine>;
   /** The line of the file that is cut here, as long as its line feed is not reached: what its last piece is. */
   #inside: Omit<Text, 'bytes' | 'start' | 'end'> | null = null;
 
-  constructor({ fields, format, labels }: ContainerSource, place: LinePlace) {
+  constructor({ fields, format, labels, metadata }: ContainerSource, place: LinePlace) {
     super(place);
     this.#format = format;
     const pairs = packedPairs(fields);
     this.#common = labels === undefined ? pairs : Buffer.concat([pairs, packedMap('container.labels', labels)]);
     this.#fields = Object.keys(fields).length + (labels === undefined ? 0 : 1);
+    this.#newMetadata = metadata ?? null;
     this.#open = openLines(place.open ?? '');
   }
 
@@ -79,6 +88,11 @@ export class ContainerEntries extends PlacedEntries {
     return this.#inside !== null;
   }
 
+  override take(...run: Parameters<PlacedEntries['take']>): ReturnType<PlacedEntries['take']> {
+    this.#metadata = this.#newMetadata?.() ?? null;
+    return super.take(...run);
+  }
+
   protected override writeNext(writer: MsgpackWriter, held: Buffer, start: number): number {
     const feed = held.indexOf(LINE_FEED, start);
     return this.#inside === null
@@ -87,10 +101,12 @@ export class ContainerEntries extends PlacedEntries {
   }
 
   asLine(writer: MsgpackWriter, bytes: Buffer, start: number, end: number): void {
+    this.#metadata = this.#newMetadata?.() ?? null;
     this.#write(writer, { ...this.#textOf(bytes, start, end), isPart: false }, null);
   }
 
   asEnd(writer: MsgpackWriter, bytes: Buffer, start: number, end: number): void {
+    this.#metadata = this.#newMetadata?.() ?? null;
     const text = this.#inside === null ? this.#textOf(bytes, start, end) : { ...this.#inside, bytes, start, end };
     this.#inside = null;
     this.#give(writer, { ...text, isPart: false }, { bytes, start, end });
@@ -161,7 +177,9 @@ export class ContainerEntries extends PlacedEntries {
     line: OpenLine | null,
   ): Buffer {
     writer.arrayHeader(2);
+    if (this.#metadata !== null) writer.arrayHeader(2);
     writeTime(writer, line === null ? time : line.time);
+    if (this.#metadata !== null) writer.raw(this.#metadata);
     const recordAt = writer.length;
     const optional = (stream === '' ? 0 : 1) + (attrs === null ? 0 : 1);
     writer.mapHeader(this.#fields + optional + (line === null ? 1 : 5));

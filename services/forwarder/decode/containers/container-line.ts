@@ -37,6 +37,9 @@ export interface ContainerFormat {
 const SPACE = 0x20;
 const COLON = 0x3a;
 const CARRIAGE_RETURN = 0x0d;
+const LINE_FEED = 0x0a;
+/** Docker cuts a line where so many are full, and nowhere else. */
+const DOCKER_PART_BYTES = 16 * 1024;
 /** The time, the stream and the tags. */
 const HEADER_BYTES_MAX = 128;
 /** What begins a line: every Docker writes its keys in this order. Within a text its quotes are escaped. */
@@ -87,9 +90,12 @@ export const JSON_FILE: ContainerFormat = {
     if (typeof log !== 'string' || typeof written !== 'string') return null;
     const time = timeOf(written);
     if (time === null || (stream !== 'stdout' && stream !== 'stderr')) return null;
-    const isPart = !log.endsWith('\n');
-    const text = Buffer.from(isPart ? log : log.replace(/\r?\n$/, ''));
-    return { time, stream, isPart, bytes: text, start: 0, end: text.length, attrs: textsOf(attrs) };
+    const text = Buffer.from(log);
+    const hasFeed = text.at(-1) === LINE_FEED;
+    // A shorter one without a line feed is what a container left at its end: no line of its next run goes on with it.
+    const isPart = !hasFeed && text.length >= DOCKER_PART_BYTES;
+    const textEnd = hasFeed ? text.length - 1 : text.length;
+    return { time, stream, isPart, bytes: text, start: 0, end: textEnd, attrs: textsOf(attrs) };
   },
   behindTorn(bytes, start, end) {
     const at = bytes.subarray(start, end).lastIndexOf(JSON_HEAD);

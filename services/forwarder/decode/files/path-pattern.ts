@@ -6,7 +6,7 @@
 // Names that begin with a dot match only where the pattern has the dot. Links to folders are followed where a pattern
 // names them, not below `**`, so that no circle of links is walked.
 
-import { NamePattern } from './name-pattern.ts';
+import { NamePattern } from '#shared/name-pattern.ts';
 
 export const ANY_FOLDERS = '**';
 
@@ -50,8 +50,8 @@ export function matchesName(segment: Segment, name: string): boolean {
   return typeof segment === 'string' ? segment === name : segment.test(name);
 }
 
-/** A pattern of names that may have slashes, such as labels. */
-export function matcherOfNames(pattern: string): (name: string) => boolean {
-  const matched = new NamePattern(pattern);
+/** A pattern of texts that are no names of files, such as labels: slashes and dots are like other characters. */
+export function matcherOfTexts(pattern: string): (text: string) => boolean {
+  const matched = new NamePattern(pattern, { isOfFiles: false });
   return (name) => matched.test(name);
 }

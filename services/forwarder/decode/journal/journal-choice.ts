@@ -5,7 +5,7 @@
 // Guarantees: a process can hide nothing by what it writes: what names its unit is said by the journal itself, by
 // systemd (UNIT of process 1), or by root.
 
-import { matcherOfNames } from '../files/path-pattern.ts';
+import { matcherOfTexts } from '../files/path-pattern.ts';
 
 interface JournalField {
   readonly name: string;
@@ -45,7 +45,7 @@ export function journalChoice({ units, exclude = [], priorities }: Chosen): Jour
 /** `nginx` is `nginx.service`, as journalctl has it; a pattern is for whole names. */
 function anyOf(patterns: readonly string[]): (name: string) => boolean {
   const matchers = patterns.map((pattern) =>
-    matcherOfNames(PATTERN.test(pattern) || TYPES.test(pattern) ? pattern : `${pattern}.service`),
+    matcherOfTexts(PATTERN.test(pattern) || TYPES.test(pattern) ? pattern : `${pattern}.service`),
   );
   return (name) => matchers.some((matches) => matches(name));
 }

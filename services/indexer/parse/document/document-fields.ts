@@ -231,7 +231,7 @@ export class DocumentFields {
     const values = this.#values;
     const start = this.#object.open(keys.ATTRIBUTES);
     if (isTimeUnfit && !this.#isGiven(names.TIME_NAME)) this.#object.value(keys.TIME, entry.timeAt, 2);
-    if (entry.metadataAt !== 0 && !this.#isGiven(names.METADATA_NAME))
+    if (entry.metadataAt !== 0 && !entry.isPodMetadata && !this.#isGiven(names.METADATA_NAME))
       this.#object.value(keys.METADATA, entry.metadataAt, 2);
     const pairs = entry.keys.top + (this.#hasLine ? line.keys.top : 0) + 1;
     const map = values.startMembers(pairs, 2);

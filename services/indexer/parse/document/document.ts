@@ -21,6 +21,7 @@ import { CREATED, DOCUMENT_END, NOTHING, TIMESTAMP } from './document-keys.ts';
 import { AttributeNumbers } from '../attribute-numbers.ts';
 import { type EntryKind, EntryReader } from './entry-reader.ts';
 import { JsonTranscoder } from '../json-value.ts';
+import type { NumberFields } from '../number-fields.ts';
 import type { PartGate } from '../part-gate.ts';
 import { RecordTime } from '../record-time.ts';
 import { dataStreamOf } from '../route.ts';
@@ -49,6 +50,8 @@ export interface DocumentOptions {
   readonly dataStream?: string | undefined;
   /** Whether the numbers among the attributes are listed, as Elasticsearch needs it to compare them. */
   readonly listsNumbers?: boolean | undefined;
+  /** Of the numbers that are listed, those that are fields, too; absent: none. */
+  readonly numberFields?: NumberFields | undefined;
   /** Whether lines are read for what they say. */
   readonly parse?: boolean | undefined;
   /** Whether `event.original` keeps a line of which the message is a part. */
@@ -89,7 +92,7 @@ export class DocumentWriter {
 
   constructor(body: BulkBody, options: DocumentOptions = {}) {
     const { trusted = NOBODY, bytesMax = Infinity, dataStream, traces, listsNumbers = false } = options;
-    const { parse = true, keepsOriginal = true, parts } = options;
+    const { parse = true, keepsOriginal = true, parts, numberFields } = options;
     this.reader = new EntryReader({ traces, parts, parse });
     this.#entry = this.reader.entry;
     this.#body = body;
@@ -104,7 +107,7 @@ export class DocumentWriter {
       pathBytesMax: PATH_BYTES_MAX,
     });
     this.#fields = new DocumentFields(this.#entry, this.#values, { parse, keepsOriginal });
-    if (listsNumbers) this.#fields.numbers = new AttributeNumbers(this.#json);
+    if (listsNumbers) this.#fields.numbers = new AttributeNumbers(this.#json, numberFields);
   }
 
   /** Of the document that was written last: the number of its level. */

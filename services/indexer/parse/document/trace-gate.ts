@@ -46,11 +46,12 @@ export class TraceGate {
   }
 }
 
-function sourceOf(bytes: Uint8Array, { root, pod, hasPod, recordAt }: Entry): string {
+function sourceOf(bytes: Uint8Array, { root, pod, hasPod, isPodMetadata, recordAt }: Entry): string {
   // As the joiner of split lines tells files apart.
   let source = toldSource(bytes, recordAt);
   for (const some of SOURCE_NAMES) source += `${textOf(bytes, root, some)}\0`;
-  if (hasPod) for (const some of names.podSources) source += `${textOf(bytes, pod, some)}\0`;
+  // Of a file that has metadata, the record tells the pod too.
+  if (hasPod && !isPodMetadata) for (const some of names.podSources) source += `${textOf(bytes, pod, some)}\0`;
   return source;
 }
 

@@ -7,8 +7,9 @@
 // the stream, or that the line is a part of another, and what a reader of the journal sent. Anybody could else write a
 // line that takes another time, container and level for itself.
 //
-// Guarantees: an entry that is left alone costs a look at the first bytes of its text. Nothing that the line says is
-// lost: its text and pairs are in the new entry. Linear; one buffer serves all entries.
+// Guarantees: an entry that is left alone costs a look at the first bytes of its text. What the line says is in
+// the new entry, its text and pairs, but for a pair whose key the record has too. Linear; one
+// buffer serves all entries.
 
 import { containerChildren, containerHeaderSize } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';

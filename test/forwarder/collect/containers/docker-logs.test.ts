@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import type { DockerRule } from '#shared/config/settings/container-rules.ts';
 import { dockerRule } from '#forwarder/collect/sources/docker-logs.ts';
 import { FileWorld, type Running } from '../files/file-world.ts';
-import { DockerTree, jsonLine } from './docker-tree.ts';
+import { DockerTree, jsonLine, PART } from './docker-tree.ts';
 
 function start(world: FileWorld, tree: DockerTree, rule: DockerRule = {}): Running {
   return world.start(dockerRule({ path: tree.path, ...rule }, 'node-1'));
@@ -19,9 +19,9 @@ test('what an event of a container says', { timeout: 60_000 }, async () => {
   await using world = new FileWorld();
   const tree = new DockerTree(world.path('containers'));
   tree.create('web', { 'com.docker.compose.service': 'shop' });
-  tree.log('web', 'a\n', 'b', 'c\n');
+  tree.log('web', 'a\n', PART, 'c\n');
   start(world, tree);
-  assert.deepEqual(await world.untilLines(3), ['a', 'b', 'c']);
+  assert.deepEqual(await world.untilLines(3), ['a', PART, 'c']);
   const [a, b, c] = [...world.intake.held.values()];
   assert.deepEqual(a, {
     message: 'a',
@@ -46,7 +46,7 @@ test('which containers are wanted, and with which labels', { timeout: 60_000 }, 
     for (const [name, labels] of [
       ['web-1', { logs: 'on', 'app.kubernetes.io/name': 'web' }],
       ['web-2', { logs: 'off' }],
-      ['db', {}],
+      ['db', { quiet: '.hidden-off' }],
     ] as const) {
       tree.create(name, labels);
       tree.log(name, `${name}\n`);
@@ -59,12 +59,13 @@ test('which containers are wanted, and with which labels', { timeout: 60_000 }, 
     });
     assert.equal(shown.toSorted().join(' '), expected);
   };
-  const all = 'db web-1,app.kubernetes.io/name,logs web-2,logs';
+  const all = 'db,quiet web-1,app.kubernetes.io/name,logs web-2,logs';
   await check({}, all);
   await check({ include: ['web-*'], labels: [] }, 'web-1 web-2');
   await check({ include: ['label:logs=on'], labels: ['app.*'] }, 'web-1,app.kubernetes.io/name');
   await check({ include: ['label:app.kubernetes.io/*', 'db'], labels: [] }, 'db web-1');
   await check({ exclude: ['label:logs=off', 'db'], labels: ['logs'] }, 'web-1,logs');
+  await check({ exclude: ['label:quiet=*off'], labels: ['app*'] }, 'web-1,app.kubernetes.io/name web-2');
   await check({ include: ['label:logs'], exclude: ['label:logs=o[!n]*'], labels: [] }, 'web-1');
 });
 
@@ -103,15 +104,15 @@ test('a container that is renamed keeps the names of its lines', { timeout: 60_0
   await using world = new FileWorld();
   const tree = new DockerTree(world.path('containers'));
   tree.create('web');
-  tree.log('web', 'a\n', 'b');
+  tree.log('web', 'a\n', PART);
   await using first = start(world, tree);
   await world.untilLines(2);
   await first[Symbol.asyncDispose]();
-  // `b` is open, and goes on.
+  // The last line is open, and goes on.
   tree.rename('web', 'other');
   tree.log('web', 'c\n', 'd\n');
   start(world, tree);
-  assert.deepEqual(await world.untilLines(4), ['a', 'b', 'c', 'd']);
+  assert.deepEqual(await world.untilLines(4), ['a', PART, 'c', 'd']);
   assert.deepEqual(
     new Set([...world.intake.held.values()].map((record) => record['container.name'])),
     new Set(['web']),
@@ -181,4 +182,40 @@ test('before, with and after the daemon; rotation, removal, torn lines', { timeo
     world.told.find(({ event }) => event === 'file_content_lost'),
     undefined,
   );
+});
+
+test('a container that was read as a plain file has its names from then on', { timeout: 60_000 }, async () => {
+  await using world = new FileWorld();
+  const tree = new DockerTree(world.path('containers'));
+  tree.create('web');
+  tree.log('web', 'a\n');
+  const plain = world.start({ include: [`${tree.path}/*/*-json.log`] });
+  await world.untilLines(1);
+  await plain[Symbol.asyncDispose]();
+  for (const [n, text] of ['b\n', 'c\n'].entries()) {
+    tree.log('web', text);
+    const running = start(world, tree);
+    await world.untilLines(n + 2);
+    await running[Symbol.asyncDispose]();
+  }
+  const names = [...world.intake.held.values()].map((record) => [record['message'], record['container.name']]);
+  assert.deepEqual(names.slice(1), [['b', 'web'], ['c', 'web']]); // prettier-ignore
+});
+
+test('a config that cannot be opened now is asked for again', { timeout: 60_000 }, async () => {
+  await using world = new FileWorld();
+  const tree = new DockerTree(world.path('containers'));
+  tree.create('web');
+  tree.log('web', 'a\n');
+  let tries = 0;
+  const config = fs.readFileSync(join(tree.path, tree.id('web'), 'config.v2.json'), 'utf8');
+  world.start(
+    dockerRule({ path: tree.path }, 'node-1', () => {
+      tries += 1;
+      if (tries < 3) return Promise.reject(Object.assign(new Error('too many open files'), { code: 'EMFILE' }));
+      return Promise.resolve(config);
+    }),
+  );
+  await world.untilLines(1);
+  assert.deepEqual([...world.intake.tags], ['docker.web']);
 });

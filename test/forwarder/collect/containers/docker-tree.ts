@@ -62,6 +62,9 @@ export class DockerTree {
   }
 }
 
+/** What Docker writes of a line that it has cut: 16 KiB of it. */
+export const PART = 'b'.repeat(16 * 1024);
+
 export function jsonLine(text: string, stream = 'stdout'): string {
   return `${JSON.stringify({ log: text, stream, time: TIME })}\n`;
 }

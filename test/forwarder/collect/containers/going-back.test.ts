@@ -8,7 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { dockerRule } from '#forwarder/collect/sources/docker-logs.ts';
 import { FileWorld, type Running } from '../files/file-world.ts';
-import { DockerTree } from './docker-tree.ts';
+import { DockerTree, PART } from './docker-tree.ts';
 
 function start(world: FileWorld, tree: DockerTree): Running {
   return world.start(dockerRule({ path: tree.path }, 'node-1'));
@@ -45,13 +45,13 @@ test('the version before saves in the same checkpoints, and takes nothing from t
   await using world = new FileWorld();
   const tree = new DockerTree(world.path('containers'));
   tree.create('web', { team: 'shop' });
-  tree.log('web', 'a\n', 'b');
+  tree.log('web', 'a\n', PART);
   {
     await using _ = start(world, tree);
     await world.untilLines(2);
   }
   saveAsBefore(world, 0);
-  // Nobody else knows it any more, and `b` is still open.
+  // Nobody else knows it any more, and the line is still open.
   tree.rename('web', 'other');
   tree.log('web', 'c\n');
   await using _ = start(world, tree);
@@ -67,7 +67,7 @@ test('what the version before has read on is not taken for open', { timeout: 60_
   await using world = new FileWorld();
   const tree = new DockerTree(world.path('containers'));
   tree.create('web');
-  tree.log('web', 'b');
+  tree.log('web', PART);
   {
     await using _ = start(world, tree);
     await world.untilLines(1);

@@ -24,6 +24,8 @@ export class RecordingIntake implements Intake {
   readonly unreadyReason = null;
   /** By name: the record. */
   readonly held = new Map<string, Record<string, unknown>>();
+  /** By name: what each entry carried beside its time, whenever it came; null for none. */
+  readonly metadata = new Map<string, (Record<string, unknown> | null)[]>();
   readonly tags = new Set<string>();
   /** Entries, the repeated ones included. */
   entries = 0;
@@ -38,8 +40,9 @@ export class RecordingIntake implements Intake {
   async accept(chunk: Chunk): Promise<void> {
     await this.before(chunk);
     if (chunk.chain === undefined) return;
-    for (const [name, record] of namedRecords(chunk)) {
+    for (const [name, record, metadata] of namedRecords(chunk)) {
       this.entries += 1;
+      this.metadata.set(name, [...(this.metadata.get(name) ?? []), metadata]);
       if (this.held.has(name)) this.repeats += 1;
       else this.held.set(name, record);
     }
@@ -56,7 +59,9 @@ export class RecordingIntake implements Intake {
   }
 }
 
-export function namedRecords({ entries, count, chain }: Chunk): [name: string, record: Record<string, unknown>][] {
+type NamedRecord = [name: string, record: Record<string, unknown>, metadata: Record<string, unknown> | null];
+
+export function namedRecords({ entries, count, chain }: Chunk): NamedRecord[] {
   if (chain === undefined) throw new Error('a line has a place in its file');
   const namer = new PositionNamer(chain, count);
   for (let at = 0; at < entries.length;) {
@@ -67,9 +72,10 @@ export function namedRecords({ entries, count, chain }: Chunk): [name: string, r
   const { bytes } = namer.names;
   const records = [...decodeMulti(entries)] as [unknown, Record<string, unknown>][];
   if (records.length !== count) throw new Error('the count is that of the entries');
-  return records.map(([, record], i) => [
+  return records.map(([time, record], i) => [
     Buffer.from(bytes.subarray(i * POSITION_NAME_BYTES, (i + 1) * POSITION_NAME_BYTES)).toString('hex'),
     record,
+    Array.isArray(time) ? (time[1] as Record<string, unknown>) : null,
   ]);
 }
 

@@ -3,8 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeMulti } from '@msgpack/msgpack';
+import { decodeMulti, encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
+import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import { chainAfterEntry, chainStart } from '#shared/record/chain.ts';
 import { ContainerEntries } from '#forwarder/decode/containers/container-entries.ts';
@@ -131,16 +132,33 @@ const json = (log: string, more = ''): string =>
   `{"log":${JSON.stringify(log)},"stream":"stdout"${more},"time":"${T}"}\n`;
 
 test('lines of json-file', () => {
-  check(JSON_FILE, `${json('a\n')}${json('ä\tb\r\n')}`, [`${S} stdout a`, `${S} stdout ä\tb`]);
-  check(JSON_FILE, json('a') + json('b') + json('c\n') + json('\n'), [
-    `${S} stdout [1 of 1] a…`,
-    `${S} stdout [2 of 1] b…`,
-    `${S} stdout [3 of 1] c`,
-    `${S} stdout `,
-  ]);
+  check(JSON_FILE, `${json('a\n')}${json('ä\tb\r\n')}`, [`${S} stdout a`, `${S} stdout ä\tb\r`]);
   check(JSON_FILE, `{"log":"a\\n","log":"b\\n","stream":"stderr","time":"${T}"}\n`, [`${S} stderr b`]);
   const { records } = read([Buffer.from(json('a\n', ',"attrs":{"tag":"x","n":1,"constructor":"p"}'))], JSON_FILE);
   assert.deepEqual(records[0]?.['attrs'], { tag: 'x', constructor: 'p' });
+});
+
+test('Docker cuts lines where 16 KiB are full, and what is shorter is whole', () => {
+  const a = 'a'.repeat(16 * 1024);
+  const shown = (...texts: string[]): string[] =>
+    read([Buffer.from(texts.map((text) => json(text)).join(''))], JSON_FILE).shown;
+  assert.deepEqual(shown(a, a, 'c\n', '\n'), [
+    `${S} stdout [1 of 1] ${a}…`,
+    `${S} stdout [2 of 1] ${a}…`,
+    `${S} stdout [3 of 1] c`,
+    `${S} stdout `,
+  ]);
+  // The last words of a container, and the first line of its next run.
+  check(JSON_FILE, json('last words') + json('first line\n'), [`${S} stdout last words`, `${S} stdout first line`]);
+  assert.deepEqual(shown(a, 'last words', 'first line\n'), [
+    `${S} stdout [1 of 1] ${a}…`,
+    `${S} stdout [2 of 1] last words`,
+    `${S} stdout first line`,
+  ]);
+  assert.deepEqual(shown(a.slice(1), 'b\n'), [`${S} stdout ${a.slice(1)}`, `${S} stdout b`]);
+  // As Docker writes what is no UTF-8: a character that it has cut.
+  assert.deepEqual(shown(`${a.slice(3)}\ufffd`, 'b\n').length, 2);
+  assert.match(shown(`${a.slice(1)}\ufffd`, 'b\n')[1] ?? '', /2 of 1/);
 });
 
 test('what is no line of json-file passes as it is, and one behind a torn one is whole', () => {
@@ -213,5 +231,38 @@ test('any lines in any pieces: the same entries, and the chain of all of them', 
       }
       assert.equal(Buffer.from(chain).toString('hex'), cut.chain);
     }),
+  );
+});
+
+test('metadata is no part of a name', () => {
+  const content = Buffer.from('1970-01-01T00:00:01Z stdout P a\nnone\n1970-01-01T00:00:01Z stdout F b\nthe rest');
+  const readWith = (
+    metadata: (() => Uint8Array | null) | undefined,
+  ): { chain: string; own: string; times: unknown[] } => {
+    const source = { fields: { 'host.name': 'h' }, format: CRI, ...(metadata !== undefined && { metadata }) };
+    const entries = new ContainerEntries(source, START);
+    const writer = new MsgpackWriter(1024);
+    const { at } = entries.take(writer, content, 0, content.length);
+    const own = Buffer.from(entries.chain).toString('hex');
+    entries.asLine(writer, content, at, content.length);
+    const run = writer.take();
+    let chain: Uint8Array = START.chain;
+    for (let start = 0; start < run.length;) {
+      const end = entryEnd(run, start, run.length);
+      chain = chainAfterEntry(chain, run, start, end);
+      start = end;
+    }
+    const times = [...decodeMulti(run)].map((entry) => (entry as [unknown, unknown])[0]);
+    return { chain: Buffer.from(chain).toString('hex'), own, times };
+  };
+  const without = readWith(undefined);
+  let calls = 0;
+  const withSome = readWith(() => ((calls += 1) % 2 === 0 ? encode({ calls }) : null));
+  assert.deepEqual([withSome.chain, withSome.own], [without.chain, without.own]);
+  assert.equal(readWith(() => encode({ a: 'b' })).own, without.own);
+  assert.deepEqual(withSome.times.map(Array.isArray), [false, false, false, true]);
+  assert.deepEqual(
+    readWith(() => encode({ a: 'b' })).times,
+    without.times.map((time) => [time, { a: 'b' }]),
   );
 });

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { FOREIGN_TEXT_INPUT } from '#shared/record/foreign-identity.ts';
 import { TRUSTED, batch, documentOf, entryOf } from '../documents.ts';
-import { created, ingested, isMessage, plain, sequence } from '../lines.ts';
+import { created, ingested, isMessage, plain, sequence } from '../line/lines.ts';
 
 const AT = '2026-11-20T10:00:00.123456789Z';
 const event = { ingested, sequence };

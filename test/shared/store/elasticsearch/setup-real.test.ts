@@ -96,4 +96,15 @@ suite('set-up on a real server', { skip: isJars ? false : 'SKIPPED: no Elasticse
     assert.equal(now['index.refresh_interval'], '5s');
     assert(JSON.stringify(await ask('GET', '/_component_template/sluice-logs@custom')).includes('5s'));
   });
+
+  test('lays fields of numbers out where they are wanted', async () => {
+    await setUp({ hasNumberFields: true });
+    await ask('POST', `/${STREAM}/_rollover`);
+    assert.equal((await settings())['index.mapping.total_fields.ignore_dynamic_beyond_limit'], 'true');
+    const document = { '@timestamp': '2026-01-01T00:00:00Z', numbers: { http_took: 7 }, other: { took: 7 } };
+    await ask('POST', `/${STREAM}/_create/1?refresh=true`, document);
+    const mapping = await ask('GET', `/${STREAM}/_mapping`);
+    assert.match(mapping, /"numbers":\{"dynamic":"true","properties":\{"http_took":\{"type":"double"/);
+    assert.doesNotMatch(mapping, /"other"/);
+  });
 });

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { it } from 'node:test';
+import { ignoresBeyondLimit } from '#shared/store/elasticsearch/setup.ts';
 import { ElasticsearchStore } from '#shared/store/elasticsearch/store.ts';
 
 interface Abilities {
@@ -181,3 +182,14 @@ for (const refused of ['sluice-logs@mappings', 'sluice-logs@settings', 'sluice-l
     });
   });
 }
+
+it('relies on a limit of fields that refuses nothing only where the server is known to have it', () => {
+  const check = (version: string, expected: boolean) => assert.equal(ignoresBeyondLimit(version), expected, version);
+  check('9.5.3', true);
+  check('8.14.0', true);
+  check('10.0.0-SNAPSHOT', true);
+  check('8.13.4', false);
+  check('7.17.29', false);
+  check('unknown', false);
+  check('', false);
+});

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { BulkBody } from '#indexer/bulk/body.ts';
 import { DocumentWriter } from '#indexer/parse/document/document.ts';
 import { levelSeverities, levelWords } from '#indexer/parse/line/level-words.ts';
-import { batch, documentOf, entryOf, outcomeOf, textOf } from './documents.ts';
+import { batch, documentOf, entryOf, outcomeOf, textOf } from '../documents.ts';
 import { type Expected, check, created, ingested, isMessage, plain, sequence } from './lines.ts';
 
 test('JSON', () => {

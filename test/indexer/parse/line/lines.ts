@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { levelSeverities, levelWords } from '#indexer/parse/line/level-words.ts';
-import { documentOf, entryOf } from './documents.ts';
+import { documentOf, entryOf } from '../documents.ts';
 
 export const sequence = 1_767_323_045_678_000;
 export const ingested = '2026-01-02T03:04:06.120Z';

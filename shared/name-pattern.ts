@@ -21,20 +21,23 @@ export class NamePattern {
   readonly #states: State[] = [];
   readonly #start: State;
   readonly #end: State;
-  readonly #startsWithDot: boolean;
+  /** Whether names that begin with a dot may fit. */
+  readonly #takesDots: boolean;
   #step = 0;
 
-  /** Throws a SyntaxError for a class of characters that is none. */
-  constructor(pattern: string) {
-    this.#startsWithDot = pattern.startsWith('.');
+  /**
+   * Throws a SyntaxError for a class of characters that is none. `isOfFiles`: names that begin with a dot fit only
+   * where the pattern does.
+   */
+  constructor(pattern: string, { isOfFiles = true } = {}) {
+    this.#takesDots = !isOfFiles || pattern.startsWith('.');
     this.#start = this.#add();
     this.#end = this.#compile(Array.from(pattern));
     for (const state of this.#states) state.closure = closureOf(state);
   }
 
-  /** Names that begin with a dot fit only where the pattern does. */
   test(name: string): boolean {
-    if (!this.#startsWithDot && name.startsWith('.')) return false;
+    if (!this.#takesDots && name.startsWith('.')) return false;
     let current = this.#start.closure;
     for (const character of name) {
       const after: State[] = [];
@@ -117,6 +120,22 @@ function closureOf(state: State): State[] {
 function fits(test: Test, character: string): boolean {
   if (test === null) return true;
   return typeof test === 'string' ? test === character : test.test(character);
+}
+
+/** What is wrong with the patterns, a sentence each; slashes are between patterns of names. */
+export function patternMistakes(patterns: readonly string[]): string[] {
+  return patterns
+    .filter((pattern) => !pattern.split('/').every(isPattern))
+    .map((pattern) => `"${pattern}" has a class of characters that is none`);
+}
+
+function isPattern(pattern: string): boolean {
+  try {
+    new NamePattern(pattern);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Of one character. */

@@ -6,9 +6,9 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { documentOf, entryOf, outcomeOf } from './documents.ts';
+import { documentOf, entryOf, outcomeOf } from '../documents.ts';
 
-const folder = join(import.meta.dirname, '../../fixtures/lines');
+const folder = join(import.meta.dirname, '../../../fixtures/lines');
 const sources = readdirSync(folder)
   .filter((name) => name.endsWith('.txt'))
   .map((name) => name.slice(0, -4));

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { encode } from '@msgpack/msgpack';
 import { BulkBody } from '#indexer/bulk/body.ts';
 import { DocumentWriter } from '#indexer/parse/document/document.ts';
-import { batch, entryOf, hex } from './documents.ts';
+import { batch, entryOf, hex } from '../documents.ts';
 
 const INTEGERS = 2000;
 const integers = Buffer.concat([hex('dc07d0'), Buffer.alloc(INTEGERS)]);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { NamePattern } from '#forwarder/decode/files/name-pattern.ts';
+import { NamePattern } from '#shared/name-pattern.ts';
 
 /** The same pattern as an expression, which backtracks. */
 function expressionOf(pattern: string): RegExp {
