@@ -44,7 +44,7 @@ const parts: Record<string, (metrics: Metrics) => void> = {
     telemetry.watch({ ledger: new Ledger(telemetry.ledger), writer, limit, partitions: () => [] });
     telemetry.watchBytes(new ByteBudget(1));
     telemetry.watchStore(() => true);
-    watchStore(metrics, {});
+    watchStore({ metrics, log }, { watchSpace: nothing });
   },
   'admin page'(metrics) {
     new AdminTelemetry(metrics, log, systemClock).watchCertificate(() => 0);

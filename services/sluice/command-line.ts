@@ -69,6 +69,10 @@ const commands: Record<string, Listed> = {
     about: 'Erases events from the store and the dead letters; tells first what would go',
     load: () => import('./commands/erase.ts'),
   },
+  store: {
+    about: 'Looks after the embedded store: sizes, compact, verify, export, import',
+    load: () => import('./store/store.ts'),
+  },
   lag: {
     about: 'Tells how far behind the indexers are, in records and seconds',
     load: () => import('./commands/lag.ts'),

@@ -21,6 +21,7 @@ export async function openEraser(
       namesMax: config['names.max_per_tenant'],
       readOnly,
       retentionMs,
+      deletes: false,
       clock,
     };
     return new EmbeddedEraser(await openEmbeddedStore(options));

@@ -7,6 +7,11 @@ import type { Store } from '../store/store.ts';
 export interface OpenStoreOptions {
   /** For reading commands: works while another process writes, and never makes or deletes anything. */
   readonly readOnly?: boolean;
+  /**
+   * For services: whether it deletes what is older than the retention, or more than the bound (embedded store). A
+   * command of another shell may not have their settings.
+   */
+  readonly deletes?: boolean;
   readonly clock?: Clock;
   /** Something that an operator should know. */
   readonly warn?: (message: string) => void;
@@ -17,15 +22,21 @@ export interface OpenStoreOptions {
  * Store.ping.
  */
 export async function openStore(config: Config, options: OpenStoreOptions = {}): Promise<Store> {
-  const { readOnly = false, clock = systemClock } = options;
+  const { readOnly = false, deletes = false, clock = systemClock } = options;
   const retentionMs = config['store.retention_ms'];
   if (storeKind(config) === 'embedded') {
-    const { openEmbeddedStore } = await import('../store/embedded/store.ts');
+    const [{ openEmbeddedStore }, { defaultBytesMax }] = await Promise.all([
+      import('../store/embedded/store.ts'),
+      import('../store/embedded/space/bound-default.ts'),
+    ]);
+    const dataDir = config['data.dir'];
     return openEmbeddedStore({
-      dataDir: config['data.dir'],
+      dataDir,
       readOnly,
       retentionMs,
       namesMax: config['names.max_per_tenant'],
+      bytesMax: deletes ? (config['store.max_bytes'] ?? defaultBytesMax(dataDir)) : undefined,
+      deletes,
       clock,
       ...(options.warn && { warn: options.warn }),
     });

@@ -4,8 +4,7 @@
 //   passed 100  last 2000     at 700, all rows up to 2000 are older than 500 ms; those from 2001 on may not be
 //   passed 400  last 2600
 //
-// Guarantees: a row is never taken for older than it is. Row numbers of a table must only grow, but after
-// `lowerTo`.
+// Guarantees: a row is never taken for older than it is. Row numbers of a table must only grow.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
@@ -20,7 +19,7 @@ export class AgeMarks {
   readonly #newest: StatementSync;
   readonly #old: StatementSync;
   readonly #delete: StatementSync;
-  readonly #lower: StatementSync;
+  readonly #from: StatementSync;
 
   /** `table`: whose rows; marks of several tables lie together. */
   constructor(database: DatabaseSync, table: string, retentionMs: number) {
@@ -34,14 +33,11 @@ export class AgeMarks {
     );
     this.#newest = database.prepare('SELECT passed, last FROM age_marks WHERE of = ? ORDER BY passed DESC LIMIT 1');
     this.#old = database.prepare('SELECT max(last) AS last FROM age_marks WHERE of = ? AND passed <= ?');
+    this.#from = database.prepare('SELECT min(last) AS last FROM age_marks WHERE of = ? AND last >= ?');
     this.#delete = database.prepare(
       'DELETE FROM age_marks WHERE of = ? AND passed < ' +
         '(SELECT max(passed) FROM age_marks WHERE of = ? AND passed <= ?)',
     );
-    this.#lower = database.prepare('UPDATE age_marks SET last = ? WHERE of = ? AND last > ?');
-    // A full-text index makes rows with huge numbers, and every `run` tells the last row that was made, whatever it
-    // was.
-    for (const statement of [this.#insert, this.#delete, this.#lower]) statement.setReadBigInts(true);
   }
 
   /** Whether `last`, the highest row number, is to be noted. */
@@ -57,11 +53,15 @@ export class AgeMarks {
     this.#delete.run(this.#table, this.#table, passedMs - this.#retentionMs);
   }
 
-  /**
-   * Rows above `last` were removed, and their numbers may come again; in the transaction of whoever removes them.
-   */
-  lowerTo(last: number): void {
-    this.#lower.run(last, this.#table, last);
+  /** The highest row number that is noted; -1 where none is. */
+  newest(): number {
+    return Number(this.#newest.get(this.#table)?.['last'] ?? -1);
+  }
+
+  /** The first noted row number that is not below this one; null where none is. */
+  at(row: number): number | null {
+    const last = this.#from.get(this.#table, row)?.['last'];
+    return typeof last === 'number' ? last : null;
   }
 
   /** All rows up to this one are older than the retention; -1 where none is. */

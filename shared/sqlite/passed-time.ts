@@ -56,8 +56,6 @@ export class PassedTime {
       'INSERT INTO passed_time VALUES (?, ?, ?) ' +
         'ON CONFLICT (id) DO UPDATE SET passed = excluded.passed, wall = excluded.wall',
     );
-    // As in age-marks.ts.
-    this.#keep.setReadBigInts(true);
     this.#tell = tell;
   }
 

@@ -15,9 +15,12 @@ declare global {
 }
 
 // What a double may lose, where a number can stand: 17 digits, 16 that begin with 9, an exponent, a last zero ("1.50"),
-// "-0".
+// so small a number that JavaScript writes it with an exponent, "-0".
 const MAY_LOSE =
-  /[:,[] ?-?(?:[0-9]{17}|9[0-9]{15}(?![0-9])|[0-9]+(?:\.[0-9]+)?[eE]|[0-9]+\.(?:[0-9]{16}|[0-9]*0[\],}\s]))|[:,[] ?-0/;
+  /[:,[]\s*-?(?:[0-9]{17}|9[0-9]{15}(?![0-9])|[0-9]+(?:\.[0-9]+)?[eE]|[0-9]+\.(?:\d{16}|0{6}|\d*0[\],}\s]))|[:,[]\s*-0/;
+
+/** Whether each number of it is looked at: that takes many times as long. */
+export const isCostly = (text: string): boolean => MAY_LOSE.test(text);
 
 /** Throws SyntaxError where the text is not JSON. */
 export function parseExactJson(text: string): unknown {

@@ -48,6 +48,50 @@ export interface Store extends AsyncDisposable {
   foundAfterMs?(signal?: AbortSignal): Promise<number>;
   /** For a store with tables of names: `unnamed` hears of documents whose names are only among their attributes. */
   watchUnnamed?(unnamed: (documents: number) => void): void;
+  /** For a store that looks after its own files: `failed` hears of work that failed and is tried again. */
+  watchUpkeep?(failed: (work: StoreUpkeep) => void): void;
+  /** For a store with files of its own. */
+  watchSpace?(watch: StoreSpaceWatch): void;
+}
+
+/**
+ * Small blocks become larger ones, old documents are deleted, and the oldest where there is too much, those of an
+ * earlier version are converted.
+ */
+export type StoreUpkeep = 'merge' | 'expire' | 'bound' | 'convert';
+
+/** What a store with files of its own has on the disk. */
+export interface StoreSpace {
+  /** Of pages in use. */
+  readonly usedBytes: number;
+  /** Of pages in the file that are used again before it grows. */
+  readonly freeBytes: number;
+  /** Of the log of changes, beside the file. */
+  readonly walBytes: number;
+  /** What all together may have; null: no bound. */
+  readonly bytesMax: number | null;
+  /** When the documents that go next were indexed, ms since the epoch; null where there are none. */
+  readonly oldestMs: number | null;
+}
+
+/** Why the store deleted documents by itself. */
+type DeletedFor = 'age' | 'size';
+
+/** The oldest documents went, for there was more than the bound allows. */
+export interface StoreBounded {
+  readonly documents: number;
+  readonly bytes: number;
+  readonly bytesMax: number;
+  /** When the last of them was indexed, ms since the epoch; null where that is not known. */
+  readonly untilMs: number | null;
+}
+
+export interface StoreSpaceWatch {
+  measured(space: StoreSpace): void;
+  /** `bytes`: of the pages that they took. */
+  deleted(why: DeletedFor, documents: number, bytes: number): void;
+  /** Once for each time that the bound was passed; now and then where that lasts. */
+  bounded(bounded: StoreBounded): void;
 }
 
 export interface BackingIndex {

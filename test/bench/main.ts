@@ -1,10 +1,10 @@
 // `npm run bench [-- NAME… [--documents N]]`: prints figures, asserts nothing. Speeds are per CPU-second of the process
-// under test, so that they mean something on a shared machine. Compare figures of one run only, or by compare.ts.
+// under test, so that they mean something on a shared machine. Compare figures of one run only, or by parts/compare.ts.
 
 import { parseArgs } from 'node:util';
 import { reasonOf } from '#shared/errors.ts';
 import { endAll } from '#test/backends/source.ts';
-import { compare, compareOptions } from './compare.ts';
+import { compare, compareOptions } from './parts/compare.ts';
 
 const benches = [
   'extents',
@@ -21,6 +21,7 @@ const benches = [
   'workers',
   'amplification',
   'elasticsearch',
+  'store',
 ];
 const work = planned(process.argv.slice(2));
 try {
@@ -39,25 +40,33 @@ function planned(given: readonly string[]): () => Promise<void> {
     }
     const { values, positionals } = parseArgs({
       args: [...given],
-      options: { documents: { type: 'string' } },
+      options: { documents: { type: 'string' }, events: { type: 'string' } },
       allowPositionals: true,
     });
-    const documents = values.documents === undefined ? undefined : Number(values.documents);
-    if (documents !== undefined && !(Number.isSafeInteger(documents) && documents > 0))
-      throw new Error(`Cannot load "${values.documents}" documents: give a whole number above 0`);
+    const documents = wholeNumber(values.documents, 'documents');
+    const events = wholeNumber(values.events, 'events');
     const names = positionals.length === 0 ? benches : positionals;
     const unknown = names.find((name) => !benches.includes(name));
     if (unknown !== undefined) throw new Error(`Cannot run "${unknown}": the benches are ${benches.join(', ')}`);
-    return () => runAll(names, documents === undefined ? {} : { documents });
+    return () => runAll(names, { ...(documents && { documents }), ...(events && { events }) });
   } catch (error) {
     console.error(reasonOf(error));
     return process.exit(2);
   }
 }
 
+function wholeNumber(text: string | undefined, what: string): number | undefined {
+  if (text === undefined) return undefined;
+  const number = Number(text);
+  if (Number.isSafeInteger(number) && number > 0) return number;
+  throw new Error(`Cannot load "${text}" ${what}: give a whole number above 0`);
+}
+
 interface BenchOptions {
   /** How many documents the bench of Elasticsearch loads each time. */
   readonly documents?: number;
+  /** How many lines the bench of the embedded store loads each time. */
+  readonly events?: number;
 }
 
 async function runAll(names: readonly string[], options: BenchOptions): Promise<void> {

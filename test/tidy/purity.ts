@@ -11,6 +11,7 @@ const PURE = [
   /^services\/indexer\/commit\/contiguous-offsets\.ts$/,
   /^shared\/(json|msgpack|otlp|record)\//,
   /^shared\/store\/words\.ts$/,
+  /^shared\/store\/embedded\/blocks\//,
 ];
 
 /** What lies among the pure and is not, and why. Each must still need it. */
@@ -37,7 +38,7 @@ const BUILTINS: Readonly<Record<string, RegExp>> = {
   crypto: /^(createHash|hash)$/,
   string_decoder: /./,
   util: /^(?!promisify$)/,
-  zlib: /^(constants|crc32)$/,
+  zlib: /^(constants|crc32|zstd(?:C|Dec)ompressSync)$/,
 };
 /** Packages that compute and no more. */
 const PACKAGES = ['@bufbuild/protobuf/wire', 'snappyjs'];

@@ -44,9 +44,12 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   }
   return runService('indexer', context, async (service) => {
     const store = service.lifetime.use(
-      await openStore(service.config, { warn: (message) => service.log.warn('store_warning', { message }) }),
+      await openStore(service.config, {
+        deletes: true,
+        warn: (message) => service.log.warn('store_warning', { message }),
+      }),
     );
-    watchStore(service.metrics, store);
+    watchStore(service, store);
     const options = { ...service, store, random: Math.random };
     if (values.drain) {
       const { drained, left, counts } = await drainIndexer({ ...options, signal: context.signal, maxSeconds });

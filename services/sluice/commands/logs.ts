@@ -13,6 +13,7 @@ import type { Output } from '../output/output.ts';
 import { Follower, type Followed } from './follower.ts';
 import { lastPages } from './last-pages.ts';
 import { timeArgument } from '../dead-letters/time-argument.ts';
+import { countArgument } from '../search/count-argument.ts';
 import { missingFields } from '../search/missing-fields.ts';
 import { CONTEXT_MAX } from '../search/context-lines.ts';
 import { CHOSEN_HELP, CHOSEN_OPTIONS, chosenWhere } from '../search/chosen.ts';
@@ -172,14 +173,6 @@ function withNegativeCounts(args: readonly string[]): string[] {
 async function isNowhere(store: Store, { name }: Followed, signal: AbortSignal): Promise<boolean> {
   if (name === undefined) return false;
   return (await store.search({ name, order: 'newest', limit: 1 }, signal)).length === 0;
-}
-
-/** A number of lines, or Infinity for `all` and what is negative. */
-export function countArgument(option: string, text: string): number {
-  if (text === 'all' || /^-\d{1,9}$/.test(text)) return Infinity;
-  if (!/^\d{1,9}$/.test(text))
-    throw new SluiceError('usage_wrong', `Cannot read ${option} "${text}": give a number, or all`);
-  return Number(text);
 }
 
 /** A number of lines. */

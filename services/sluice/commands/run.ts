@@ -23,9 +23,12 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   parseArgs({ args, options: {} });
   return runService('run', context, async (service) => {
     const store = service.lifetime.use(
-      await openStore(service.config, { warn: (message) => service.log.warn('store_warning', { message }) }),
+      await openStore(service.config, {
+        deletes: true,
+        warn: (message) => service.log.warn('store_warning', { message }),
+      }),
     );
-    watchStore(service.metrics, store);
+    watchStore(service, store);
     if (store.kind === 'embedded') await store.setup();
     const indexer = service.lifetime.use(await startIndexer({ ...service, store, random: Math.random }));
     const forwarder = service.lifetime.use(await startForwarder(service));

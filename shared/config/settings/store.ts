@@ -1,7 +1,7 @@
 // Where documents are kept. See settings.ts.
 
 import { Type } from 'typebox';
-import { integer, list, milliseconds, oneOf, text, type Setting } from './setting-kinds.ts';
+import { bytes, GIB, integer, list, MIB, milliseconds, oneOf, text, type Setting } from './setting-kinds.ts';
 
 const AGAIN = 'It is read again for each request, so that it can be replaced while Sluice runs.';
 
@@ -21,6 +21,12 @@ export const store = {
     {
       default: 7 * 86_400_000,
     },
+  ),
+  'store.max_bytes': bytes(
+    { minimum: 16 * MIB, maximum: 1024 * 1024 * GIB },
+    'Size of the embedded store, file and WAL together; beyond it the documents that arrived first are deleted, ' +
+      'whatever the retention.',
+    { defaultText: '10 GiB, or a tenth of the disk if that is less' },
   ),
   'elasticsearch.url': list('URLs of Elasticsearch nodes, separated by commas.', {}),
   'elasticsearch.api_key': text('API key, as base64.', { secret: true }),

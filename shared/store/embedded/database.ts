@@ -2,22 +2,30 @@
 //
 // Guarantees: what `write` returned is on the disk (WAL with synchronous=FULL: one fsync of the log a commit). Less
 // would not do: the queue's offsets are committed, fsynced, after this, and a power cut must not take documents that
-// the queue will not give again. A crash at any moment leaves whole bulk requests only. Readers in other processes see
-// each commit at once.
+// the queue will not give again. A crash at any moment leaves whole bulk requests only, each document once. Readers in
+// other processes see each commit at once.
 
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { SluiceError } from '#shared/errors.ts';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { AgeMarks } from '#shared/sqlite/age-marks.ts';
-import { type Presence, watchDatabase } from '#shared/sqlite/database.ts';
+import { isDamaged } from '#shared/sqlite/database.ts';
 import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
-import type { StoreQuery } from '../store.ts';
-import { type DocumentStatements, FILE, guarded, openFile, prepareStatements } from './document-file.ts';
-import { indexedFields, type IndexedFields } from './indexed-fields.ts';
-import { PageReader, type RowPage } from './page-reader.ts';
-import type { EraseCursor } from './query.ts';
-import { withNamesAsAttributes } from './names-as-attributes.ts';
-import { SourceNames, type SourceNamesOptions } from './source-names.ts';
+import type { StoreQuery, StoreSpace as StoreSpaceNow } from '../store.ts';
+import { type Deleted, Deletions, type Shed } from './deletions.ts';
+import { compact, type Compacted, type CompactStep } from './space/compaction.ts';
+import { StoreSpace } from './space/store-space.ts';
+import type { ErasedRows, EraseStart } from './erase-steps.ts';
+import { FILE, guarded, openFile } from './tables/document-file.ts';
+import type { Erasure } from './block-changes.ts';
+import { type Documents, DocumentWrites, type WriteResult } from './document-writes.ts';
+import type { MergeRange } from './tables/block-merge.ts';
+import { DamagedEnd } from './tables/part-tables.ts';
+import { requiredPresence } from './tables/required-presence.ts';
+import { Inspection } from './inspect/inspection.ts';
+import { type Counted, type CountStart, type OrderedRows, PageReader } from './search/page-reader.ts';
+import type { RowPage } from './search/row-page.ts';
+import { namesOptions, SourceNames } from './source-names.ts';
 
 export interface DatabaseOptions {
   /** Made if missing, unless read only. */
@@ -26,106 +34,65 @@ export interface DatabaseOptions {
   readonly retentionMs: number;
   /** Combinations of names that a tenant may have; see source-names.ts. */
   readonly namesMax: number;
+  /** Of its files together; undefined: without a bound. */
+  readonly bytesMax?: number | undefined;
   /** Tells what an operator should know. */
   tell?(message: string): void;
 }
 
-export interface Documents {
-  /** JSON of all documents, one after another, with anything between. */
-  readonly body: Uint8Array;
-  readonly ids: readonly string[];
-  /** Start and end of each document in the body. */
-  readonly bounds: Uint32Array;
-  /** Data stream of each document, as an index into `streamNames`. */
-  readonly streams: Uint16Array;
-  readonly streamNames: readonly string[];
-}
+/** Given back to the disk with each step of a conversion: about what it makes free. */
+const CONVERTED_PAGES = 500;
 
-export interface WriteResult {
-  /** 201, 409 (the id is there), or 400 with a reason in `refused`. */
-  readonly statuses: Uint16Array;
-  readonly refused: readonly { readonly item: number; readonly reason: string }[];
-  /** Documents whose names are among their attributes, for their tenant has as many as it may. */
-  readonly unnamed: number;
+interface Writing {
+  readonly documents: DocumentWrites;
+  readonly names: SourceNames;
+  readonly time: PassedTime;
+  readonly marks: AgeMarks;
+  readonly space: StoreSpace;
+  readonly deletions: Deletions;
 }
-
-export interface EraseStart {
-  readonly query: StoreQuery;
-  /** Null at the beginning. */
-  readonly after: EraseCursor | null;
-}
-
-export interface ErasedRows {
-  readonly erased: number;
-  /** Where the next step goes on; null where nothing is left after this. */
-  readonly next: EraseCursor | null;
-}
-
-/**
- * What one step deletes at most, and one document more: all pages of a document are looked at, and no write is done
- * meanwhile.
- */
-const STEP_BYTES = 16 * 1024 * 1024;
 
 export class DocumentDatabase {
   readonly #database: DatabaseSync;
   /** Null where it is open for reading only. */
-  readonly #sourceNames: SourceNames | null;
-  readonly #statements: DocumentStatements | null;
-  /** Null where it is open for reading only. */
-  readonly #age: { readonly time: PassedTime; readonly marks: AgeMarks } | null;
+  readonly #writing: Writing | null;
   readonly #reader: PageReader;
-  readonly #presence: () => Presence;
+  readonly #requirePresence: () => void;
   readonly #file: string;
+  readonly #tell: (message: string) => void;
+  #inspection: Inspection | null = null;
+  #areOldRowsDamaged = false;
 
   constructor(options: DatabaseOptions) {
     this.#database = openFile(options);
-    this.#reader = new PageReader(this.#database);
+    this.#tell = (message) => options.tell?.(message);
+    this.#reader = new PageReader(this.#database, this.#tell);
     this.#file = join(options.folder, FILE);
-    this.#presence = watchDatabase(this.#file);
-    this.#statements = options.readOnly ? null : prepareStatements(this.#database);
-    this.#sourceNames = options.readOnly ? null : new SourceNames(this.#database, sourceNamesOptions(options));
-    this.#age = options.readOnly
-      ? null
-      : {
-          time: new PassedTime(this.#database, (message) => options.tell?.(message)),
-          marks: new AgeMarks(this.#database, 'documents', options.retentionMs),
-        };
+    this.#requirePresence = requiredPresence(this.#file);
+    this.#writing = options.readOnly ? null : this.#openForWriting(options);
+    if (this.#writing !== null) this.#reader.checkBlocks();
   }
 
   /** All of the documents, or none where it throws. */
   write(documents: Documents): WriteResult {
-    const statuses = new Uint16Array(documents.ids.length);
-    const refused: { item: number; reason: string }[] = [];
-    let unnamed = 0;
-    const body = Buffer.from(documents.body.buffer, documents.body.byteOffset, documents.body.byteLength);
-    this.#transaction((statements) => {
-      unnamed = 0;
-      for (const [item, id] of documents.ids.entries()) {
-        const source = body.toString('utf8', documents.bounds[item * 2], documents.bounds[item * 2 + 1]);
-        const fields = indexedFields(source);
-        if (typeof fields === 'string') {
-          statuses[item] = 400;
-          refused.push({ item, reason: fields });
-        } else {
-          const stream = documents.streamNames[documents.streams[item] ?? 0] ?? '';
-          const origins = this.#writableSourceNames();
-          const found = origins.find(stream, fields);
-          // A repeat under other names must not make a row that is removed at once: anybody can send thousands of them.
-          if (found === null && statements.has.get(id) !== undefined) {
-            statuses[item] = 409;
-            continue;
-          }
-          const origin = found ?? origins.make(stream, fields);
-          if (origin === null) unnamed += 1;
-          const isNew =
-            origin === null ? this.#insertUnnamed(id, stream, source) : this.#insert(id, origin, fields, source);
-          statuses[item] = isNew ? 201 : 409;
-        }
-      }
+    const { documents: writes } = this.#writable();
+    const result = this.#adding(() => {
+      const prepared = writes.prepare(documents);
+      return this.#transaction(() => writes.write(prepared));
     });
     this.#requirePresence();
-    return { statuses, refused, unnamed };
+    return result;
+  }
+
+  /** One merge of small blocks, if one is due. Returns whether it was: there may be more. */
+  merge(): boolean {
+    return this.#merge({ afterRow: this.#writable().marks.newest(), all: false });
+  }
+
+  /** The same before `expire`, which may set a mark: what is small by then is not merged any more. */
+  mergeAll(now: Moment): boolean {
+    const { documents, time, marks } = this.#writable();
+    return marks.isDue(documents.lastRow(), time.at(now)) && this.#merge({ afterRow: marks.newest(), all: true });
   }
 
   /** The first of what the query finds: at most its `limit`, and `bytesMax` of more than one. */
@@ -133,91 +100,122 @@ export class DocumentDatabase {
     return guarded(() => this.#reader.page(query, bytesMax));
   }
 
-  /**
-   * Deletes up to `limit` documents that were written longer ago than the retention, by the time that has passed since
-   * (see passed-time.ts), fewer where they are large; returns how many. Never the last one, so that row numbers only
-   * grow. Gives some of the space back.
-   */
-  expire({ now, limit }: { readonly now: Moment; readonly limit: number }): number {
-    const age = this.#age;
-    if (age === null) return 0;
+  /** A step of what ends by age. */
+  expire(step: { readonly now: Moment; readonly limit: number }): Deleted {
+    const { deletions } = this.#writable();
     this.#requirePresence();
-    const passedMs = age.time.at(now);
-    let deleted = 0;
-    this.#transaction((statements) => {
-      let bytes = 0;
-      const last = Number(statements.last.get()?.['last'] ?? -1);
-      if (age.marks.isDue(last, passedMs)) age.marks.note(last, passedMs);
-      if (age.time.isToBeKept) age.time.keep();
-      const origins = new Set<number>();
-      for (const row of statements.expired.all(Math.min(age.marks.expired(passedMs), last - 1), limit)) {
-        if (bytes > STEP_BYTES) break;
-        bytes += Number(row['bytes']);
-        const rowid = row['rowid'] ?? null;
-        origins.add(Number(row['origin']));
-        statements.deleteWords.run(rowid);
-        statements.deleteDocument.run(rowid);
-        deleted += 1;
-      }
-      this.#writableSourceNames().removeUnused(origins);
-    });
-    if (deleted > 0) guarded(() => this.#database.exec('PRAGMA incremental_vacuum(2000)'));
-    return deleted;
+    return deletions.expire(step);
   }
 
-  /** How many documents there are of the query. */
-  count(query: StoreQuery): number {
-    return guarded(() => this.#reader.count(query));
+  /** By how much the store is larger than its bound. */
+  overBytes(): number {
+    return this.#isConverting() ? 0 : this.#writable().space.overBytes();
+  }
+
+  shed(): Shed {
+    const { deletions } = this.#writable();
+    this.#requirePresence();
+    return deletions.shed();
+  }
+
+  measure(): StoreSpaceNow {
+    const { documents, space } = this.#writable();
+    return guarded(() => space.measure(documents.ended.oldestMs()));
+  }
+
+  /** How many documents there are of the query: a part of them. */
+  count(start: CountStart): Counted {
+    return guarded(() => this.#reader.count(start));
+  }
+
+  /** Turns some rows of an older store into a block. Returns whether there are more. */
+  convert(): boolean {
+    const { documents, marks } = this.#writable();
+    if (!documents.hasOldRows) return false;
+    this.#requirePresence();
+    const isMore = this.#ofOldRows(false, () =>
+      this.#adding(() => this.#transaction(() => documents.convert((row) => marks.at(row)))),
+    );
+    this.#writable().space.giveBack(CONVERTED_PAGES);
+    return isMore;
+  }
+
+  #isConverting(): boolean {
+    return this.#writable().documents.hasOldRows && !this.#areOldRowsDamaged;
+  }
+
+  /** Rows of an older store that a damaged page keeps from being converted stay as they are, and stop nothing else. */
+  #ofOldRows<T>(nothing: T, work: () => T): T {
+    if (this.#areOldRowsDamaged) return nothing;
+    try {
+      return work();
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      this.#areOldRowsDamaged = true;
+      this.#tell(
+        `Cannot convert documents of an earlier version: ${reasonOf(error)}; those that are left stay as they are`,
+      );
+      return nothing;
+    }
   }
 
   /**
-   * Deletes the next documents of the query after the cursor, at most its `limit`, fewer where they are large, and
-   * overwrites what they took in the file. They are looked for before: whoever writes waits only for what is deleted.
+   * Deletes the documents of the query from the next block after the cursor that has any, and overwrites what they took
+   * in the file. They are looked for before: whoever writes waits only for what is deleted.
    */
   erase({ query, after }: EraseStart): ErasedRows {
-    const age = this.#age;
-    if (age === null) return readOnly();
+    const { documents } = this.#writable();
     this.#requirePresence();
-    const doomed = guarded(() => this.#reader.doomed(query, after));
-    let next = after;
-    let erased = 0;
-    this.#database.exec('PRAGMA secure_delete = ON');
-    this.#transaction((statements) => {
-      next = after;
-      erased = 0;
-      let bytes = 0;
-      const origins = new Set<number>();
-      for (const { rowid, id, origin, bytes: size, time, sequence } of doomed) {
-        if (bytes > STEP_BYTES) break;
-        next = { time, sequence, rowid };
-        // Meanwhile its row may be another's.
-        if (statements.hasRow.get(id, rowid) === undefined) continue;
-        bytes += size;
-        origins.add(origin);
-        statements.deleteWords.run(rowid);
-        statements.deleteDocument.run(rowid);
-        erased += 1;
-      }
-      this.#writableSourceNames().removeUnused(origins);
-      age.marks.lowerTo(Number(statements.last.get()?.['last'] ?? -1));
-    });
-    return { erased, next: doomed.length === 0 ? null : next };
+    const cursor = after ?? { block: 0, row: documents.lastRow() };
+    if (this.convert()) return { erased: 0, unreadable: 0, next: cursor };
+    const { block, lastId, unreadable } = guarded(() => this.#reader.nextHolding(query, cursor.block, cursor.row));
+    const next = { ...cursor, block: lastId };
+    if (block === null) return { erased: 0, unreadable, next: lastId < 0 ? null : next };
+    const erasure = documents.readToErase(block, this.#reader.meantIn(query, block, cursor.row));
+    if (erasure === null) return { erased: 0, unreadable: unreadable + block.documents, next };
+    const { erased, kept } = this.#erased(erasure);
+    return { erased, unreadable: unreadable + kept, next };
+  }
+
+  /** `kept`: of those, documents that are found no more, and whose bytes a damaged page keeps in the file. */
+  #erased(erasure: Erasure): { readonly erased: number; readonly kept: number } {
+    const { documents } = this.#writable();
+    const erased = (keepParts: boolean): number =>
+      this.#adding(() => this.#transaction(() => documents.erase(erasure, { keepParts })));
+    try {
+      return { erased: erased(false), kept: 0 };
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      this.#tell(
+        `Cannot overwrite what was erased of block ${erasure.block.id} of the embedded store: ${reasonOf(error)}`,
+      );
+      const kept = erased(true);
+      return { erased: kept, kept };
+    }
+  }
+
+  compact(step: CompactStep): Compacted {
+    const { marks, space } = this.#writable();
+    const [convert, merge] = [() => this.convert(), (range: MergeRange) => this.#merge(range)];
+    return compact({ marks, space, convert, merge, blocks: this.#database }, step);
+  }
+
+  /** For `sluice store`. */
+  get inspection(): Inspection {
+    return (this.#inspection ??= new Inspection(this.#database, this.#file));
+  }
+
+  /** For an export; see page-reader.ts. */
+  inOrder(start: CountStart): OrderedRows {
+    return guarded(() => this.#reader.inOrder(start));
   }
 
   /** Works the log of changes into the file: what was erased is in neither. Another reader may be in the way. */
   checkpoint(): void {
-    guarded(() => this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)'));
-  }
-
-  /** What was written to a file that has no name any more is gone when this process ends: the queue must keep it. */
-  #requirePresence(): void {
-    const presence = this.#presence();
-    if (presence === 'there') return;
-    const what = presence === 'gone' ? 'was deleted' : 'was replaced';
+    if (this.#writable().space.checkpoint('TRUNCATE')) return;
     throw new SluiceError(
-      'store_unavailable',
-      `Cannot use the embedded store: ${this.#file} (or its WAL) ${what} while it was used; put it back, or restart ` +
-        'Sluice to begin a new one',
+      'store_overloaded',
+      'Cannot work the changes of the embedded store into its file: another process reads it; try again when that ends',
     );
   }
 
@@ -225,69 +223,78 @@ export class DocumentDatabase {
     this.#database.close();
   }
 
-  #insertUnnamed(id: string, stream: string, json: string): boolean {
-    const source = withNamesAsAttributes(json);
-    const fields = indexedFields(source);
-    if (typeof fields === 'string') throw new Error('a document without names is one still');
-    return this.#insert(id, this.#writableSourceNames().rowWithoutNames(stream), fields, source);
+  #openForWriting(options: DatabaseOptions): Writing {
+    const names = new SourceNames(this.#database, namesOptions(options));
+    const documents = new DocumentWrites(this.#database, names, this.#tell);
+    const time = new PassedTime(this.#database, this.#tell);
+    const marks = new AgeMarks(this.#database, 'documents', options.retentionMs);
+    const tell = this.#tell;
+    const space = new StoreSpace(this.#database, { file: this.#file, bytesMax: options.bytesMax, tell });
+    const deletions = new Deletions({
+      documents,
+      time,
+      marks,
+      space,
+      transaction: (work) => this.#transaction(work),
+      isConverting: () => this.#isConverting(),
+      ofOldRows: (work) => this.#ofOldRows(0, work),
+      overwrite: (on) => this.#database.exec(`PRAGMA secure_delete = ${on ? 'ON' : 'OFF'}`),
+      tell,
+    });
+    return { documents, names, time, marks, space, deletions };
   }
 
-  #insert(id: string, origin: number, fields: IndexedFields, source: string): boolean {
-    const statements = this.#writable();
-    const { changes, lastInsertRowid } = statements.insertDocument.run(
-      id,
-      origin,
-      fields.time,
-      fields.sequence,
-      fields.ingestedMs,
-      source,
-      fields.created,
-    );
-    if (Number(changes) === 0) return false;
-    statements.insertWords.run(lastInsertRowid, fields.message, fields.attributes);
+  #merge(range: MergeRange): boolean {
+    const { documents } = this.#writable();
+    const blocks = guarded(() => documents.toMerge(range));
+    if (blocks === null) return false;
+    this.#requirePresence();
+    const merge = guarded(() => documents.readToMerge(blocks));
+    // Those that are damaged are not asked for again.
+    if (merge === null) return true;
+    try {
+      this.#adding(() => this.#transaction(() => documents.merge(merge)));
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      documents.spare(blocks);
+      this.#tell(`Cannot merge some blocks of the embedded store: ${reasonOf(error)}; they stay as they are`);
+    }
     return true;
   }
 
-  #transaction(work: (statements: DocumentStatements) => void): void {
-    const statements = this.#writable();
-    guarded(() => {
+  /** Tries again with a new table of parts where nothing can be added to the old one: it is damaged. */
+  #adding<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof SluiceError) || !(error.cause instanceof DamagedEnd)) throw error;
+      this.#transaction(() => this.#writable().documents.beginParts());
+      this.#tell(`A part of the embedded store is damaged (${error.cause.message}); what comes is kept apart from it`);
+      return work();
+    }
+  }
+
+  #transaction<T>(work: () => T): T {
+    const { names } = this.#writable();
+    return guarded(() => {
       this.#database.exec('BEGIN IMMEDIATE');
       try {
-        this.#sourceNames?.startTransaction();
-        work(statements);
+        names.startTransaction();
+        const result = work();
         this.#database.exec('COMMIT');
+        return result;
       } catch (error) {
         // What it made is gone with it.
-        this.#sourceNames?.forget();
+        names.forget();
         if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
         throw error;
       }
     });
   }
 
-  #writable(): DocumentStatements {
-    return this.#statements ?? readOnly();
+  #writable(): Writing {
+    if (this.#writing === null)
+      throw new SluiceError('store_refused', 'Cannot write to the store: it is open for reading only');
+    return this.#writing;
   }
-
-  #writableSourceNames(): SourceNames {
-    return this.#sourceNames ?? readOnly();
-  }
-}
-
-function readOnly(): never {
-  throw new SluiceError('store_refused', 'Cannot write to the store: it is open for reading only');
-}
-
-function sourceNamesOptions({ namesMax, tell }: DatabaseOptions): SourceNamesOptions {
-  return {
-    namesMax,
-    full(tenant) {
-      const whose = tenant === '' ? 'Senders of no tenant have' : `The tenant ${JSON.stringify(tenant)} has`;
-      tell?.(
-        `${whose} brought ${namesMax} combinations of container, service, pod and tag, as many as ` +
-          'names.max_per_tenant lets it have. Events under further ones are kept with these names among their ' +
-          'attributes, until documents under others have ended by age',
-      );
-    },
-  };
 }

@@ -2,13 +2,13 @@
 
 import type { EraseQuery, EraseStep, StoreEraser } from '../erase.ts';
 import type { StoredDocument, StoreQuery } from '../store.ts';
-import type { EraseCursor } from './query.ts';
+import type { EraseCursor } from './erase-steps.ts';
 import type { EmbeddedStore } from './store.ts';
 
-const STEP = 500;
 const EXAMPLES = 3;
 /** Documents come in batches: what was under way when it began is there by then. */
 const FOUND_AFTER_MS = 1500;
+const UNREADABLE = 'may be meant, in blocks that are damaged';
 const NONE: ReadonlyMap<string, number> = new Map();
 
 export class EmbeddedEraser implements StoreEraser {
@@ -19,8 +19,8 @@ export class EmbeddedEraser implements StoreEraser {
     this.#store = store;
   }
 
-  count(query: EraseQuery): Promise<number> {
-    return this.#store.count(whole(query, 0));
+  count(query: EraseQuery, signal?: AbortSignal): Promise<number> {
+    return this.#store.count(whole(query), signal);
   }
 
   examples(query: EraseQuery, signal?: AbortSignal): Promise<StoredDocument[]> {
@@ -32,15 +32,13 @@ export class EmbeddedEraser implements StoreEraser {
   }
 
   async *erase(query: EraseQuery, signal?: AbortSignal): AsyncGenerator<EraseStep, void, void> {
-    // What comes meanwhile is not followed for ever.
-    let left = await this.count(query);
-    for (let after: EraseCursor | null = null; left > 0;) {
+    for (let after: EraseCursor | null = null; ;) {
       signal?.throwIfAborted();
-      const { erased, next } = await this.#store.erase({ query: whole(query, STEP), after });
+      const { erased, unreadable, next } = await this.#store.erase({ query: whole(query), after });
+      if (erased > 0 || unreadable > 0)
+        yield { erased, refused: unreadable === 0 ? NONE : new Map([[UNREADABLE, unreadable]]) };
       if (next === null) break;
       after = next;
-      left -= erased;
-      if (erased > 0) yield { erased, refused: NONE };
     }
     await this.#store.checkpoint();
   }
@@ -50,6 +48,6 @@ export class EmbeddedEraser implements StoreEraser {
   }
 }
 
-function whole(query: EraseQuery, limit: number): StoreQuery {
-  return { ...query, order: 'oldest', limit };
+function whole(query: EraseQuery): StoreQuery {
+  return { ...query, order: 'oldest', limit: Infinity };
 }

@@ -24,7 +24,7 @@ const CACHED_LENGTH_MAX = 4 * 1024 * 1024;
  * one.
  */
 const TENANTS_MAX = 1000;
-const UNUSED = 'NOT EXISTS (SELECT 1 FROM documents WHERE origin = origins.rowid)';
+const UNUSED = 'documents <= 0';
 const COLUMNS = 'stream, container_id, container_name, service, pod, tag';
 const HAS_NAMES = "(container_id <> '' OR container_name <> '' OR service <> '' OR pod <> '' OR tag <> '')";
 
@@ -88,7 +88,7 @@ export class SourceNames {
 
   /**
    * Makes the row of these names, of which `find` knows none; null where the tenant may have no more. Only for a
-   * document that will be inserted: a row is removed with its last document, so one that never had any would stay.
+   * document that will be inserted and counted: a row that never had any would stay.
    */
   make(stream: string, names: Names): number | null {
     const columns = columnsOf(stream, names);
@@ -105,9 +105,11 @@ export class SourceNames {
     return row;
   }
 
-  /** Removes those of these rows that no document has any more. */
-  removeUnused(rows: Iterable<number>): void {
-    for (const row of rows) {
+  /** So many documents more of each row, or fewer; a row goes with its last one. */
+  count(documents: ReadonlyMap<number, number>): void {
+    for (const [row, change] of documents) {
+      this.#statements.count.run(change, row);
+      if (change >= 0) continue;
       for (const { tenant, named } of this.#statements.removeUnused.all(row)) {
         this.#drop(row);
         if (named === 1) this.#countDown(String(tenant));
@@ -167,6 +169,27 @@ export class SourceNames {
   }
 }
 
+/** `tell`: that a tenant has as many as it may. */
+export function namesOptions({
+  namesMax,
+  tell,
+}: {
+  readonly namesMax: number;
+  tell?(message: string): void;
+}): SourceNamesOptions {
+  return {
+    namesMax,
+    full(tenant) {
+      const whose = tenant === '' ? 'Senders of no tenant have' : `The tenant ${JSON.stringify(tenant)} has`;
+      tell?.(
+        `${whose} brought ${namesMax} combinations of container, service, pod and tag, as many as ` +
+          'names.max_per_tenant lets it have. Events under further ones are kept with these names among their ' +
+          'attributes, until documents under others have ended by age',
+      );
+    },
+  };
+}
+
 function columnsOf(stream: string, names: Names): string[] {
   return [stream, names.containerId, names.containerName, names.service, names.pod, names.tag];
 }
@@ -189,17 +212,15 @@ function keyOf(columns: readonly string[]): string {
 
 function prepare(
   database: DatabaseSync,
-): Record<'find' | 'insert' | 'counts' | 'removeUnused' | 'version', StatementSync> {
-  const statements = {
+): Record<'find' | 'insert' | 'count' | 'counts' | 'removeUnused' | 'version', StatementSync> {
+  return {
     find: database.prepare(`SELECT rowid FROM origins WHERE (${COLUMNS}) = (?, ?, ?, ?, ?, ?)`),
     insert: database.prepare(`INSERT INTO origins (${COLUMNS}, tenant) VALUES (?, ?, ?, ?, ?, ?, ?)`),
+    count: database.prepare('UPDATE origins SET documents = documents + ? WHERE rowid = ?'),
     counts: database.prepare(`SELECT tenant, count(*) AS n FROM origins WHERE ${HAS_NAMES} GROUP BY tenant`),
     removeUnused: database.prepare(
       `DELETE FROM origins WHERE rowid = ? AND ${UNUSED} RETURNING tenant, ${HAS_NAMES} AS named`,
     ),
     version: database.prepare('PRAGMA data_version'),
   };
-  // FTS5 makes rows with huge ids of its own, and every `run` tells the last one made, whatever it was.
-  statements.insert.setReadBigInts(true);
-  return statements;
 }

@@ -2,23 +2,27 @@
 
 import { serveWorker } from '#shared/sqlite/worker-thread.ts';
 import type { Moment } from '#shared/sqlite/passed-time.ts';
-import type { StoreQuery } from '../store.ts';
-import {
-  type DatabaseOptions,
-  DocumentDatabase,
-  type Documents,
-  type ErasedRows,
-  type EraseStart,
-  type WriteResult,
-} from './database.ts';
-import type { RowPage } from './page-reader.ts';
+import type { StoreQuery, StoreSpace } from '../store.ts';
+import { type DatabaseOptions, DocumentDatabase } from './database.ts';
+import type { ErasedRows, EraseStart } from './erase-steps.ts';
+import type { Deleted, Shed } from './deletions.ts';
+import type { Documents, WriteResult } from './document-writes.ts';
+import type { InspectionThread } from './inspect/store-files.ts';
+import type { Counted, CountStart } from './search/page-reader.ts';
+import type { RowPage } from './search/row-page.ts';
 
-export interface StoreThread {
-  write(documents: Documents): WriteResult;
+export interface StoreThread extends InspectionThread {
+  /** `overBytes`: by how much the store is larger than its bound now. */
+  write(documents: Documents): WriteResult & { readonly overBytes: number };
   page(step: { query: StoreQuery; bytesMax: number }): RowPage;
-  expire(step: { now: Moment; limit: number }): number;
-  count(query: StoreQuery): number;
+  expire(step: { now: Moment; limit: number }): Deleted;
+  shed(argument: null): Shed;
+  measure(argument: null): StoreSpace;
+  count(start: CountStart): Counted;
   erase(start: EraseStart): ErasedRows;
+  convert(argument: null): boolean;
+  merge(argument: null): boolean;
+  mergeAll(now: Moment): boolean;
   checkpoint(argument: null): void;
   ping(argument: null): null;
 }
@@ -27,12 +31,24 @@ serveWorker<DatabaseOptions, StoreThread>((options, notify) => {
   const database = new DocumentDatabase({ ...options, tell: notify });
   return {
     methods: {
-      write: (documents) => database.write(documents),
+      write: (documents) => ({ ...database.write(documents), overBytes: database.overBytes() }),
       page: ({ query, bytesMax }) => database.page(query, bytesMax),
       expire: (step) => database.expire(step),
-      count: (query) => database.count(query),
+      shed: () => database.shed(),
+      measure: () => database.measure(),
+      count: (start) => database.count(start),
       erase: (start) => database.erase(start),
+      convert: () => database.convert(),
+      merge: () => database.merge(),
+      mergeAll: (now) => database.mergeAll(now),
       checkpoint: () => database.checkpoint(),
+      compact: (step) => database.compact(step),
+      inOrder: (start) => database.inOrder(start),
+      summary: () => database.inspection.summary(),
+      origins: () => database.inspection.origins(),
+      sizes: (step) => database.inspection.sizes(step),
+      verify: (step) => database.inspection.verify(step),
+      counts: () => database.inspection.counts(),
       ping: () => null,
     },
     close: () => database.close(),

@@ -1,4 +1,4 @@
-// The store without other software: SQLite and its full-text index FTS5, in a worker thread, under `<data.dir>/store`.
+// The store without other software: compressed blocks in SQLite, in a worker thread, under `<data.dir>/store`.
 //
 // Guarantees: as database.ts says (what `bulk` resolved is on the disk); a document is found as soon as `bulk`
 // resolves; documents that were written longer ago than the retention are deleted in small steps between the writes,
@@ -19,10 +19,17 @@ import type {
   StoredDocument,
   StoredPage,
   StoreQuery,
+  StoreSpaceWatch,
+  StoreUpkeep,
 } from '../store.ts';
-import type { DatabaseOptions, Documents, ErasedRows, EraseStart, WriteResult } from './database.ts';
-import type { Row } from './page-reader.ts';
+import type { DatabaseOptions } from './database.ts';
+import type { ErasedRows, EraseStart } from './erase-steps.ts';
+import type { Documents, WriteResult } from './document-writes.ts';
+import { type InspectionAsk, type InspectionThread, StoreFiles } from './inspect/store-files.ts';
+import type { Row } from './search/row-page.ts';
+import type { Counted, CountStart } from './search/page-reader.ts';
 import type { StoreThread } from './store-thread.ts';
+import { Upkeep } from './upkeep.ts';
 
 export interface EmbeddedStoreOptions {
   readonly dataDir: string;
@@ -30,14 +37,17 @@ export interface EmbeddedStoreOptions {
   readonly retentionMs: number;
   /** Combinations of container, service, pod and tag that a tenant may have. */
   readonly namesMax?: number;
+  /** Of the files together; undefined: without a bound. */
+  readonly bytesMax?: number | undefined;
+  /**
+   * Whether it deletes what is too old or too much; true if not given. For whoever writes beside a service, and may not
+   * know what that one is to keep: false.
+   */
+  readonly deletes?: boolean;
   readonly clock: Clock;
   /** Something that an operator should know. */
   readonly warn?: (message: string) => void;
 }
-
-/** How often old documents are looked for, and how many go at once: a step must not keep a bulk request waiting. */
-const EXPIRE_EVERY_MS = 30_000;
-const EXPIRE_STEP = 1000;
 
 const NAMES_MAX = 10_000;
 
@@ -54,6 +64,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     readOnly: options.readOnly,
     retentionMs: options.retentionMs,
     namesMax: options.namesMax ?? NAMES_MAX,
+    bytesMax: options.bytesMax,
   };
   const worker = await startWorker<StoreThread>('store-thread', import.meta.url, database, {
     onNotice: (message) => options.warn?.(String(message)),
@@ -65,15 +76,13 @@ export class EmbeddedStore implements Store {
   readonly kind = 'embedded';
   readonly #worker: WorkerThread<StoreThread>;
   readonly #options: EmbeddedStoreOptions;
-  #nextExpiry: Disposable | null = null;
-  #expiring: Promise<unknown> = Promise.resolve();
-  #closed = false;
+  readonly #upkeep: Upkeep | null;
   #unnamed: (documents: number) => void = () => undefined;
 
   constructor(worker: WorkerThread<StoreThread>, options: EmbeddedStoreOptions) {
     this.#worker = worker;
     this.#options = options;
-    if (!options.readOnly) this.#planExpiry(0);
+    this.#upkeep = options.readOnly ? null : new Upkeep(worker, options);
   }
 
   /** The tables were made when the store was opened. */
@@ -95,11 +104,20 @@ export class EmbeddedStore implements Store {
     const documents = documentsOf(request);
     const result = await this.#ask(this.#worker.call('write', documents, [documents.body.buffer]));
     if (result.unnamed > 0) this.#unnamed(result.unnamed);
+    await this.#upkeep?.wrote(result.overBytes);
     return outcomesOf(result);
   }
 
   watchUnnamed(unnamed: (documents: number) => void): void {
     this.#unnamed = unnamed;
+  }
+
+  watchUpkeep(failed: (work: StoreUpkeep) => void): void {
+    if (this.#upkeep !== null) this.#upkeep.failed = failed;
+  }
+
+  watchSpace(watch: StoreSpaceWatch): void {
+    if (this.#upkeep !== null) this.#upkeep.watch = watch;
   }
 
   pages(query: StoreQuery, signal?: AbortSignal): AsyncGenerator<StoredPage, void, void> {
@@ -118,8 +136,23 @@ export class EmbeddedStore implements Store {
   }
 
   /** For eraser.ts. */
-  count(query: StoreQuery): Promise<number> {
-    return this.#ask(this.#worker.call('count', query));
+  async count(query: StoreQuery, signal?: AbortSignal): Promise<number> {
+    let sum = 0;
+    for (let rows: CountStart['rows'] = null; ;) {
+      signal?.throwIfAborted();
+      const { count, next }: Counted = await this.#ask(this.#worker.call('count', { query, rows }));
+      sum += count;
+      if (next === null) return sum;
+      rows = next;
+    }
+  }
+
+  /** For `sluice store`. */
+  get files(): StoreFiles {
+    const ask = <K extends keyof InspectionThread>(method: K, argument: Parameters<InspectionThread[K]>[0]) =>
+      this.#ask(this.#worker.call(method, argument));
+    // None of its answers is a promise, or moved.
+    return new StoreFiles(ask as InspectionAsk);
   }
 
   /** Deletes the next documents of the query. */
@@ -150,9 +183,7 @@ export class EmbeddedStore implements Store {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
-    this.#nextExpiry?.[Symbol.dispose]();
-    await this.#expiring;
+    await this.#upkeep?.[Symbol.asyncDispose]();
     await this.#worker[Symbol.asyncDispose]();
   }
 
@@ -163,24 +194,6 @@ export class EmbeddedStore implements Store {
     } catch (error) {
       if (error instanceof SluiceError) throw error;
       throw new SluiceError('store_unavailable', `Cannot use the embedded store: ${reasonOf(error)}`, { cause: error });
-    }
-  }
-
-  #planExpiry(ms: number): void {
-    this.#nextExpiry = this.#options.clock.timer(ms, () => {
-      // A step that fails (a full disk) is tried again with the next.
-      this.#expiring = this.#expire()
-        .catch(() => undefined)
-        .then(() => this.#closed || this.#planExpiry(EXPIRE_EVERY_MS));
-    });
-  }
-
-  async #expire(): Promise<void> {
-    const { clock } = this.#options;
-    for (;;) {
-      const now = { epochMs: clock.epochMs(), monotonicMs: clock.monotonicMs() };
-      const deleted = await this.#worker.call('expire', { now, limit: EXPIRE_STEP });
-      if (this.#closed || deleted === 0) return;
     }
   }
 }

@@ -20,7 +20,7 @@ export function namedValues(document: Document, field: Field): string[] {
 /** Texts, numbers and booleans, as text. */
 export function valuesOf(document: Document, field: Field): string[] {
   const values: string[] = [];
-  const max = field.kind === 'keyword' ? KEYWORD_MAX : field.kind === 'flattened' ? ATTRIBUTE_MAX : Infinity;
+  const max = valueLengthMax(field);
   const found = (leaf: string) => {
     if (leaf.length <= max) values.push(leaf);
   };
@@ -30,6 +30,11 @@ export function valuesOf(document: Document, field: Field): string[] {
       if (field.key === '') visitAll(root, found);
       else visitKey(root, field.key, found);
   return values;
+}
+
+/** Longer values are kept and not found. */
+export function valueLengthMax({ kind }: Field): number {
+  return kind === 'keyword' ? KEYWORD_MAX : kind === 'flattened' ? ATTRIBUTE_MAX : Infinity;
 }
 
 /** The values at a path of keys, whose dots stand between keys or are part of one. */

@@ -13,7 +13,7 @@ import { numberIn } from './number-order.ts';
 import type { Field, FieldWhere, NumberBound, Where } from '../where.ts';
 
 /** Where words are found; whole texts, however long. */
-const FOUND: readonly Field[] = [
+export const FOUND: readonly Field[] = [
   fieldNamed('message'),
   fieldNamed(ATTRIBUTES),
   ...foundPaths.map((path) => ({ path, kind: 'text', root: path, key: '' }) as const),
@@ -37,35 +37,36 @@ export function matches(where: Where, document: Document): boolean {
 }
 
 function matchesField(where: FieldWhere, document: Document): boolean {
-  const values = valuesOf(document, where.field);
+  return valuesOf(document, where.field).some((value) => fitsValue(where, value));
+}
+
+/** Whether one value of the field, as text, is what is meant. */
+export function fitsValue(where: FieldWhere, value: string): boolean {
   switch (where.kind) {
     case 'exists':
-      return values.length > 0;
+      return true;
     case 'text':
-      return values.some((text) => hasWords(text, where.term));
+      return hasWords(value, where.term);
     case 'equals':
-      return values.some((value) => isEqual(value, where));
+      return isEqual(value, where);
     case 'pattern':
-      return values.some((value) =>
-        fitsPieces(
-          cased(value, where),
-          where.pieces.map((piece) => cased(piece, where)),
-        ),
+      return fitsPieces(
+        cased(value, where),
+        where.pieces.map((piece) => cased(piece, where)),
       );
-    case 'addresses':
-      return values.some((value) => {
-        const address = addressNumber(value);
-        return address !== null && address >= where.first && address <= where.last;
-      });
+    case 'addresses': {
+      const address = addressNumber(value);
+      return address !== null && address >= where.first && address <= where.last;
+    }
     case 'numbers':
-      return values.some((value) => isWithin(numberIn(value), where));
+      return isWithin(numberIn(value), where);
     case 'times':
-      return values.some((value) => isDuring(value, where));
+      return isDuring(value, where);
   }
 }
 
 /** Whether the words of the term stand in the text in a row. */
-function hasWords(text: string, { words, prefix }: QueryTerm): boolean {
+export function hasWords(text: string, { words, prefix }: QueryTerm): boolean {
   const all = wordsOf(text);
   const last = words.length - 1;
   for (let start = 0; start + last < all.length; start++) {

@@ -48,11 +48,20 @@ function* eventsOf(documents: number): Generator<Event> {
 
 /** As the indexer writes them into data stream `stream`, under names that begin with the time. */
 export function ourBodies(documents: number, stream: string, options: DocumentOptions = {}): Buffer[] {
+  return Array.from(
+    ourRequests(documents, { listsNumbers: true, ...options, perBatch: EVENTS_PER_BATCH, bytes: BODY_BYTES }),
+    (request) => inStream(request, stream),
+  );
+}
+
+/** The same as requests, of so many bytes or a little more each. */
+export function* ourRequests(
+  documents: number,
+  { perBatch, bytes, ...options }: DocumentOptions & { readonly perBatch: number; readonly bytes: number },
+): Generator<BulkRequest, void, void> {
   const body = new BulkBody();
-  const writer = new DocumentWriter(body, { listsNumbers: true, ...options });
-  const bodies: Buffer[] = [];
-  const take = (): void => void bodies.push(inStream(body.request(), stream));
-  for (const events of batchesOf(eventsOf(documents))) {
+  const writer = new DocumentWriter(body, options);
+  for (const events of batchesOf(eventsOf(documents), perBatch)) {
     const entries = entriesOf(events);
     const receivedMs = (events[0]?.timeMs ?? 0) + 50;
     writer.startBatch(
@@ -76,10 +85,14 @@ export function ourBodies(documents: number, stream: string, options: DocumentOp
       writer.write(entries, start, end, i);
       start = end;
     }
-    if (body.length >= BODY_BYTES) take();
+    if (body.length >= bytes) yield body.request();
   }
-  if (body.count > 0) take();
-  return bodies;
+  if (body.count > 0) yield body.request();
+}
+
+/** The same events as packed entries of a Forward chunk, so many in each. */
+export function* packedChunks(documents: number, perBatch: number): Generator<Buffer, void, void> {
+  for (const events of batchesOf(eventsOf(documents), perBatch)) yield entriesOf(events);
 }
 
 /** The same body, with the ids left to Elasticsearch. */
@@ -105,11 +118,11 @@ export function peerBodies(documents: number, index: string): Buffer[] {
   return bodies;
 }
 
-function* batchesOf(events: Iterable<Event>): Generator<Event[]> {
+function* batchesOf(events: Iterable<Event>, size: number): Generator<Event[]> {
   let batch: Event[] = [];
   for (const event of events) {
     batch.push(event);
-    if (batch.length < EVENTS_PER_BATCH) continue;
+    if (batch.length < size) continue;
     yield batch;
     batch = [];
   }

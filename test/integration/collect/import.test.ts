@@ -45,6 +45,22 @@ function savedMs({ dataDir }: Place): number {
   return statSync(join(dataDir, 'collect', 'files.sqlite-wal'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
+/**
+ * As whoever supervises it would: where it needs more than ten seconds to start, the import reads the rest of the file
+ * itself, and has the folder meanwhile.
+ */
+async function startedAgain(place: Place): Promise<SluiceProcess> {
+  for (;;) {
+    const again = new SluiceProcess(['run'], place);
+    try {
+      return await again.ready();
+    } catch (error) {
+      const { stderr, stdout } = await again.finished;
+      if (!(stdout + stderr).includes('another sluice process uses it')) throw error;
+    }
+  }
+}
+
 suite('sluice import', { timeout: 240_000 }, () => {
   test('alone: into the store, and only once', async () => {
     await using place = await newPlace();
@@ -82,7 +98,7 @@ suite('sluice import', { timeout: 240_000 }, () => {
     await using beside = new SluiceProcess(args, place);
     await receiver.until(async () => (await receiver.metric('events_received_total')) > 0);
     await receiver.kill();
-    await using _again = await new SluiceProcess(['run'], place).ready();
+    await using _again = await startedAgain(place);
     const { code, stderr } = await beside.finished;
     assert.equal(code, 0, stderr);
     assert.deepEqual(await stored(place, 2 * LINES), numbers(1, 2 * LINES).toSorted());

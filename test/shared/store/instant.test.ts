@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { clampInstant, formatInstant, INSTANT_MAX, parseInstant } from '#shared/store/instant.ts';
+import { clampInstant, formatInstant, INSTANT_MAX, nanosOf, parseInstant, secondsOf } from '#shared/store/instant.ts';
 
 it('reads moments', () => {
   const check = (text: string, expected: bigint | null) => assert.equal(parseInstant(text), expected, text);
@@ -33,6 +33,25 @@ it('writes what it reads', () => {
       assert.equal(parseInstant(formatInstant(ns)), ns);
     }),
   );
+});
+
+it('takes seconds and nanoseconds apart, at their edges too', () => {
+  const nanos = fc.oneof(
+    fc.bigInt({ min: 0n, max: 999_999_999n }),
+    fc.constantFrom(0n, 1n, 999_999_999n, 500_000_000n),
+  );
+  const seconds = fc.oneof(
+    fc.bigInt({ min: 0n, max: INSTANT_MAX / 1_000_000_000n - 1n }),
+    fc.constantFrom(0n, 1n, 2n ** 31n - 1n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 32n, 9_223_372_035n),
+  );
+  fc.assert(
+    fc.property(seconds, nanos, (whole, rest) => {
+      const ns = whole * 1_000_000_000n + rest;
+      assert.deepEqual([secondsOf(ns), nanosOf(ns, Number(whole))], [Number(whole), Number(rest)], String(ns));
+    }),
+    { numRuns: 2000 },
+  );
+  assert.deepEqual([secondsOf(INSTANT_MAX), nanosOf(INSTANT_MAX, 9_223_372_036)], [9_223_372_036, 854_775_807]);
 });
 
 it('clamps to what a store can hold', () => {

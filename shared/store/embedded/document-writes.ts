@@ -1,0 +1,266 @@
+// What is done to documents: written, merged, erased, ended by age, and taken over from an older store. Each is one
+// transaction of whoever calls (database.ts), in which documents, their names and the counts of their origins change
+// together. Throws as SQLite does, and is undone then.
+
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Erasure, Merge } from './block-changes.ts';
+import { BlockCache } from './tables/block-cache.ts';
+import { type Block, BlockFile } from './tables/block-file.ts';
+import { BLOCK_BYTES, BLOCK_DOCUMENTS, blocksToMerge, type MergeRange } from './tables/block-merge.ts';
+import { namesOf, type NameRun, runsOf } from './blocks/document-ids.ts';
+import type { BlockDocument } from './blocks/encode-block.ts';
+import { timeGroups } from './blocks/time-groups.ts';
+import { type BatchNames } from './batch-names.ts';
+import { BatchReader, type ReadBatch } from './batch-reader.ts';
+import { changes, documentsOf, isOneBlock, piecesOf } from './document-pieces.ts';
+import { DocumentNames } from './tables/document-names.ts';
+import { EndedBlocks } from './ended-blocks.ts';
+import { OldRows } from './search/old-rows.ts';
+import type { SourceNames } from './source-names.ts';
+
+export interface Documents {
+  /** JSON of all documents, one after another, with anything between. */
+  readonly body: Uint8Array;
+  readonly ids: readonly string[];
+  /** Start and end of each document in the body. */
+  readonly bounds: Uint32Array;
+  /** Data stream of each document, as an index into `streamNames`. */
+  readonly streams: Uint16Array;
+  readonly streamNames: readonly string[];
+}
+
+export interface WriteResult {
+  /** 201, 409 (the id is there), or 400 with a reason in `refused`. */
+  readonly statuses: Uint16Array;
+  readonly refused: readonly { readonly item: number; readonly reason: string }[];
+  /** Documents whose names are among their attributes, for their tenant has as many as it may. */
+  readonly unnamed: number;
+}
+
+/** Of old rows that one step deletes at most, and one row more: no write is done meanwhile. */
+const STEP_BYTES = 16 * 1024 * 1024;
+
+/** Requests from one look at what is to be merged to the next: it goes through all small blocks. */
+const ASKED_EVERY = 8;
+const NO_NAMES: BatchNames = { containerId: '', containerName: '', service: '', pod: '', tag: '', tenant: '' };
+/** Blocks that one bulk request makes because of its times. */
+const TIME_GROUPS_MAX = 8;
+
+export interface PreparedDocuments extends ReadBatch {
+  readonly documents: Documents;
+}
+
+export class DocumentWrites {
+  /** Blocks that are deleted as a whole. */
+  readonly ended: EndedBlocks;
+  readonly #database: DatabaseSync;
+  readonly #sourceNames: SourceNames;
+  readonly #names: DocumentNames;
+  readonly #blocks: BlockFile;
+  readonly #cache: BlockCache;
+  readonly #oldRows: OldRows;
+  readonly #batches = new BatchReader();
+  readonly #lastRow: StatementSync;
+  readonly #addRows: StatementSync;
+  /** Requests since nothing was to merge. */
+  #unmerged = ASKED_EVERY;
+  /** Blocks that cannot be read: they are not merged. */
+  readonly #spared = new Set<number>();
+
+  constructor(database: DatabaseSync, sourceNames: SourceNames, tell: (message: string) => void) {
+    this.#database = database;
+    this.#sourceNames = sourceNames;
+    this.#names = new DocumentNames(database);
+    this.#blocks = new BlockFile(database);
+    this.#cache = new BlockCache(this.#blocks, { keptBytes: 0, tell });
+    this.#oldRows = new OldRows(database, tell);
+    const [names, blocks, cache] = [this.#names, this.#blocks, this.#cache];
+    this.ended = new EndedBlocks({ database, sourceNames, names, blocks, cache });
+    this.#lastRow = database.prepare("SELECT value FROM counters WHERE name = 'row'");
+    this.#addRows = database.prepare("UPDATE counters SET value = value + ? WHERE name = 'row' RETURNING value");
+  }
+
+  get hasOldRows(): boolean {
+    return this.#oldRows.areThere;
+  }
+
+  /** The number that was given to the last document. */
+  lastRow(): number {
+    return Number(this.#lastRow.get()?.['value'] ?? 0);
+  }
+
+  /** Before the transaction: what can be said of documents without the tables. */
+  prepare(documents: Documents): PreparedDocuments {
+    return { ...this.#batches.read(documents), documents };
+  }
+
+  write(prepared: PreparedDocuments): WriteResult {
+    const { documents, names, refused } = prepared;
+    const statuses = new Uint16Array(documents.ids.length);
+    for (const { item } of refused) statuses[item] = 400;
+    const { fresh, runs } = this.#fresh(documents.ids, statuses);
+    const last = Number(this.#addRows.get(fresh.length)?.['value'] ?? 0);
+    const rows = Float64Array.from(fresh, (_, i) => last - fresh.length + 1 + i);
+    const { origins, nameless } = this.#originsOf(documents, names, fresh);
+    const counts = new Map<number, number>();
+    for (const origin of origins) counts.set(origin, (counts.get(origin) ?? 0) + 1);
+    this.#sourceNames.count(counts);
+    const chosen = { batch: prepared.batch, documents: Int32Array.from(fresh), rows, origins, runs };
+    if (isOneBlock(chosen, prepared, nameless)) this.#blocks.insertBatch(chosen);
+    else this.#insert(documentsOf(chosen, prepared, nameless));
+    this.#unmerged += 1;
+    return { statuses, refused, unnamed: nameless.size };
+  }
+
+  /** `nameless`: which of the items have none of their names in the table, for there may be no more of them. */
+  #originsOf(
+    { streams, streamNames }: Documents,
+    names: ReadBatch['names'],
+    fresh: readonly number[],
+  ): { readonly origins: Float64Array; readonly nameless: ReadonlySet<number> } {
+    const nameless = new Set<number>();
+    const known = new Map<BatchNames, number>();
+    let stream = -1;
+    const origins = Float64Array.from(fresh, (item) => {
+      const own = names[item] ?? NO_NAMES;
+      if (streams[item] !== stream) known.clear();
+      stream = streams[item] ?? 0;
+      const before = known.get(own);
+      if (before !== undefined) return before;
+      const streamName = streamNames[stream] ?? '';
+      const origin = this.#sourceNames.find(streamName, own) ?? this.#sourceNames.make(streamName, own);
+      if (origin !== null) known.set(own, origin);
+      else nameless.add(item);
+      return origin ?? this.#sourceNames.rowWithoutNames(streamName);
+    });
+    return { origins, nameless };
+  }
+
+  toMerge(range: MergeRange): readonly Block[] | null {
+    if (!range.all && this.#unmerged < ASKED_EVERY) return null;
+    const due = blocksToMerge(this.#database, range, this.#spared);
+    if (due === null) this.#unmerged = 0;
+    return due;
+  }
+
+  /** Before the transaction, which a damaged page of the file would spoil. Null: there is nothing to merge. */
+  readToMerge(blocks: readonly Block[]): Merge | null {
+    const merged: Block[] = [];
+    const documents: BlockDocument[] = [];
+    for (const block of blocks) {
+      const read = this.#documentsOf(block);
+      if (read === null) continue;
+      documents.push(...read);
+      merged.push(block);
+    }
+    return merged.length < 2 ? null : { blocks: merged, documents: documents.toSorted((a, b) => a.row - b.row) };
+  }
+
+  merge({ blocks, documents }: Merge): void {
+    // Another process may have been first. What is in a block never changes.
+    if (!blocks.every((block) => this.#isThere(block))) return;
+    for (const block of blocks) this.#blocks.remove(block);
+    this.#blocks.insert(documents);
+  }
+
+  /** Where nothing can be added to the parts of blocks any more. */
+  beginParts(): void {
+    this.#blocks.beginParts();
+  }
+
+  /** They are not merged any more. */
+  spare(blocks: readonly Block[]): void {
+    for (const { id } of blocks) this.#spared.add(id);
+  }
+
+  /** Rows of an older store up to this number: at most `limit`, and so many bytes. Returns how many. */
+  expireOldRows(rowMax: number, limit: number): number {
+    if (rowMax < 0 || !this.#oldRows.areThere) return 0;
+    const documents = this.#oldRows.oldest({ documents: limit, bytes: STEP_BYTES, row: rowMax });
+    this.#oldRows.remove(documents);
+    this.#sourceNames.count(changes(documents, -1));
+    return documents.length;
+  }
+
+  /** Before the transaction. `doomed`: numbers of its documents. Null where there is nothing to erase. */
+  readToErase(block: Block, doomed: readonly number[]): Erasure | null {
+    const documents = doomed.length === 0 ? null : this.#documentsOf(block);
+    if (documents === null) return null;
+    const numbers = new Set(doomed);
+    return {
+      block,
+      erased: documents.filter((_, i) => numbers.has(i)),
+      left: documents.filter((_, i) => !numbers.has(i)),
+    };
+  }
+
+  /** Returns how many were erased. `keepParts`: where they cannot be deleted. */
+  erase({ block, erased, left }: Erasure, options: { readonly keepParts: boolean }): number {
+    if (!this.#isThere(block)) return 0;
+    this.#blocks.remove(block, options);
+    if (left.length > 0) this.#blocks.insert(left);
+    this.#release(runsOf(namesOf(erased.map(({ id }) => id))));
+    this.#sourceNames.count(changes(erased, -1));
+    return erased.length;
+  }
+
+  /** The next rows of an older store become a block. Returns whether there are more. */
+  convert(markAt: (row: number) => number | null): boolean {
+    const first = this.#oldRows.firstRow();
+    if (first === null) return this.#oldRows.dropTables();
+    const limit = { documents: BLOCK_DOCUMENTS, bytes: BLOCK_BYTES, row: markAt(first) ?? Number.MAX_SAFE_INTEGER };
+    const documents = this.#oldRows.oldest(limit);
+    for (const run of runsOf(namesOf(documents.map(({ id }) => id)))) this.#names.take(run);
+    this.#insert(documents);
+    this.#oldRows.remove(documents);
+    return true;
+  }
+
+  #insert(documents: readonly BlockDocument[]): void {
+    const groups = timeGroups(documents, ({ time }) => ({ min: time, max: time }), TIME_GROUPS_MAX);
+    for (const group of groups) for (const piece of piecesOf(group)) this.#blocks.insert(piece);
+  }
+
+  /** Items that are not there yet, and their names, which are taken; the others are answered. */
+  #fresh(ids: readonly string[], statuses: Uint16Array): { readonly fresh: number[]; readonly runs: NameRun[] } {
+    const hasOld = this.#oldRows.areThere;
+    const unknown: number[] = [];
+    for (const [item, id] of ids.entries()) {
+      if (hasOld && statuses[item] === 0 && this.#oldRows.has(id)) statuses[item] = 409;
+      if (statuses[item] === 0) unknown.push(item);
+    }
+    const asked = unknown.length === ids.length ? ids : unknown.map((item) => ids[item] ?? '');
+    const fresh: number[] = [];
+    const runs: NameRun[] = [];
+    let at = 0;
+    for (const run of runsOf(namesOf(asked))) {
+      const free = this.#names.take(run);
+      for (const { first, last } of free) runs.push({ key: run.key, first, last });
+      for (let index = run.first; index <= run.last; index++) {
+        const item = unknown[at++];
+        if (item === undefined) continue;
+        const isFree = free.some(({ first, last }) => index >= first && index <= last);
+        statuses[item] = isFree ? 201 : 409;
+        if (isFree) fresh.push(item);
+      }
+    }
+    return { fresh, runs };
+  }
+
+  #release(runs: readonly NameRun[]): void {
+    for (const run of runs) this.#names.release(run);
+  }
+
+  /** Null where it is damaged. */
+  #documentsOf(block: Block): BlockDocument[] | null {
+    const read = this.#cache.read(block, (reader) =>
+      Array.from({ length: reader.documents }, (_, at) => reader.document(at)),
+    );
+    if (read === null) this.#spared.add(block.id);
+    return read;
+  }
+
+  #isThere({ id }: Pick<Block, 'id'>): boolean {
+    return this.#database.prepare('SELECT 1 FROM blocks WHERE id = ?').get(id) !== undefined;
+  }
+}

@@ -1,0 +1,92 @@
+// Blocks that are deleted as a whole, the oldest by arrival first: for their age, or for the room that they take. Their
+// names are free again, and the counts of their origins fall.
+
+import type { DatabaseSync } from 'node:sqlite';
+import type { NameRun } from './blocks/document-ids.ts';
+import { countsOf } from './document-pieces.ts';
+import type { SourceNames } from './source-names.ts';
+import type { BlockCache } from './tables/block-cache.ts';
+import { BLOCK_COLUMNS, type BlockFile, blockOf } from './tables/block-file.ts';
+import type { DocumentNames } from './tables/document-names.ts';
+
+export interface EndedBlock {
+  readonly id: number;
+  readonly documents: number;
+  readonly runs: readonly NameRun[];
+  readonly counts: ReadonlyMap<number, number>;
+  /** When the last of its documents was indexed, ms since the epoch; null where the block does not tell. */
+  readonly lastMs: number | null;
+}
+
+/** What is deleted at once. */
+export interface EndedLimit {
+  /** Only blocks whose documents all have numbers up to this one. */
+  readonly rowMax: number;
+  /** About so many, and so many bytes: one block may be more. */
+  readonly documents: number;
+  readonly bytes: number;
+}
+
+export interface EndedParts {
+  readonly database: DatabaseSync;
+  readonly sourceNames: SourceNames;
+  readonly names: DocumentNames;
+  readonly blocks: BlockFile;
+  readonly cache: BlockCache;
+}
+
+export class EndedBlocks {
+  readonly #parts: EndedParts;
+
+  constructor(parts: EndedParts) {
+    this.#parts = parts;
+  }
+
+  /** Number of the last document in blocks; -1 where there is none. */
+  lastRow(): number {
+    return Number(this.#parts.database.prepare('SELECT max(row_max) AS last FROM blocks').get()?.['last'] ?? -1);
+  }
+
+  /** When the block that goes next was indexed, ms since the epoch; null where there is none. */
+  oldestMs(): number | null {
+    const sql = 'SELECT ingested_min AS oldest FROM blocks ORDER BY row_max LIMIT 1';
+    const oldest = this.#parts.database.prepare(sql).get()?.['oldest'];
+    return typeof oldest === 'number' ? oldest : null;
+  }
+
+  /** The next ones, read before the transaction, which a damaged page would spoil. */
+  next({ rowMax, documents: documentsMax, bytes: bytesMax }: EndedLimit): readonly EndedBlock[] {
+    const { database, cache } = this.#parts;
+    const ended: EndedBlock[] = [];
+    let [documents, bytes] = [0, 0];
+    const statement = database.prepare(
+      `SELECT ${BLOCK_COLUMNS} FROM blocks b WHERE b.row_max <= ? ORDER BY b.row_max LIMIT ?`,
+    );
+    statement.setReadBigInts(true);
+    for (const row of statement.all(rowMax, Math.max(documentsMax, 0))) {
+      if (documents >= documentsMax || bytes >= bytesMax) break;
+      documents += Number(row['documents']);
+      bytes += Number(row['bytes']);
+      const id = Number(row['id']);
+      const block = cache.confined(id, () => blockOf(row));
+      // Of a damaged block, its names and the counts of its origins stay.
+      const read = block && cache.read(block, (reader) => ({ runs: reader.runs(), counts: countsOf(reader) }));
+      const lastMs = block && Number(block.ingested.max);
+      ended.push({ id, documents: Number(row['documents']), lastMs, ...(read ?? { runs: [], counts: new Map() }) });
+    }
+    return ended;
+  }
+
+  /**
+   * Returns how many documents it had. In the transaction of whoever calls. `keepParts`: where they cannot be deleted.
+   */
+  remove({ id, documents, runs, counts }: EndedBlock, options: { readonly keepParts: boolean }): number {
+    const { database, sourceNames, names, blocks } = this.#parts;
+    // Another process may have been first: `sluice erase` has the store open beside `sluice run`.
+    if (database.prepare('SELECT 1 FROM blocks WHERE id = ?').get(id) === undefined) return 0;
+    sourceNames.count(counts);
+    for (const run of runs) names.release(run);
+    blocks.remove({ id }, options);
+    return documents;
+  }
+}

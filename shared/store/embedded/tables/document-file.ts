@@ -1,0 +1,176 @@
+// The file of the documents: its tables, and how it is opened and spoken to. Tables:
+//
+//   blocks, parts     documents, some thousand in a block (block-file.ts)
+//   names             which names are taken (document-names.ts)
+//   origins           the combinations of data stream, container, service, pod and tag that documents come from, and
+//                     how many there are of each (source-names.ts)
+//   counters          `row`: the number that was given to the last document
+//   documents, words  before version 4: a row and a full-text posting for each document (old-rows.ts)
+
+import { mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
+import { isDamaged, keepPrivate } from '#shared/sqlite/database.ts';
+import { BLOCK_TABLES } from './block-file.ts';
+import { SMALL_BLOCKS_INDEX } from './block-merge.ts';
+import { NAMES_TABLE } from './document-names.ts';
+
+/** 2: documents.created. 3: origins.pod. 4: blocks in place of documents and words. */
+const SCHEMA_VERSION = 4;
+/** The first versions with pods among the names, and with blocks. */
+export const PODS_VERSION = 3;
+export const BLOCKS_VERSION = 4;
+export const FILE = 'documents.sqlite';
+/** Another process may be writing (`sluice setup`, a second indexer); ours are short. */
+const BUSY_TIMEOUT_MS = 10_000;
+/**
+ * Pages of the log before it is worked into the file. Larger saves writing hot pages again and again; it bounds the
+ * log's size.
+ */
+const CHECKPOINT_PAGES = 8000;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS origins (
+    rowid INTEGER PRIMARY KEY, stream TEXT NOT NULL, container_id TEXT NOT NULL, container_name TEXT NOT NULL,
+    service TEXT NOT NULL, pod TEXT NOT NULL DEFAULT '', tag TEXT NOT NULL, tenant TEXT NOT NULL DEFAULT '',
+    documents INTEGER NOT NULL DEFAULT 0, UNIQUE (stream, container_id, container_name, service, pod, tag)
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+  INSERT OR IGNORE INTO counters VALUES ('row', 0);
+  ${BLOCK_TABLES}
+  ${SMALL_BLOCKS_INDEX}
+  ${NAMES_TABLE}
+  PRAGMA user_version = ${SCHEMA_VERSION};
+`;
+
+/** `folder` is made if missing, unless read only. Rejects a file of a later version. */
+export function openFile(options: { readonly folder: string; readonly readOnly: boolean }): DatabaseSync {
+  const file = join(options.folder, FILE);
+  if (options.readOnly && !exists(file)) {
+    throw new SluiceError(
+      'store_unavailable',
+      `Cannot read the embedded store: there is none at ${file}; is data.dir right, and has sluice run been started ` +
+        'with it?',
+    );
+  }
+  try {
+    if (!options.readOnly) {
+      mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+      keepPrivate(file);
+    }
+    const database = new DatabaseSync(file, { readOnly: options.readOnly, timeout: BUSY_TIMEOUT_MS });
+    checkVersion(database, file);
+    if (!options.readOnly) makeTables(database);
+    return database;
+  } catch (error) {
+    if (error instanceof SluiceError) throw error;
+    throw new SluiceError('data_dir_unusable', `Cannot open the embedded store at ${file}: ${reasonOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function makeTables(database: DatabaseSync): void {
+  // Before the first table, else it has no effect.
+  database.exec('PRAGMA auto_vacuum = INCREMENTAL');
+  database.exec('PRAGMA journal_mode = WAL');
+  database.exec('PRAGMA synchronous = FULL');
+  database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+  database.exec('PRAGMA cache_size = -32000');
+  database.exec('PRAGMA secure_delete = ON');
+  const before = versionOf(database);
+  const counted = before > 0 && before < BLOCKS_VERSION ? countOldRows(database) : UNCOUNTED;
+  database.exec('BEGIN IMMEDIATE');
+  const version = versionOf(database);
+  const isOld = version > 0 && version < BLOCKS_VERSION;
+  if (isOld) database.exec('ALTER TABLE origins RENAME TO origins_before');
+  database.exec(SCHEMA);
+  if (isOld) copyOrigins(database, counted);
+  database.exec('COMMIT');
+}
+
+interface OldCounts {
+  /** Documents of each origin, as JSON; null: that is not known, and all of them are kept. */
+  readonly documents: string | null;
+  readonly lastRow: number;
+}
+
+/** More than a store has. */
+const MANY = 2 ** 40;
+const UNCOUNTED: OldCounts = { documents: null, lastRow: MANY };
+
+/** Before the transaction, which a damaged page would spoil: the store is opened all the same. */
+function countOldRows(database: DatabaseSync): OldCounts {
+  try {
+    const counted = database.prepare('SELECT origin, count(*) AS n FROM documents GROUP BY origin').all();
+    const documents = Object.fromEntries(counted.map(({ origin, n }) => [String(origin), Number(n)]));
+    const last = database.prepare('SELECT max(rowid) AS last FROM documents').get()?.['last'];
+    return { documents: JSON.stringify(documents), lastRow: Number(last ?? 0) };
+  } catch (error) {
+    if (!isDamaged(error)) throw error;
+    return UNCOUNTED;
+  }
+}
+
+/**
+ * Into the new table, with the row numbers that documents have: a column of a key cannot be added. The documents stay
+ * as they are; database.ts turns them into blocks.
+ */
+function copyOrigins(database: DatabaseSync, { documents, lastRow }: OldCounts): void {
+  const columns = new Set(
+    database
+      .prepare("SELECT name FROM pragma_table_info('origins_before')")
+      .all()
+      .map(({ name }) => name),
+  );
+  const textOf = (column: string): string => (columns.has(column) ? `o.${column}` : "''");
+  const copy = database.prepare(`
+    INSERT INTO origins (rowid, stream, container_id, container_name, service, pod, tag, tenant, documents)
+      SELECT o.rowid, o.stream, o.container_id, o.container_name, o.service, ${textOf('pod')}, o.tag,
+        ${textOf('tenant')},
+        CASE WHEN ?1 IS NULL THEN ${MANY} ELSE coalesce(json_extract(?1, '$."' || o.rowid || '"'), 0) END
+      FROM origins_before o
+  `);
+  copy.run(documents);
+  database.exec('DROP TABLE origins_before');
+  database.prepare("UPDATE counters SET value = ? WHERE name = 'row'").run(lastRow);
+}
+
+/** 0: nothing was made yet. */
+export function versionOf(database: DatabaseSync): number {
+  return Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+}
+
+function checkVersion(database: DatabaseSync, file: string): void {
+  const version = versionOf(database);
+  if (version > SCHEMA_VERSION) {
+    throw new SluiceError(
+      'data_dir_unusable',
+      `Cannot open the embedded store at ${file}: a newer Sluice made it (version ${version})`,
+    );
+  }
+}
+
+function exists(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+const SQLITE_BUSY = 5;
+const SQLITE_FULL = 13;
+
+/** What SQLite throws, as the store's errors. Whatever it is, the transaction is undone and may be tried again. */
+export function guarded<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof SluiceError) throw error;
+    const code = typeof error === 'object' && error !== null && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
+    const reason = code === SQLITE_FULL ? 'no space is left on its disk' : reasonOf(error);
+    throw new SluiceError(
+      code === SQLITE_BUSY ? 'store_overloaded' : 'store_unavailable',
+      `Cannot use the embedded store: ${reason}`,
+      { cause: error },
+    );
+  }
+}

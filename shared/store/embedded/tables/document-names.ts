@@ -1,0 +1,73 @@
+// Which names are taken, so that a document is there once, however late and often it comes again. Names of a batch that
+// count up are one row, so a batch of a thousand takes as much as a batch of one. They stay as long as their documents.
+//
+//   names    batch, first, last: the indices `first` to `last` of a batch are taken. Ranges of a batch never overlap
+//
+// For whoever has a transaction open.
+
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { BatchKey, NameRun } from '../blocks/document-ids.ts';
+
+export const NAMES_TABLE = `
+  CREATE TABLE IF NOT EXISTS names (
+    batch ANY NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (batch, first)
+  ) STRICT, WITHOUT ROWID;
+`;
+
+interface Range {
+  readonly first: number;
+  readonly last: number;
+}
+
+export class DocumentNames {
+  readonly #statements: Readonly<Record<'before' | 'insert' | 'insertFirst' | 'extend' | 'remove', StatementSync>>;
+
+  constructor(database: DatabaseSync) {
+    this.#statements = {
+      before: database.prepare(
+        'SELECT first, last FROM names WHERE batch = ? AND first <= ? ORDER BY first DESC LIMIT 1',
+      ),
+      insert: database.prepare('INSERT INTO names VALUES (?, ?, ?)'),
+      insertFirst: database.prepare('INSERT INTO names VALUES (?, ?, ?) ON CONFLICT DO NOTHING'),
+      extend: database.prepare('UPDATE names SET last = ? WHERE batch = ? AND first = ?'),
+      remove: database.prepare('DELETE FROM names WHERE batch = ? AND first = ?'),
+    };
+  }
+
+  /** Takes those of the run that are free, and returns them. */
+  take({ key, first, last }: NameRun): Range[] {
+    // A range that has the first index begins there.
+    if (last === 0) return this.#statements.insertFirst.run(key, 0, 0).changes === 0 ? [] : [{ first, last }];
+    const free: Range[] = [];
+    for (let end = last; end >= first;) {
+      const before = this.#before(key, end);
+      const start = before === null ? first : Math.max(first, before.last + 1);
+      if (start <= end) free.push({ first: start, last: end });
+      end = before === null ? first - 1 : Math.min(start, before.first) - 1;
+    }
+    for (const range of free) this.#insert(key, range);
+    return free.toReversed();
+  }
+
+  /** The documents of these names are gone. */
+  release({ key, first, last }: NameRun): void {
+    for (let range = this.#before(key, last); range !== null && range.last >= first; range = this.#before(key, last)) {
+      this.#statements.remove.run(key, range.first);
+      if (range.last > last) this.#statements.insert.run(key, last + 1, range.last);
+      if (range.first < first) this.#statements.insert.run(key, range.first, first - 1);
+    }
+  }
+
+  /** The last range that begins there or before. */
+  #before(key: BatchKey, index: number): Range | null {
+    const row = this.#statements.before.get(key, index);
+    return row === undefined ? null : { first: Number(row['first']), last: Number(row['last']) };
+  }
+
+  /** Those of a batch that was cut in pieces come one after another, and are one range again. */
+  #insert(key: BatchKey, { first, last }: Range): void {
+    const before = first === 0 ? null : this.#before(key, first - 1);
+    if (before !== null && before.last === first - 1) this.#statements.extend.run(last, key, before.first);
+    else this.#statements.insert.run(key, first, last);
+  }
+}

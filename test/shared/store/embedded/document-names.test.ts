@@ -1,0 +1,46 @@
+// Names as ranges: the same as a set of single names, whatever is taken and released.
+
+import assert from 'node:assert/strict';
+import { DatabaseSync } from 'node:sqlite';
+import { it } from 'node:test';
+import fc from 'fast-check';
+import { DocumentNames, NAMES_TABLE } from '#shared/store/embedded/tables/document-names.ts';
+
+it('are those of a plain set', () => {
+  const step = fc.record({
+    key: fc.constantFrom('a', 'b'),
+    isTaken: fc.boolean(),
+    first: fc.nat(30),
+    length: fc.integer({ min: 1, max: 12 }),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const database = new DatabaseSync(':memory:');
+      database.exec(NAMES_TABLE);
+      const names = new DocumentNames(database);
+      const plain = new Set<string>();
+      for (const { key, isTaken, first, length } of steps) {
+        const last = first + length - 1;
+        const indices = Array.from({ length }, (_, i) => first + i);
+        if (isTaken) {
+          const free = names.take({ key: Buffer.from(key), first, last });
+          assert.deepEqual(
+            free.flatMap((range) => indices.filter((index) => index >= range.first && index <= range.last)),
+            indices.filter((index) => !plain.has(`${key}${index}`)),
+          );
+          for (const index of indices) plain.add(`${key}${index}`);
+        } else {
+          names.release({ key: Buffer.from(key), first, last });
+          for (const index of indices) plain.delete(`${key}${index}`);
+        }
+      }
+      const kept: string[] = [];
+      for (const { batch, first, last } of database.prepare('SELECT * FROM names ORDER BY batch, first').iterate())
+        for (let index = Number(first); index <= Number(last); index++)
+          kept.push(`${Buffer.from(batch as Uint8Array).toString()}${index}`);
+      assert.deepEqual(kept.toSorted(), [...plain].toSorted());
+      database.close();
+    }),
+    { numRuns: 300 },
+  );
+});

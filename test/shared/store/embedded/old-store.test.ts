@@ -1,0 +1,159 @@
+// A store of an earlier version: read as it is, written to, and turned into blocks bit by bit, with nothing lost and
+// nothing doubled wherever it is stopped.
+
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { it, type TestContext } from 'node:test';
+import { systemClock } from '#shared/clock.ts';
+import { DocumentDatabase } from '#shared/store/embedded/database.ts';
+import { openEmbeddedStore } from '#shared/store/embedded/store.ts';
+import { bulkRequest, testId } from '#test/contract/store-bodies.ts';
+import { countAll } from './count-all.ts';
+import { makeOldStore } from './old-store.ts';
+
+const DAY_MS = 86_400_000;
+const COUNT = 5000;
+const START = Date.UTC(2026, 0, 1);
+const all = { order: 'oldest', limit: 1_000_000 } as const;
+
+const old = Array.from({ length: COUNT }, (_, i) => ({
+  id: testId(1, i),
+  tag: `tag.${i % 3}`,
+  source: JSON.stringify({
+    '@timestamp': new Date(START + i * 1000).toISOString(),
+    message: `line ${i} ${i % 2 === 0 ? 'even' : 'odd'}`,
+    fluentd: { tag: `tag.${i % 3}` },
+  }),
+}));
+
+async function folder(t: TestContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'sluice-old-'));
+  t.after(() => rm(path, { recursive: true }));
+  return path;
+}
+
+const open = (dataDir: string): DocumentDatabase =>
+  new DocumentDatabase({ folder: join(dataDir, 'store'), readOnly: false, retentionMs: DAY_MS, namesMax: 1000 });
+
+function write(database: DocumentDatabase, ids: readonly string[]): number[] {
+  const { body, items } = bulkRequest(
+    ids.map((id, i) => ({
+      id,
+      index: 'logs-sluice-default',
+      document: { '@timestamp': new Date(START + i * 1000 + 500).toISOString(), message: `new line even` },
+    })),
+  );
+  const bounds = Uint32Array.from(items.flatMap(({ docStart, docEnd }) => [docStart, docEnd]));
+  const streams = new Uint16Array(ids.length);
+  return [...database.write({ body, ids, bounds, streams, streamNames: ['logs-sluice-default'] }).statuses];
+}
+
+const idsOf = (database: DocumentDatabase, query: object = {}): string[] => {
+  const ids: string[] = [];
+  let after: readonly (string | number)[] | undefined;
+  for (;;) {
+    const page = database.page({ ...all, ...query, ...(after && { after }) }, 200_000);
+    ids.push(...page.rows.map(({ id }) => id));
+    const last = page.rows.at(-1);
+    after = page.next ?? (last && [last.time, last.sequence, last.rowid]);
+    if (page.isLast || after === undefined) return ids;
+  }
+};
+
+for (const version of [1, 2, 3] as const) {
+  it(`version ${version} is read by one that may not write`, async (t) => {
+    const dataDir = await folder(t);
+    makeOldStore(dataDir, old, version);
+    await using store = await openEmbeddedStore({ dataDir, readOnly: true, retentionMs: DAY_MS, clock: systemClock });
+    assert.equal((await store.search(all)).length, COUNT);
+    assert.equal((await store.search({ ...all, text: 'even' })).length, COUNT / 2);
+    assert.equal((await store.search({ ...all, name: 'tag.0', by: 'arrival' })).length, Math.ceil(COUNT / 3));
+    const ofPod = version === 3 ? Math.ceil(COUNT / 3) : 0;
+    assert.equal((await store.search({ ...all, name: 'pod-of-tag.0' })).length, ofPod);
+    const newest = await store.search({ order: 'newest', limit: 3 });
+    assert.deepEqual(
+      newest.map(({ id }) => id),
+      old
+        .slice(-3)
+        .map(({ id }) => id)
+        .toReversed(),
+    );
+  });
+}
+
+for (const version of [1, 2, 3] as const)
+  it(`version ${version} has the same documents at every step of its conversion, in the same order, each once`, (t) =>
+    convertStepwise(t, version));
+
+async function convertStepwise(t: TestContext, version: 1 | 2 | 3): Promise<void> {
+  const dataDir = await folder(t);
+  makeOldStore(dataDir, old, version);
+  const fresh = Array.from({ length: 40 }, (_, i) => testId(2, i));
+  let database = open(dataDir);
+  assert.deepEqual(new Set(write(database, [...fresh, testId(1, 0), testId(1, COUNT - 1)])), new Set([201, 409]));
+  const expected = idsOf(database);
+  assert.equal(expected.length, COUNT + fresh.length);
+  assert.equal(new Set(expected).size, expected.length);
+  const even = idsOf(database, { text: 'even', name: 'tag.1' });
+  assert(even.length > COUNT / 7);
+  let steps = 0;
+  for (let isMore = true; isMore; steps++) {
+    isMore = database.convert();
+    // As after a kill: what is not committed was never there.
+    database.close();
+    database = open(dataDir);
+    assert.deepEqual(idsOf(database), expected);
+    assert.deepEqual(idsOf(database, { order: 'newest' }), expected.toReversed());
+    assert.deepEqual(idsOf(database, { text: 'even', name: 'tag.1' }), even);
+    assert.equal(countAll(database, { ...all, text: 'odd' }), COUNT / 2);
+    assert.deepEqual(
+      new Set(write(database, [testId(1, 0), testId(1, COUNT / 2), testId(1, COUNT - 1), ...fresh])),
+      new Set([409]),
+      'late repeats',
+    );
+  }
+  assert(steps > 3, `${steps} steps`);
+  database.close();
+  const file = new DatabaseSync(join(dataDir, 'store', 'documents.sqlite'));
+  assert.deepEqual(file.prepare("SELECT name FROM sqlite_schema WHERE name IN ('documents', 'words')").all(), []);
+  file.close();
+}
+
+it('is converted by itself, and erased from whole', async (t) => {
+  const dataDir = await folder(t);
+  makeOldStore(dataDir, old);
+  const database = open(dataDir);
+  t.after(() => database.close());
+  let erased = 0;
+  const query = { ...all, container: undefined, text: 'even' };
+  const { container: _, ...words } = query;
+  for (let next = database.erase({ query: words, after: null }); ;) {
+    erased += next.erased;
+    if (next.next === null) break;
+    next = database.erase({ query: words, after: next.next });
+  }
+  assert.equal(erased, COUNT / 2);
+  assert.equal(idsOf(database).length, COUNT / 2);
+  assert.equal(countAll(database, words), 0);
+});
+
+it('ends by age while it is still in rows', async (t) => {
+  const dataDir = await folder(t);
+  makeOldStore(dataDir, old);
+  const database = open(dataDir);
+  t.after(() => database.close());
+  const expire = (days: number): number =>
+    database.expire({ now: { epochMs: START + days * DAY_MS, monotonicMs: days * DAY_MS }, limit: 2000 }).documents;
+  assert.equal(expire(0), 0);
+  database.convert();
+  const deleted: number[] = [];
+  for (let step = expire(2); step > 0; step = expire(2)) deleted.push(step);
+  assert.equal(
+    deleted.reduce((sum, n) => sum + n, 0),
+    COUNT,
+  );
+  assert.deepEqual(idsOf(database), []);
+});
