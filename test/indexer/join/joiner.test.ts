@@ -147,7 +147,8 @@ test('any lines, cut anyhow and interleaved anyhow, come out as they were', () =
       fc.infiniteStream(fc.nat()),
       fc.boolean(),
       (lines, picks, twice) => {
-        const joining = new Joining();
+        // All of them wait at once at most.
+        const joining = new Joining({ bytesMax: 1_000_000 });
         const next = lines.map(() => 0);
         const out = new Map<string, unknown>();
         let settled = 0;
