@@ -18,6 +18,7 @@ import { StoreSpace } from './space/store-space.ts';
 import type { ErasedRows, EraseStart } from './erase-steps.ts';
 import { FILE, guarded, openFile } from './tables/document-file.ts';
 import type { Erasure } from './block-changes.ts';
+import type { Kept } from './ended-blocks.ts';
 import { type Documents, DocumentWrites, type WriteResult } from './document-writes.ts';
 import type { MergeRange } from './tables/block-merge.ts';
 import { DamagedEnd } from './tables/part-tables.ts';
@@ -180,18 +181,20 @@ export class DocumentDatabase {
   /** `kept`: of those, documents that are found no more, and whose bytes a damaged page keeps in the file. */
   #erased(erasure: Erasure): { readonly erased: number; readonly kept: number } {
     const { documents } = this.#writable();
-    const erased = (keepParts: boolean): number =>
-      this.#adding(() => this.#transaction(() => documents.erase(erasure, { keepParts })));
-    try {
-      return { erased: erased(false), kept: 0 };
-    } catch (error) {
-      if (!isDamaged(error)) throw error;
-      this.#tell(
-        `Cannot overwrite what was erased of block ${erasure.block.id} of the embedded store: ${reasonOf(error)}`,
-      );
-      const kept = erased(true);
-      return { erased: kept, kept };
+    const erased = (kept: Kept): number => this.#adding(() => this.#transaction(() => documents.erase(erasure, kept)));
+    const tries = ['nothing', 'parts', 'parts and names'] as const;
+    for (const [at, kept] of tries.entries()) {
+      try {
+        const count = erased(kept);
+        return { erased: count, kept: at === 0 ? 0 : count };
+      } catch (error) {
+        if (!isDamaged(error) || at === tries.length - 1) throw error;
+        this.#tell(
+          `Cannot overwrite what was erased of block ${erasure.block.id} of the embedded store: ${reasonOf(error)}`,
+        );
+      }
     }
+    return { erased: 0, kept: 0 };
   }
 
   compact(step: CompactStep): Compacted {

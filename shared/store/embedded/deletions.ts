@@ -9,7 +9,7 @@ import type { AgeMarks } from '#shared/sqlite/age-marks.ts';
 import { isDamaged, isFull } from '#shared/sqlite/database.ts';
 import type { Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
 import type { DocumentWrites } from './document-writes.ts';
-import type { EndedBlock } from './ended-blocks.ts';
+import type { EndedBlock, Kept } from './ended-blocks.ts';
 import type { StoreSpace } from './space/store-space.ts';
 import { guarded } from './tables/document-file.ts';
 
@@ -123,19 +123,30 @@ export class Deletions {
 
   /** Returns how many documents they had. What cannot be deleted for a damaged page costs itself only. */
   #remove(ended: readonly EndedBlock[]): number {
-    const { documents, transaction, tell } = this.#parts;
+    const { documents, transaction } = this.#parts;
     if (ended.length === 0) return 0;
     try {
-      return transaction(() =>
-        ended.reduce((sum, block) => sum + documents.ended.remove(block, { keepParts: false }), 0),
-      );
+      return transaction(() => ended.reduce((sum, block) => sum + documents.ended.remove(block, 'nothing'), 0));
     } catch (error) {
       if (!isDamaged(error)) throw error;
       const [only] = ended;
       if (ended.length > 1 || only === undefined) return ended.reduce((sum, block) => sum + this.#remove([block]), 0);
-      const removed = transaction(() => documents.ended.remove(only, { keepParts: true }));
-      tell(`Cannot give back the space of block ${only.id} of the embedded store: ${reasonOf(error)}`);
-      return removed;
+      return this.#removeDamaged(only, error);
+    }
+  }
+
+  #removeDamaged(block: EndedBlock, damage: unknown): number {
+    const { documents, transaction, tell } = this.#parts;
+    const removed = (kept: Kept): number => {
+      const count = transaction(() => documents.ended.remove(block, kept));
+      tell(`Cannot give back the space of block ${block.id} of the embedded store: ${reasonOf(damage)}`);
+      return count;
+    };
+    try {
+      return removed('parts');
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      return removed('parts and names');
     }
   }
 

@@ -14,7 +14,7 @@ import { type BatchNames } from './batch-names.ts';
 import { BatchReader, type ReadBatch } from './batch-reader.ts';
 import { changes, documentsOf, isOneBlock, piecesOf } from './document-pieces.ts';
 import { DocumentNames } from './tables/document-names.ts';
-import { EndedBlocks } from './ended-blocks.ts';
+import { EndedBlocks, type Kept } from './ended-blocks.ts';
 import { OldRows } from './search/old-rows.ts';
 import type { SourceNames } from './source-names.ts';
 
@@ -194,11 +194,12 @@ export class DocumentWrites {
     };
   }
 
-  /** Returns how many were erased. `keepParts`: where they cannot be deleted. */
-  erase({ block, erased, left }: Erasure, options: { readonly keepParts: boolean }): number {
+  /** Returns how many were erased. */
+  erase({ block, erased, left }: Erasure, kept: Kept): number {
     if (!this.#isThere(block)) return 0;
-    this.#blocks.remove(block, options);
+    this.#blocks.remove(block, { keepParts: kept !== 'nothing' });
     if (left.length > 0) this.#blocks.insert(left);
+    if (kept === 'parts and names') return erased.length;
     this.#release(runsOf(namesOf(erased.map(({ id }) => id))));
     this.#sourceNames.count(changes(erased, -1));
     return erased.length;

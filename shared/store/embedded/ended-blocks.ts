@@ -27,6 +27,9 @@ export interface EndedLimit {
   readonly bytes: number;
 }
 
+/** What of a deleted block stays in the file, where a damaged page keeps it from being deleted too. */
+export type Kept = 'nothing' | 'parts' | 'parts and names';
+
 export interface EndedParts {
   readonly database: DatabaseSync;
   readonly sourceNames: SourceNames;
@@ -78,15 +81,17 @@ export class EndedBlocks {
   }
 
   /**
-   * Returns how many documents it had. In the transaction of whoever calls. `keepParts`: where they cannot be deleted.
+   * Returns how many documents it had. In the transaction of whoever calls.
    */
-  remove({ id, documents, runs, counts }: EndedBlock, options: { readonly keepParts: boolean }): number {
+  remove({ id, documents, runs, counts }: EndedBlock, kept: Kept): number {
     const { database, sourceNames, names, blocks } = this.#parts;
     // Another process may have been first: `sluice erase` has the store open beside `sluice run`.
     if (database.prepare('SELECT 1 FROM blocks WHERE id = ?').get(id) === undefined) return 0;
-    sourceNames.count(counts);
-    for (const run of runs) names.release(run);
-    blocks.remove({ id }, options);
+    if (kept !== 'parts and names') {
+      sourceNames.count(counts);
+      for (const run of runs) names.release(run);
+    }
+    blocks.remove({ id }, { keepParts: kept !== 'nothing' });
     return documents;
   }
 }

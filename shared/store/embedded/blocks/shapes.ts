@@ -58,6 +58,8 @@ export function shapeOf(text: string): Shape {
       const path = prefix + key;
       pathsLength += path.length;
       if (path.length > PATH_LENGTH_MAX || pathsLength > PATHS_LENGTH_MAX) return WHOLE;
+      // In UTF-8, halves of surrogate pairs are all alike.
+      if (!path.isWellFormed()) return WHOLE;
       // Of a key that is there twice, the last one counts.
       if (seen.size === seen.add(path).size) return WHOLE;
       at = spaceEnd(text, spaceEnd(text, keyEnd) + 1);

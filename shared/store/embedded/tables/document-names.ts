@@ -3,7 +3,8 @@
 //
 //   names    batch, first, last: the indices `first` to `last` of a batch are taken. Ranges of a batch never overlap
 //
-// For whoever has a transaction open.
+// For whoever has a transaction open. A row that a flipped bit makes contradict its place in the table is damage (throws
+// as SQLite does where it finds some): a loop would not end by it.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { BatchKey, NameRun } from '../blocks/document-ids.ts';
@@ -13,6 +14,8 @@ export const NAMES_TABLE = `
     batch ANY NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (batch, first)
   ) STRICT, WITHOUT ROWID;
 `;
+
+const SQLITE_CORRUPT = 11;
 
 interface Range {
   readonly first: number;
@@ -52,7 +55,7 @@ export class DocumentNames {
   /** The documents of these names are gone. */
   release({ key, first, last }: NameRun): void {
     for (let range = this.#before(key, last); range !== null && range.last >= first; range = this.#before(key, last)) {
-      this.#statements.remove.run(key, range.first);
+      if (this.#statements.remove.run(key, range.first).changes === 0) throw damage();
       if (range.last > last) this.#statements.insert.run(key, last + 1, range.last);
       if (range.first < first) this.#statements.insert.run(key, range.first, first - 1);
     }
@@ -61,7 +64,10 @@ export class DocumentNames {
   /** The last range that begins there or before. */
   #before(key: BatchKey, index: number): Range | null {
     const row = this.#statements.before.get(key, index);
-    return row === undefined ? null : { first: Number(row['first']), last: Number(row['last']) };
+    if (row === undefined) return null;
+    const { first, last } = row;
+    if (typeof first !== 'number' || typeof last !== 'number' || first > index || last < first) throw damage();
+    return { first, last };
   }
 
   /** Those of a batch that was cut in pieces come one after another, and are one range again. */
@@ -70,4 +76,8 @@ export class DocumentNames {
     if (before !== null && before.last === first - 1) this.#statements.extend.run(last, key, before.first);
     else this.#statements.insert.run(key, first, last);
   }
+}
+
+function damage(): Error {
+  return Object.assign(new Error('the table of names contradicts itself'), { errcode: SQLITE_CORRUPT });
 }

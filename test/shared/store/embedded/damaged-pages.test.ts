@@ -116,10 +116,10 @@ it('the last one of the parts of blocks: what comes is kept apart from it', asyn
   database.close();
 });
 
-function eraseAll(database: DocumentDatabase): number {
+function eraseAll(database: DocumentDatabase, text = '"line 7"'): number {
   let erased = 0;
   for (let after = null, step; ; after = step.next) {
-    step = database.erase({ query: { ...ALL, text: '"line 7"' }, after });
+    step = database.erase({ query: { ...ALL, text }, after });
     erased += step.erased;
     if (step.next === null) return erased;
   }
@@ -150,6 +150,37 @@ it('a row of the list of blocks is told when the store is opened, though no sear
   assert.equal(database.page(ALL, Infinity).rows.length, (BATCHES - 1) * SIZE);
   assert.equal(told.length, 1, told.join());
   database.close();
+});
+
+it('of names, whichever bit: all documents end by their age, or by an erasure', async (t) => {
+  const path = await folder(t);
+  const file = join(path, 'store', 'documents.sqlite');
+  const told: string[] = [];
+  const whole = open(path, told);
+  for (let batch = 0; batch < BATCHES; batch++) write(whole, batch, 5);
+  whole.checkpoint();
+  whole.close();
+  const good = await readFile(file);
+  const [page = 0] = leavesOf(file, 'names');
+  const from = (page - 1) * PAGE_BYTES;
+  // Its header, the places of its rows, and the rows, which stand at its end.
+  const offsets = [0, 3, 5, 8, 9, ...Array.from({ length: 60 }, (_, i) => PAGE_BYTES - 1 - 2 * i)];
+  for (const offset of offsets) {
+    const bytes = Buffer.from(good);
+    bytes[from + offset] = (bytes[from + offset] ?? 0) ^ (offset % 2 === 0 ? 0x08 : 0x01);
+    for (const how of ['expire', 'erase'] as const) {
+      for (const suffix of ['-wal', '-shm']) await rm(file + suffix, { force: true });
+      await writeFile(file, bytes);
+      const database = open(path, told);
+      if (how === 'erase') eraseAll(database, 'line');
+      else {
+        database.expire({ now: { epochMs: 1e12, monotonicMs: 0 }, limit: 1 });
+        database.expire({ now: { epochMs: 1e12 + 30 * DAY_MS, monotonicMs: 30 * DAY_MS }, limit: 1_000_000 });
+      }
+      assert.equal(database.page(ALL, Infinity).rows.length, 0, `${how} at ${offset}`);
+      database.close();
+    }
+  }
 });
 
 it('of an older store: it is opened, and what is in blocks is found, erased and ended', async (t) => {

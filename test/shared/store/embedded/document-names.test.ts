@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { it } from 'node:test';
 import fc from 'fast-check';
+import { isDamaged } from '#shared/sqlite/database.ts';
 import { DocumentNames, NAMES_TABLE } from '#shared/store/embedded/tables/document-names.ts';
 
 it('are those of a plain set', () => {
@@ -44,3 +45,28 @@ it('are those of a plain set', () => {
     { numRuns: 300 },
   );
 });
+
+for (const [what, first, last] of [
+  ['ends before it begins', 7, 5],
+  ['begins nowhere', null, 9],
+] as const)
+  it(`a range that ${what} is damage, and no loop`, () => {
+    const names = new DocumentNames(contradicting({ first, last }));
+    const damaged = (error: unknown): boolean => isDamaged(error);
+    assert.throws(() => names.release({ key: Buffer.from('a'), first: 0, last: 9 }), damaged);
+    assert.throws(() => names.take({ key: Buffer.from('a'), first: 1, last: 9 }), damaged);
+  });
+
+it('a range that is found and cannot be deleted is damage, and no loop', () => {
+  const names = new DocumentNames(contradicting({ first: 0, last: 9 }));
+  assert.throws(
+    () => names.release({ key: Buffer.from('a'), first: 0, last: 9 }),
+    (error) => isDamaged(error),
+  );
+});
+
+/** Finds this range whatever is asked, and deletes nothing: as a table does in which a bit is flipped. */
+function contradicting(row: object): DatabaseSync {
+  const statement = { get: () => row, run: () => ({ changes: 0 }) };
+  return { prepare: () => statement } as unknown as DatabaseSync;
+}

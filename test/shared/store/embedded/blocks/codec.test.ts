@@ -240,6 +240,11 @@ it('takes no text apart that has a key twice', () => {
     assert.deepEqual(shapeOf(text).paths, [null], text);
 });
 
+it('takes no text apart whose keys are alike in UTF-8 only', () => {
+  for (const text of [String.raw`{"\ud800":1,"\ud801":2}`, String.raw`{"a":{"\udc00":1,"\ufffd":2}}`])
+    assert.deepEqual(shapeOf(text).paths, [null], text);
+});
+
 it('takes no text apart that has a long key, which each value below it would repeat', () => {
   const values = JSON.stringify(Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`a${i}`, i])));
   const nested = (key: string) => `{"attributes":{"${key}":${values}}}`;
