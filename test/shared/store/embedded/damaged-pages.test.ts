@@ -157,17 +157,17 @@ it('of names, whichever bit: all documents end by their age, or by an erasure', 
   const file = join(path, 'store', 'documents.sqlite');
   const told: string[] = [];
   const whole = open(path, told);
-  for (let batch = 0; batch < BATCHES; batch++) write(whole, batch, 5);
+  for (let batch = 0; batch < 2; batch++) write(whole, batch, 5);
   whole.checkpoint();
   whole.close();
   const good = await readFile(file);
   const [page = 0] = leavesOf(file, 'names');
   const from = (page - 1) * PAGE_BYTES;
   // Its header, the places of its rows, and the rows, which stand at its end.
-  const offsets = [0, 3, 5, 8, 9, ...Array.from({ length: 60 }, (_, i) => PAGE_BYTES - 1 - 2 * i)];
-  for (const offset of offsets) {
+  const offsets = [0, 3, 5, 8, 9, ...Array.from({ length: 56 }, (_, i) => PAGE_BYTES - 1 - i)];
+  for (const [offset, bit] of offsets.flatMap((at) => [[at, 0x01] as const, [at, 0x08] as const])) {
     const bytes = Buffer.from(good);
-    bytes[from + offset] = (bytes[from + offset] ?? 0) ^ (offset % 2 === 0 ? 0x08 : 0x01);
+    bytes[from + offset] = (bytes[from + offset] ?? 0) ^ bit;
     for (const how of ['expire', 'erase'] as const) {
       for (const suffix of ['-wal', '-shm']) await rm(file + suffix, { force: true });
       await writeFile(file, bytes);
