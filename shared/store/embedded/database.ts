@@ -179,22 +179,17 @@ export class DocumentDatabase {
   }
 
   /** `kept`: of those, documents that are found no more, and whose bytes a damaged page keeps in the file. */
-  #erased(erasure: Erasure): { readonly erased: number; readonly kept: number } {
-    const { documents } = this.#writable();
-    const erased = (kept: Kept): number => this.#adding(() => this.#transaction(() => documents.erase(erasure, kept)));
-    const tries = ['nothing', 'parts', 'parts and names'] as const;
-    for (const [at, kept] of tries.entries()) {
-      try {
-        const count = erased(kept);
-        return { erased: count, kept: at === 0 ? 0 : count };
-      } catch (error) {
-        if (!isDamaged(error) || at === tries.length - 1) throw error;
-        this.#tell(
-          `Cannot overwrite what was erased of block ${erasure.block.id} of the embedded store: ${reasonOf(error)}`,
-        );
-      }
+  #erased(erasure: Erasure, kept: Kept = 'nothing'): { readonly erased: number; readonly kept: number } {
+    try {
+      const erased = this.#adding(() => this.#transaction(() => this.#writable().documents.erase(erasure, kept)));
+      return { erased, kept: kept === 'nothing' ? 0 : erased };
+    } catch (error) {
+      if (!isDamaged(error) || kept === 'parts and names') throw error;
+      this.#tell(
+        `Cannot overwrite what was erased of block ${erasure.block.id} of the embedded store: ${reasonOf(error)}`,
+      );
+      return this.#erased(erasure, kept === 'nothing' ? 'parts' : 'parts and names');
     }
-    return { erased: 0, kept: 0 };
   }
 
   compact(step: CompactStep): Compacted {

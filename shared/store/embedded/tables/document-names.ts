@@ -3,8 +3,8 @@
 //
 //   names    batch, first, last: the indices `first` to `last` of a batch are taken. Ranges of a batch never overlap
 //
-// For whoever has a transaction open. A row that a flipped bit makes contradict its place in the table is damage (throws
-// as SQLite does where it finds some): a loop would not end by it.
+// For whoever has a transaction open. A row that a flipped bit makes contradict its place in the table is damage, told
+// as SQLite tells what it finds: a loop would not end by it.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { BatchKey, NameRun } from '../blocks/document-ids.ts';
