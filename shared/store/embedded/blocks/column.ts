@@ -7,7 +7,7 @@
 //   dictionary   the different tokens, one a line | an index (u8) for each
 //   text         the tokens, one a line
 
-import { formatInstant, nanosOf, secondsOf } from '../../instant.ts';
+import { formatInstant, INSTANT_MAX, INSTANT_MIN, nanosOf, secondsOf } from '../../instant.ts';
 
 /** What a block knows of a document beside its text. */
 export interface Known {
@@ -155,9 +155,9 @@ const SCALES = Array.from({ length: 10 }, (_, digits) => 10 ** (9 - digits));
 let second = -1;
 let secondText: string | null = null;
 
-/** Null where it needs more digits. */
+/** Null where it needs more digits, or is beyond what `secondsOf` can tell. */
 function instantToken(ns: bigint, digits: number): string | null {
-  if (ns < 0n || digits > 9) return null;
+  if (ns < INSTANT_MIN || ns > INSTANT_MAX || digits > 9) return null;
   const seconds = secondsOf(ns);
   if (seconds !== second) {
     second = seconds;
@@ -172,7 +172,8 @@ function instantToken(ns: bigint, digits: number): string | null {
 
 /** Whether `instantToken` makes it. Most are of the same second, and a text that is compared need not be made. */
 function isInstantToken(token: string, ns: bigint, digits: number): boolean {
-  if (ns < 0n || digits === 0 || digits > 9 || secondsOf(ns) !== second) return token === instantToken(ns, digits);
+  if (ns < INSTANT_MIN || ns > INSTANT_MAX || digits === 0 || digits > 9 || secondsOf(ns) !== second)
+    return token === instantToken(ns, digits);
   if (token.length !== INSTANT_LENGTH + 1 + digits || token.slice(1, FRACTION - 1) !== secondText) return false;
   let rest = nanosOf(ns, second) / (SCALES[digits] ?? 1);
   if (!Number.isInteger(rest)) return false;

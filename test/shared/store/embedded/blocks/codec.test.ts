@@ -105,6 +105,26 @@ it('gives documents back as they were, whatever they are', () => {
   );
 });
 
+it('takes no time for another that is as many nanoseconds later as 64 bits can tell', () => {
+  const time = 1772366400_001000000n;
+  const documentAt = (ns: bigint, row: number): BlockDocument => {
+    const ingestedMs = Number(ns / 1_000_000n);
+    const text = JSON.stringify({ event: { ingested: new Date(ingestedMs).toISOString() } });
+    return { id: `x${row}`, row, time: 0n, sequence: row, ingestedMs, created: null, origin: 1, text };
+  };
+  const near = documentAt(time, 0);
+  const far = documentAt(time + 2n ** 64n, 1);
+  const readers = [near, far, near].map((document) => readerOf([document]));
+  // Each after each.
+  for (const [i, document] of [
+    [1, far],
+    [0, near],
+    [1, far],
+    [2, near],
+  ] as const)
+    assert.deepEqual(documentOf(readers[i] ?? assert.fail(), 0), document);
+});
+
 it('gives back a large block of documents like those of the indexer', () => {
   const documents = Array.from({ length: 3000 }, (_, i): BlockDocument => {
     const time = 1772366400_000000000n + BigInt(i) * 1_234_567n;
