@@ -16,7 +16,9 @@ export async function openEraser(
       import('../store/embedded/store.ts'),
       import('../store/embedded/eraser.ts'),
     ]);
+    const told = new Set<string>();
     const options = {
+      warn: (message: string) => void told.add(message),
       dataDir: config['data.dir'],
       namesMax: config['names.max_per_tenant'],
       readOnly,
@@ -24,7 +26,7 @@ export async function openEraser(
       deletes: false,
       clock,
     };
-    return new EmbeddedEraser(await openEmbeddedStore(options));
+    return new EmbeddedEraser(await openEmbeddedStore(options), told);
   }
   const [{ ElasticsearchEraser }, { loginOf }] = await Promise.all([
     import('../store/elasticsearch/eraser.ts'),

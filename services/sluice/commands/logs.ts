@@ -84,7 +84,8 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   await using paged = await PagedOutput.open(context, wanted.follow || values['no-pager'] ? 'none' : 'both');
   const { output } = paged;
   const printer = new LogPrinter(output, { ...values, people: peopleView(values, context) });
-  await using store = await openStore(context.config, { readOnly: true, clock: context.clock });
+  const warn = (message: string): void => void output.write(messageLine(message), output.stderr);
+  await using store = await openStore(context.config, { readOnly: true, clock: context.clock, warn });
   try {
     if (wanted.follow) await follow(store, wanted, { context, output, printer });
     else {

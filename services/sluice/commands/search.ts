@@ -99,7 +99,8 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   const isCounted = stages[0]?.kind === 'stats';
   const limit =
     values.limit === undefined ? (isCounted ? Infinity : LIMIT_DEFAULT) : countArgument('--limit', values.limit);
-  await using store = await openStore(config, { readOnly: true, clock });
+  const warnings = new Set<string>();
+  await using store = await openStore(config, { readOnly: true, clock, warn: (message) => warnings.add(message) });
   const format: Format = values.json ? 'json' : values.csv ? 'csv' : 'table';
   const wanted = { store, query, stages, limit, format, clock, signal, lines, people: peopleView(values, context) };
   try {
@@ -111,7 +112,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     const isAll = found < limit || isCounted;
     const missing =
       isAll && isRead ? await missingFields(store, [...fieldsOf(where), ...stageFields(stages)], range, signal) : [];
-    for (const line of missing) await output.write(messageLine(line), output.stderr);
+    for (const line of [...warnings, ...missing]) await output.write(messageLine(line), output.stderr);
     return 0;
   } catch (error) {
     if (signal.aborted) return 1;

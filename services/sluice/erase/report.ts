@@ -94,10 +94,11 @@ export function resultText({ documents, deadLetters, left, refused, stopped }: E
 }
 
 /** Whether nothing is left of what was to be erased, as far as is known. `result`: null where nothing was found. */
-export function isDone({ deadLetters }: EraseFindings, result: EraseResult | null): boolean {
+export function isDone({ deadLetters, unreachable }: EraseFindings, result: EraseResult | null): boolean {
   const isKept = deadLetters?.kind === 'kafka' && deadLetters.letters > 0;
   const isAllErased = result === null || (result.stopped === null && result.left === 0 && result.refused.size === 0);
-  return isAllErased && !isKept && (deadLetters?.unknown ?? []).length === 0;
+  const isAllKnown = unreachable.length === 0 && (deadLetters?.unknown ?? []).length === 0;
+  return isAllErased && !isKept && isAllKnown;
 }
 
 /** `isReal`: it was to be erased, and not only told. */

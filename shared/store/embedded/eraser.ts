@@ -6,6 +6,7 @@ import type { EraseCursor } from './erase-steps.ts';
 import type { EmbeddedStore } from './store.ts';
 
 const EXAMPLES = 3;
+const TOLD_MAX = 20;
 /** Documents come in batches: what was under way when it began is there by then. */
 const FOUND_AFTER_MS = 1500;
 const UNREADABLE = 'may be meant, in blocks that are damaged';
@@ -14,9 +15,12 @@ const NONE: ReadonlyMap<string, number> = new Map();
 export class EmbeddedEraser implements StoreEraser {
   readonly foundAfterMs = FOUND_AFTER_MS;
   readonly #store: EmbeddedStore;
+  readonly #told: ReadonlySet<string>;
 
-  constructor(store: EmbeddedStore) {
+  /** `told`: what the store has told until now, such as blocks that are damaged and may have what is meant. */
+  constructor(store: EmbeddedStore, told: ReadonlySet<string> = new Set()) {
     this.#store = store;
+    this.#told = told;
   }
 
   count(query: EraseQuery, signal?: AbortSignal): Promise<number> {
@@ -28,7 +32,7 @@ export class EmbeddedEraser implements StoreEraser {
   }
 
   unreachable(): Promise<string[]> {
-    return Promise.resolve([]);
+    return Promise.resolve([...this.#told].slice(0, TOLD_MAX));
   }
 
   async *erase(query: EraseQuery, signal?: AbortSignal): AsyncGenerator<EraseStep, void, void> {
