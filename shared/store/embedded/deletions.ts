@@ -1,8 +1,9 @@
 // What the store deletes by itself, in small steps: documents that are older than the retention, and the oldest ones
 // where it is larger than its bound. Oldest by arrival: a time that a sender writes makes nothing older or younger.
 //
-// Guarantees: a step is done or undone as a whole; the block that was written last is never deleted for its size; a
-// store of an earlier version is converted first, for its documents take a small part of the room then.
+// Guarantees: a step is done or undone as a whole; the block that was written last is never deleted for its size, nor
+// is any for what cannot be deleted itself; a store of an earlier version is converted first, for its documents take a
+// small part of the room then.
 
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { AgeMarks } from '#shared/sqlite/age-marks.ts';
@@ -11,6 +12,7 @@ import type { Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
 import type { DocumentWrites } from './document-writes.ts';
 import type { EndedBlock, Kept } from './ended-blocks.ts';
 import type { StoreSpace } from './space/store-space.ts';
+import { StuckSpace } from './space/stuck-space.ts';
 import { guarded } from './tables/document-file.ts';
 
 export interface DeletionParts {
@@ -50,11 +52,13 @@ const NOTHING: Shed = { documents: 0, bytes: 0, untilMs: null, isMore: false };
 
 export class Deletions {
   readonly #parts: DeletionParts;
+  readonly #stuck: StuckSpace;
   #isShedding = false;
   #toldOfBound = false;
 
   constructor(parts: DeletionParts) {
     this.#parts = parts;
+    this.#stuck = new StuckSpace(parts.space, parts.documents.ended, parts.tell);
   }
 
   /**
@@ -90,6 +94,9 @@ export class Deletions {
   shed(): Shed {
     const { documents, space } = this.#parts;
     if (this.#parts.isConverting()) return NOTHING;
+    // Documents of an earlier version that are left now are damaged.
+    if (documents.hasOldRows && space.overBytes() > 0 && !guarded(() => this.#stuck.find()))
+      return { ...NOTHING, isMore: true };
     const overBytes = space.overLowBytes();
     this.#isShedding = this.#isShedding ? overBytes > 0 : space.overBytes() > 0;
     if (!this.#isShedding) return { ...NOTHING, isMore: space.giveBackBeyond(GIVEN_BACK_PAGES) };

@@ -2,6 +2,7 @@
 // names are free again, and the counts of their origins fall.
 
 import type { DatabaseSync } from 'node:sqlite';
+import { isDamaged } from '#shared/sqlite/database.ts';
 import type { NameRun } from './blocks/document-ids.ts';
 import { countsOf } from './document-pieces.ts';
 import type { SourceNames } from './source-names.ts';
@@ -30,6 +31,13 @@ export interface EndedLimit {
 /** What of a deleted block stays in the file, where a damaged page keeps it from being deleted too. */
 export type Kept = 'nothing' | 'parts' | 'parts and names';
 
+/** What some blocks take on the disk. */
+export interface BlockSizes {
+  readonly bytes: number;
+  /** The last of them, where there may be more behind it. */
+  readonly next: number | null;
+}
+
 export interface EndedParts {
   readonly database: DatabaseSync;
   readonly sourceNames: SourceNames;
@@ -55,6 +63,24 @@ export class EndedBlocks {
     const sql = 'SELECT ingested_min AS oldest FROM blocks ORDER BY row_max LIMIT 1';
     const oldest = this.#parts.database.prepare(sql).get()?.['oldest'];
     return typeof oldest === 'number' ? oldest : null;
+  }
+
+  /** Of blocks behind this one, at most so many. */
+  sizes(after: number, blocksMax: number): BlockSizes {
+    const ids = this.#parts.database.prepare('SELECT id FROM blocks WHERE id > ? ORDER BY id LIMIT ?');
+    const some = ids.all(after, blocksMax).map(({ id }) => Number(id));
+    const bytes = some.reduce((sum, id) => sum + (this.#bytesOf(id) ?? 0), 0);
+    return { bytes, next: some.length < blocksMax ? null : (some.at(-1) ?? null) };
+  }
+
+  /** Null where a damaged page keeps that from being known, and so the block from being deleted as a whole. */
+  #bytesOf(id: number): number | null {
+    try {
+      return this.#parts.blocks.bytesOf({ id });
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      return null;
+    }
   }
 
   /** The next ones, read before the transaction, which a damaged page would spoil. */

@@ -5,7 +5,7 @@
 //   WAL            what is not worked into the file yet; a part of the bound is kept for it
 //
 // A reader that holds on to an old state keeps the WAL from being used anew. No deletion would make it smaller, so it
-// is told and not counted: documents are never deleted for it.
+// is told and not counted: documents are never deleted for it. Nor are they for pages that no deletion gives back.
 
 import { statSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
@@ -16,6 +16,8 @@ import { guarded } from '../tables/document-file.ts';
 
 /** Where deletion of the oldest ends, so that it is not begun again for the next document. */
 const LOW_SHARE = 0.95;
+/** Of the bound, what documents may have in any case, beside what no deletion gives back. */
+const KEPT_SHARE = 1 / 2;
 /** Of the bound for the WAL, and at most; it is worked into the file when it has that. */
 const WAL_SHARE = 1 / 8;
 const WAL_BYTES_MAX = 32 * 1024 * 1024;
@@ -40,6 +42,8 @@ export class StoreSpace {
   readonly #pageCount: StatementSync;
   readonly #freePages: StatementSync;
   readonly #walShare: number;
+  /** Of pages in use: what no deletion gives back (stuck-space.ts). */
+  stuckBytes = 0;
   #toldOfDamage = false;
   #toldOfWal = false;
 
@@ -71,6 +75,11 @@ export class StoreSpace {
   /** By how much it is larger than where deletion of the oldest ends. */
   overLowBytes(): number {
     return Math.max(0, this.usedBytes() - this.#usedBytesMax() * LOW_SHARE);
+  }
+
+  /** Whether it is larger for what no deletion gives back. */
+  isStuckBeyond(): boolean {
+    return this.#usedBytesMax() > (this.#options.bytesMax ?? Infinity) - this.#walShare;
   }
 
   measure(oldestMs: number | null): Measured {
@@ -128,7 +137,9 @@ export class StoreSpace {
 
   #usedBytesMax(): number {
     const { bytesMax } = this.#options;
-    return bytesMax === undefined ? Infinity : bytesMax - this.#walShare;
+    if (bytesMax === undefined) return Infinity;
+    const bound = bytesMax - this.#walShare;
+    return Math.max(bound, this.stuckBytes + bound * KEPT_SHARE);
   }
 }
 

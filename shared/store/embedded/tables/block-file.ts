@@ -119,6 +119,11 @@ export class BlockFile {
     if (!keepParts) this.#parts.remove(id);
   }
 
+  /** What it takes on the disk. */
+  bytesOf({ id }: Pick<Block, 'id'>): number {
+    return this.#parts.bytesOf(id);
+  }
+
   /** Throws DamagedBlock, also later when a part is read. */
   open({ id, documents }: Block): BlockReader {
     const reader = new BlockReader(this.#read(id, HEAD), (n) => this.#read(id, HEAD + n));
