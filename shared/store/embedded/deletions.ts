@@ -47,7 +47,7 @@ const GIVEN_BACK_PAGES = 2000;
 /** By age: no write is done meanwhile. */
 const AGE_STEP_BYTES = 16 * 1024 * 1024;
 /** By size, at once. Larger, for it has to keep up with what comes. */
-const SIZE_STEP = { documents: 20_000, bytes: 64 * 1024 * 1024 };
+const SIZE_STEP = { documents: 20_000, bytes: 16 * 1024 * 1024 };
 const NOTHING: Shed = { documents: 0, bytes: 0, untilMs: null, isMore: false };
 
 export class Deletions {
@@ -101,8 +101,8 @@ export class Deletions {
     this.#isShedding = this.#isShedding ? overBytes > 0 : space.overBytes() > 0;
     if (!this.#isShedding) return { ...NOTHING, isMore: space.giveBackBeyond(GIVEN_BACK_PAGES) };
     const rowMax = guarded(() => documents.ended.lastRow()) - 1;
-    // On the disk documents take less than as JSON, so this is never too many.
-    const bytes = Math.min(SIZE_STEP.bytes, overBytes);
+    // Their names and rows go with them: half of it at once is never too many.
+    const bytes = Math.min(SIZE_STEP.bytes, overBytes / 2);
     const ended = guarded(() => documents.ended.next({ rowMax, documents: SIZE_STEP.documents, bytes }));
     if (ended.length === 0) {
       this.#isShedding = false;

@@ -8,6 +8,7 @@ import { countsOf } from './document-pieces.ts';
 import type { SourceNames } from './source-names.ts';
 import type { BlockCache } from './tables/block-cache.ts';
 import { BLOCK_COLUMNS, type BlockFile, blockOf } from './tables/block-file.ts';
+import { BLOCK_DOCUMENTS } from './tables/block-merge.ts';
 import type { DocumentNames } from './tables/document-names.ts';
 
 export interface EndedBlock {
@@ -23,7 +24,7 @@ export interface EndedBlock {
 export interface EndedLimit {
   /** Only blocks whose documents all have numbers up to this one. */
   readonly rowMax: number;
-  /** About so many, and so many bytes: one block may be more. */
+  /** About so many, and so many bytes on the disk: one block may be more. */
   readonly documents: number;
   readonly bytes: number;
 }
@@ -94,14 +95,17 @@ export class EndedBlocks {
     statement.setReadBigInts(true);
     for (const row of statement.all(rowMax, Math.max(documentsMax, 0))) {
       if (documents >= documentsMax || bytes >= bytesMax) break;
-      documents += Number(row['documents']);
-      bytes += Number(row['bytes']);
       const id = Number(row['id']);
       const block = cache.confined(id, () => blockOf(row));
+      const onDisk = this.#bytesOf(id);
+      // What a damaged row says is believed as far as it can be, and decides nothing: its block is the last one.
+      const count = block?.documents ?? Math.min(Math.max(Number(row['documents']), 1), BLOCK_DOCUMENTS);
+      documents += count;
+      bytes += block === null || onDisk === null ? bytesMax : onDisk;
       // Of a damaged block, its names and the counts of its origins stay.
       const read = block && cache.read(block, (reader) => ({ runs: reader.runs(), counts: countsOf(reader) }));
       const lastMs = block && Number(block.ingested.max);
-      ended.push({ id, documents: Number(row['documents']), lastMs, ...(read ?? { runs: [], counts: new Map() }) });
+      ended.push({ id, documents: count, lastMs, ...(read ?? { runs: [], counts: new Map() }) });
     }
     return ended;
   }

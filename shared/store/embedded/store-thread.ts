@@ -12,11 +12,11 @@ import type { Counted, CountStart } from './search/page-reader.ts';
 import type { RowPage } from './search/row-page.ts';
 
 export interface StoreThread extends InspectionThread {
-  /** `overBytes`: by how much the store is larger than its bound now. */
+  /** `overBytes`: by how much the store is larger than its bound now; below zero: smaller. */
   write(documents: Documents): WriteResult & { readonly overBytes: number };
   page(step: { query: StoreQuery; bytesMax: number }): RowPage;
   expire(step: { now: Moment; limit: number }): Deleted;
-  shed(argument: null): Shed;
+  shed(argument: null): Shed & { readonly overBytes: number };
   measure(argument: null): StoreSpace;
   count(start: CountStart): Counted;
   erase(start: EraseStart): ErasedRows;
@@ -34,7 +34,7 @@ serveWorker<DatabaseOptions, StoreThread>((options, notify) => {
       write: (documents) => ({ ...database.write(documents), overBytes: database.overBytes() }),
       page: ({ query, bytesMax }) => database.page(query, bytesMax),
       expire: (step) => database.expire(step),
-      shed: () => database.shed(),
+      shed: () => ({ ...database.shed(), overBytes: database.overBytes() }),
       measure: () => database.measure(),
       count: (start) => database.count(start),
       erase: (start) => database.erase(start),

@@ -101,11 +101,19 @@ export class EmbeddedStore implements Store {
   async bulk(request: BulkRequest, signal?: AbortSignal): Promise<BulkOutcome[]> {
     signal?.throwIfAborted();
     if (request.items.length === 0) return [];
-    const documents = documentsOf(request);
-    const result = await this.#ask(this.#worker.call('write', documents, [documents.body.buffer]));
-    if (result.unnamed > 0) this.#unnamed(result.unnamed);
-    await this.#upkeep?.wrote(result.overBytes);
-    return outcomesOf(result);
+    const bytes = request.body.length;
+    const turn = this.#upkeep?.gate.enter(bytes) ?? null;
+    if (turn !== null) await turn;
+    try {
+      signal?.throwIfAborted();
+      const documents = documentsOf(request);
+      const result = await this.#ask(this.#worker.call('write', documents, [documents.body.buffer]));
+      if (result.unnamed > 0) this.#unnamed(result.unnamed);
+      this.#upkeep?.wrote(bytes, result.overBytes);
+      return outcomesOf(result);
+    } finally {
+      this.#upkeep?.gate.left(bytes);
+    }
   }
 
   watchUnnamed(unnamed: (documents: number) => void): void {

@@ -10,6 +10,7 @@ import type { Moment } from '#shared/sqlite/passed-time.ts';
 import type { WorkerThread } from '#shared/sqlite/worker-thread.ts';
 import type { StoreSpaceWatch, StoreUpkeep } from '../store.ts';
 import { BoundedRun } from './space/bounded-run.ts';
+import { BoundGate } from './space/bound-gate.ts';
 import type { StoreThread } from './store-thread.ts';
 
 export interface UpkeepOptions {
@@ -24,8 +25,6 @@ export interface UpkeepOptions {
 /** How often old documents are looked for, and how many go at once: a step must not keep a bulk request waiting. */
 const TIDY_EVERY_MS = 30_000;
 const EXPIRE_STEP = 1000;
-/** Of its bound, by how much it may be larger before bulk requests wait for what is deleted. */
-const OVER_SHARE = 1 / 32;
 
 const WORK: Readonly<Record<StoreUpkeep, string>> = {
   merge: 'merge blocks',
@@ -37,14 +36,14 @@ const WORK: Readonly<Record<StoreUpkeep, string>> = {
 export class Upkeep implements AsyncDisposable {
   failed: (work: StoreUpkeep) => void = () => undefined;
   watch: StoreSpaceWatch | null = null;
+  /** For bulk requests: they wait where documents come faster than the oldest are deleted. */
+  readonly gate: BoundGate;
   readonly #worker: WorkerThread<StoreThread>;
   readonly #options: UpkeepOptions;
   #next: Disposable | null = null;
   #tidying: Promise<unknown> = Promise.resolve();
   #merging: Promise<unknown> | null = null;
   #bounding: Promise<unknown> | null = null;
-  /** The step of it that is under way, or was last. */
-  #shedding: Promise<unknown> = Promise.resolve();
   #closed = false;
   /** What failed the last time. */
   readonly #failing = new Set<StoreUpkeep>();
@@ -52,20 +51,21 @@ export class Upkeep implements AsyncDisposable {
   constructor(worker: WorkerThread<StoreThread>, options: UpkeepOptions) {
     this.#worker = worker;
     this.#options = options;
+    this.gate = new BoundGate(this.#deletes ? options.bytesMax : undefined);
     this.#plan(0);
   }
 
-  /** After each bulk request. Waits where documents come faster than the oldest are deleted. */
-  async wrote(overBytes: number): Promise<void> {
+  /** After each bulk request: how large it was, and by how much the store is larger than its bound now. */
+  wrote(bytes: number, overBytes: number): void {
     if (this.#closed) return;
+    this.gate.wrote(bytes, overBytes);
     this.#merging ??= this.#merge();
-    if (overBytes === 0 || !this.#deletes) return;
-    this.#bounding ??= this.#bound();
-    if (overBytes > (this.#options.bytesMax ?? Infinity) * OVER_SHARE) await this.#shedding;
+    if (overBytes > 0 && this.#deletes) this.#bounding ??= this.#bound();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
+    this.gate.open();
     this.#next?.[Symbol.dispose]();
     await this.#tidying;
     await this.#merging;
@@ -106,16 +106,18 @@ export class Upkeep implements AsyncDisposable {
   async #bound(): Promise<void> {
     const { clock, bytesMax = 0 } = this.#options;
     const run = new BoundedRun(clock, (sums) => this.watch?.bounded({ ...sums, bytesMax }));
+    this.gate.deleting(true);
     await this.#keepUp('bound', async () => {
-      const step = this.#worker.call('shed', null);
-      this.#shedding = step.catch(() => undefined);
-      const shed = await step;
+      const shed = await this.#worker.call('shed', null);
+      this.gate.gaveBack(shed.bytes, shed.overBytes);
       if (shed.documents > 0) this.watch?.deleted('size', shed.documents, shed.bytes);
       run.add(shed);
       return shed.isMore;
     });
-    if (run.end() && !this.#closed) await this.#measure();
+    // Before others have their turn: what they write may begin the next run.
     this.#bounding = null;
+    this.gate.deleting(false);
+    if (run.end() && !this.#closed) await this.#measure();
   }
 
   async #measure(): Promise<void> {

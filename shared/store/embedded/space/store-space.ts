@@ -67,9 +67,9 @@ export class StoreSpace {
     return (numberOf(this.#pageCount) - numberOf(this.#freePages)) * this.#pageBytes;
   }
 
-  /** By how much it is beyond its bound. */
+  /** By how much it is beyond its bound; below zero: short of it. */
   overBytes(): number {
-    return Math.max(0, this.usedBytes() - this.#usedBytesMax());
+    return this.usedBytes() - this.#usedBytesMax();
   }
 
   /** By how much it is larger than where deletion of the oldest ends. */

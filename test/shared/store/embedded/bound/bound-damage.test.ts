@@ -127,3 +127,27 @@ it('a damaged page of an older store larger than the bound does not make what co
   database.close();
   assert((await stat(file)).size < before + 2 * KEPT_BYTES);
 });
+
+for (const [what, sql] of [
+  ['its bytes', 'bytes = bytes - 8388608'],
+  ['its documents', 'documents = documents - 1099511627776'],
+  ['both', 'documents = -documents, bytes = -9000000000000000000'],
+] as const)
+  it(`a damaged row of a block, in ${what}, does not make more go than has to`, async (t) => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'sluice-bound-'));
+    t.after(() => rm(dataDir, { recursive: true }));
+    const file = join(dataDir, 'documents.sqlite');
+    const told: string[] = [];
+    const database = open(file, told);
+    for (let number = 1; number <= 35; number++) write(database, number);
+    const other = new DatabaseSync(file);
+    other.exec(`UPDATE blocks SET ${sql} WHERE id = (SELECT min(id) + 1 FROM blocks)`);
+    other.close();
+    const gone = shed(database);
+    const { usedBytes } = database.measure();
+    assert(usedBytes > BOUND * 0.75, `${usedBytes} bytes are left`);
+    assert(usedBytes < BOUND, `${usedBytes} bytes are left`);
+    assert(gone > 0 && gone < 20 * DOCUMENTS, `${gone} are said to be gone`);
+    assert.equal(there(database, 35).at(-1), 35);
+    database.close();
+  });
