@@ -6,6 +6,7 @@ import { isDamaged } from '#shared/sqlite/database.ts';
 import type { NameRun } from './blocks/document-ids.ts';
 import { countsOf } from './document-pieces.ts';
 import type { SourceNames } from './source-names.ts';
+import type { BlockSizes } from './space/stuck-space.ts';
 import type { BlockCache } from './tables/block-cache.ts';
 import { BLOCK_COLUMNS, type BlockFile, blockOf } from './tables/block-file.ts';
 import { BLOCK_DOCUMENTS } from './tables/block-merge.ts';
@@ -31,13 +32,6 @@ export interface EndedLimit {
 
 /** What of a deleted block stays in the file, where a damaged page keeps it from being deleted too. */
 export type Kept = 'nothing' | 'parts' | 'parts and names';
-
-/** What some blocks take on the disk. */
-export interface BlockSizes {
-  readonly bytes: number;
-  /** The last of them, where there may be more behind it. */
-  readonly next: number | null;
-}
 
 export interface EndedParts {
   readonly database: DatabaseSync;

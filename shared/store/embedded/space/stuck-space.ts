@@ -4,20 +4,31 @@
 // Guarantees: what can be deleted is reckoned low rather than high, so that in doubt documents stay; a step looks at
 // some blocks only.
 
-import type { BlockSizes, EndedBlocks } from '../ended-blocks.ts';
 import type { StoreSpace } from './store-space.ts';
 
 /** Looked at by one step. */
 const STEP_BLOCKS = 500;
 
+/** What some blocks take on the disk. */
+export interface BlockSizes {
+  readonly bytes: number;
+  /** The last of them, where there may be more behind it. */
+  readonly next: number | null;
+}
+
+/** Of blocks, in the order of their numbers. */
+interface Sized {
+  sizes(from: number, limit: number): BlockSizes;
+}
+
 export class StuckSpace {
   readonly #space: StoreSpace;
-  readonly #ended: EndedBlocks;
+  readonly #ended: Sized;
   readonly #tell: (message: string) => void;
   #sizes: BlockSizes = { bytes: 0, next: 0 };
   #isTold = false;
 
-  constructor(space: StoreSpace, ended: EndedBlocks, tell: (message: string) => void) {
+  constructor(space: StoreSpace, ended: Sized, tell: (message: string) => void) {
     this.#space = space;
     this.#ended = ended;
     this.#tell = tell;
