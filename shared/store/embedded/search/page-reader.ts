@@ -129,7 +129,10 @@ export class PageReader {
     return this.#atOneMoment(() => {
       const plan = this.#plan(query);
       const reading = this.#reader();
-      if (plan.origins?.size === 0 || reading === null) return { rows: [], next: null };
+      if (reading === null) return { rows: [], next: null };
+      // Whoever exports may delete the store afterwards: what is left out has to be told.
+      if (range === null) reading.search.checkBlocks();
+      if (plan.origins?.size === 0) return { rows: [], next: null };
       const { after, to } = range ?? { after: -1, to: this.#lastRow() };
       const { candidates, to: seenTo } = reading.search.inOrder(plan, { after, to });
       const read = this.#rows(candidates);
@@ -163,10 +166,9 @@ export class PageReader {
 
   /** Of all documents there are. */
   #lastRow(): number {
-    const inBlocks =
-      this.#reader() === null
-        ? null
-        : this.#database.prepare('SELECT max(row_max) AS last FROM blocks').get()?.['last'];
+    // A damaged row may say more than a number can.
+    const sql = `SELECT min(max(row_max), ${Number.MAX_SAFE_INTEGER}) AS last FROM blocks`;
+    const inBlocks = this.#reader() === null ? null : this.#database.prepare(sql).get()?.['last'];
     return Math.max(Number(inBlocks ?? 0), this.#oldRows.lastRow());
   }
 
