@@ -7,6 +7,7 @@ import { clampInstant, formatInstant } from '../../instant.ts';
 import { parseExactJson } from '../../exact-json.ts';
 import type { BlockReader } from '../blocks/decode-block.ts';
 import { type Block, BLOCK_COLUMNS, BlockFile, blockOf } from '../tables/block-file.ts';
+import { counterMistake } from '../tables/row-counter.ts';
 
 export interface VerifyStep {
   /** Goes on behind this block. */
@@ -35,7 +36,7 @@ export interface Verified {
 
 /** Of documents that one step reads, in characters. */
 const STEP_BYTES = 8 * 1024 * 1024;
-const TABLES = ['blocks', 'names', 'origins', 'counters'];
+const TABLES = ['blocks', 'names', 'origins', 'counters', 'age_marks', 'passed_time'];
 const PAGE_MISTAKES_MAX = 20;
 
 export class Verification {
@@ -160,9 +161,38 @@ export function countMistakes(
     damage.push(`${documents + oldDocuments - counted} documents are missing in the counts by container`);
   if (counted > documents + oldDocuments)
     remarks.push(`The counts by container have ${counted - documents - oldDocuments} documents too many`);
+  damage.push(...numberMistakes(database), ...fileMistakes(database));
   if (oldDocuments > 0) remarks.push(`${oldDocuments} documents of an earlier version were not looked at`);
   return { damage, remarks };
 }
+
+/** By these, documents get their numbers, and end by age. */
+function numberMistakes(database: DatabaseSync): string[] {
+  const mistake = counterMistake(database);
+  if (mistake !== null) return [mistake];
+  if (!isTable(database, 'age_marks')) return [];
+  const wrong = database.prepare(`SELECT count(*) AS n FROM age_marks a WHERE of = 'documents' AND (
+    last NOT BETWEEN 0 AND (SELECT value FROM counters WHERE name = 'row') OR passed < 0 OR
+    last > (SELECT min(last) FROM age_marks b WHERE b.of = a.of AND b.passed > a.passed))`);
+  const count = Number(wrong.get()?.['n']);
+  return count === 0 ? [] : [`${count} of the notes of how old documents are do not agree with the others`];
+}
+
+/** The list of free pages, too: by a damaged one, all writes may fail, or documents may be written over. */
+function fileMistakes(database: DatabaseSync): string[] {
+  try {
+    const rows = database.prepare(`PRAGMA quick_check(${PAGE_MISTAKES_MAX})`).all();
+    return rows
+      .map((row) => String(row['quick_check']))
+      .filter((text) => text !== 'ok')
+      .map((text) => `The file: ${text}`);
+  } catch (error) {
+    return [`The file: ${reasonOf(error)}`];
+  }
+}
+
+const isTable = (database: DatabaseSync, name: string): boolean =>
+  database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(name) !== undefined;
 
 function documentsIn(database: DatabaseSync): number {
   const file = new BlockFile(database);
@@ -178,7 +208,7 @@ function documentsIn(database: DatabaseSync): number {
 
 /** Of all tables but those of the parts, which were read whole. */
 function pageMistakes(database: DatabaseSync): string[] {
-  return TABLES.flatMap((table) => {
+  return TABLES.filter((table) => isTable(database, table)).flatMap((table) => {
     try {
       const rows = database.prepare(`PRAGMA integrity_check('${table}')`).all();
       const texts = rows.map((row) => String(row['integrity_check'])).filter((text) => text !== 'ok');

@@ -87,7 +87,7 @@ export class CandidateSearch {
     // Searches choose by its indexes.
     this.#cache.confined(null, () => {
       const found = this.#database.prepare("PRAGMA integrity_check('blocks')").all();
-      const [what] = found.map((row) => String(row['integrity_check'])).filter((text) => text !== 'ok');
+      const what = found.map((row) => String(row['integrity_check'])).find((text) => text !== 'ok');
       if (what !== undefined) throw new DamagedList(what);
     });
   }

@@ -129,10 +129,9 @@ export class PageReader {
     return this.#atOneMoment(() => {
       const plan = this.#plan(query);
       const reading = this.#reader();
-      if (reading === null) return { rows: [], next: null };
-      // Whoever exports may delete the store afterwards: what is left out has to be told.
-      if (range === null) reading.search.checkBlocks();
-      if (plan.origins?.size === 0) return { rows: [], next: null };
+      // Whoever exports may delete the store afterwards.
+      if (range === null) reading?.search.checkBlocks();
+      if (plan.origins?.size === 0 || reading === null) return { rows: [], next: null };
       const { after, to } = range ?? { after: -1, to: this.#lastRow() };
       const { candidates, to: seenTo } = reading.search.inOrder(plan, { after, to });
       const read = this.#rows(candidates);
@@ -166,9 +165,8 @@ export class PageReader {
 
   /** Of all documents there are. */
   #lastRow(): number {
-    // A damaged row may say more than a number can.
     const sql = `SELECT min(max(row_max), ${Number.MAX_SAFE_INTEGER}) AS last FROM blocks`;
-    const inBlocks = this.#reader() === null ? null : this.#database.prepare(sql).get()?.['last'];
+    const inBlocks = this.#reader() && this.#database.prepare(sql).get()?.['last'];
     return Math.max(Number(inBlocks ?? 0), this.#oldRows.lastRow());
   }
 

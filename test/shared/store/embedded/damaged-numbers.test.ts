@@ -2,7 +2,7 @@
 // or deleted, untold.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -97,4 +97,71 @@ suite('of the row of a block: verify names it, and an export tells that its docu
       assert.deepEqual(damageIn(folder), []);
       assert.deepEqual(exported(folder), { documents: BLOCKS * SIZE, told: [] });
     });
+});
+
+suite('of the counter and of the age marks: verify names it, and no young document ends by age', () => {
+  const at = (days: number) => ({ epochMs: 2e12 + days * DAY_MS, monotonicMs: days * DAY_MS });
+  const expire = (database: DocumentDatabase, days: number): number => {
+    let deleted = 0;
+    for (let more = 1; more > 0; deleted += more) more = database.expire({ now: at(days), limit: 1000 }).documents;
+    return deleted;
+  };
+  const mark = (column: string, to: string): string =>
+    `UPDATE age_marks SET ${column} = ${to.replaceAll('X', column)} WHERE passed = (SELECT max(passed) FROM age_marks)`;
+  const changes: readonly (readonly [name: string, sql: string])[] = [
+    ...['X & ~256', '-X - 1', flipped(2n ** 60n), '0'].map(
+      (to) => [`counter ${to}`, `UPDATE counters SET value = ${to.replaceAll('X', 'value')}`] as const,
+    ),
+    ['counter gone', 'DELETE FROM counters'],
+    ...[4096n, 2n ** 30n, 2n ** 60n].map((bit) => [`mark | ${bit}`, mark('last', flipped(bit))] as const),
+    ['mark negative', mark('last', '-X - 1')],
+    ['mark of before', mark('passed', '-X - 1')],
+  ];
+  for (const [name, sql] of changes)
+    it(name, async (t) => {
+      const { folder, change } = await storeOf(t);
+      let database = open(folder, []);
+      expire(database, 0);
+      for (let batch = 10; batch < 20; batch++) write(database, batch);
+      expire(database, 0.5);
+      database.close();
+      assert.deepEqual(damageIn(folder), []);
+      change(sql);
+      assert.match(damageIn(folder).join('\n'), /^(The number of the last|\d of the notes)[^\n]*$/);
+      database = open(folder, []);
+      for (let batch = 20; batch < 25; batch++) write(database, batch);
+      // Some of those at the beginning may be kept for longer.
+      assert(expire(database, 1.1) <= BLOCKS * SIZE);
+      assert(database.inspection.summary().documents >= 15 * SIZE);
+      assert.deepEqual(database.inspection.counts().damage.length, 0, 'mended');
+      // All of them end at last.
+      expire(database, 2.2);
+      expire(database, 4);
+      expire(database, 6);
+      assert.equal(database.inspection.summary().documents, 0);
+      database.close();
+    });
+});
+
+it('of the list of free pages: verify names it', async (t) => {
+  const { folder, change } = await storeOf(t);
+  change(
+    'CREATE TABLE junk (x BLOB); INSERT INTO junk VALUES (zeroblob(400000)); DROP TABLE junk; PRAGMA wal_checkpoint(TRUNCATE)',
+  );
+  assert.deepEqual(damageIn(folder), []);
+  const path = join(folder, 'documents.sqlite');
+  const good = await readFile(path);
+  const trunk = (good.readUInt32BE(32) - 1) * 4096;
+  const last = trunk + 8 + 4 * (good.readUInt32BE(trunk + 4) - 1) + 3;
+  for (const [name, place, bit] of [
+    ['how many pages are free', 39, 0x40],
+    ['how many are on this one', trunk + 4, 0x40],
+    ['one of them', last, 2],
+    ['one of them', last, 16],
+  ] as const) {
+    const bytes = Buffer.from(good);
+    bytes[place] = (bytes[place] ?? 0) ^ bit;
+    await writeFile(path, bytes);
+    assert.match(damageIn(folder).join('\n'), /^The file: /, name);
+  }
 });
