@@ -2,6 +2,7 @@
 // for whole, and what is left out is told, whichever number it is.
 
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
@@ -62,4 +63,21 @@ test('an index of the list of blocks that lacks one of them', async () => {
   const { code, stderr } = await runner.run(run, ['export']);
   assert.match(stderr, /the list of blocks of the embedded store is damaged \(.*index blocks_by_row\)/);
   assert.equal(code, 1);
+});
+
+test('documents of which nobody knows where they come from: an import takes all of an export', async () => {
+  await using runner = await filled();
+  await using other = await CommandRunner.open();
+  change(runner, 'DELETE FROM origins');
+  const { code, stdout, stderr } = await runner.run(run, ['export']);
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /exported as of logs-sluice\.origin_lost-default\nsluice: 300 documents exported\. Of 300, nobody/,
+  );
+  const path = join(runner.config['data.dir'], 'export.ndjson');
+  await writeFile(path, stdout);
+  const imported = await other.run(run, ['import', path]);
+  assert.equal(imported.stdout, '300 documents imported, 0 already there, 0 refused\n');
+  assert.equal((await other.run(run, ['export'])).stdout, stdout);
 });

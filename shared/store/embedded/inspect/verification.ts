@@ -1,5 +1,6 @@
 // Whether all of the store is whole: each block has what its checksums say, its documents can be read, lie within the
-// bounds by which searches find them, and have their names; and the counts of all tables agree.
+// bounds by which searches find them, and have their names; the counts of all tables agree, and so do the numbers that
+// documents get and end by; and so is the file as a whole, with its free pages.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { reasonOf } from '#shared/errors.ts';
