@@ -8,7 +8,7 @@ import { BLOCK_COLUMNS, blockOf, DamagedBlock } from './block-file.ts';
 const COUNTER = "SELECT value FROM counters WHERE name = 'row'";
 
 /** Highest number of a document in blocks whose rows are whole; -1 where there is none. */
-export function lastRowInBlocks(database: DatabaseSync): bigint {
+function lastRowInBlocks(database: DatabaseSync): bigint {
   const statement = database.prepare(`SELECT ${BLOCK_COLUMNS} FROM blocks b ORDER BY b.row_max DESC`);
   statement.setReadBigInts(true);
   for (const row of statement.iterate())
