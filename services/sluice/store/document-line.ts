@@ -8,10 +8,10 @@
 import { parseExactJson } from '#shared/store/exact-json.ts';
 import type { ExportedDocument } from '#shared/store/embedded/inspect/store-files.ts';
 
-const STREAM_MAX = 255;
-const ID_MAX = 512;
-/** Bounded: an expression without an end takes too much of the stack for a long text. */
-const LINE = /^\{"_index":("(?:[^"\\]|\\.){1,1024}"),"_id":("(?:[^"\\]|\\.){1,1024}"),"_source":(?=\{)/;
+/** What the store takes, and so has, is more than Elasticsearch would: all of it comes back. */
+const NAME_BYTES_MAX = 64 * 1024;
+const KEYS = ['{"_index":', ',"_id":', ',"_source":'] as const;
+const BACKSLASH = 0x5c;
 
 export function documentLine({ id, stream, source }: ExportedDocument): string {
   return `{"_index":${JSON.stringify(stream)},"_id":${JSON.stringify(id)},"_source":${source}}\n`;
@@ -32,19 +32,34 @@ function named(
   { stream, id }: { readonly stream: unknown; readonly id: unknown },
   source: string | null,
 ): ExportedDocument | string {
-  if (typeof stream !== 'string' || stream === '' || stream.length > STREAM_MAX)
+  if (typeof stream !== 'string' || stream === '' || Buffer.byteLength(stream) > NAME_BYTES_MAX)
     return 'it has no _index that can be taken; give lines of `sluice store export`';
-  if (typeof id !== 'string' || id === '' || Buffer.byteLength(id) > ID_MAX)
+  if (typeof id !== 'string' || id === '' || Buffer.byteLength(id) > NAME_BYTES_MAX)
     return 'it has no _id that can be taken; give lines of `sluice store export`';
   return source === null ? 'it has no _source that is a JSON object' : { id, stream, source };
 }
 
 /** Null where something stands behind `_source`, or it is otherwise not ours. */
 function asWritten(line: string): { readonly stream: unknown; readonly id: unknown; readonly text: string } | null {
-  const [head, stream, id] = LINE.exec(line) ?? [];
-  if (head === undefined || stream === undefined || id === undefined || !line.endsWith('}')) return null;
-  const text = line.slice(head.length, -1);
-  return isObject(parsed(text)) ? { stream: parsed(stream), id: parsed(id), text } : null;
+  const [index, name, source] = KEYS;
+  if (!line.startsWith(index) || !line.endsWith('}')) return null;
+  const streamEnd = endOfString(line, index.length);
+  if (streamEnd < 0 || !line.startsWith(name, streamEnd)) return null;
+  const idEnd = endOfString(line, streamEnd + name.length);
+  if (idEnd < 0 || !line.startsWith(source, idEnd)) return null;
+  const text = line.slice(idEnd + source.length, -1);
+  const [stream, id] = [line.slice(index.length, streamEnd), line.slice(streamEnd + name.length, idEnd)].map(parsed);
+  return isObject(parsed(text)) ? { stream, id, text } : null;
+}
+
+/** -1 where none begins here, or it has no end. */
+function endOfString(line: string, start: number): number {
+  if (line[start] !== '"') return -1;
+  for (let at = start + 1; at < line.length; at++) {
+    if (line.charCodeAt(at) === BACKSLASH) at += 1;
+    else if (line[at] === '"') return at + 1;
+  }
+  return -1;
 }
 
 /** Undefined where it is no JSON. */

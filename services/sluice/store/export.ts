@@ -18,6 +18,8 @@ import { documentLine } from './document-line.ts';
 const OPTIONS = { since: { type: 'string' }, until: { type: 'string' }, where: { type: 'string' } } as const;
 /** Of lines that are written at once. */
 const WRITTEN_CHARACTERS = 256 * 1024;
+/** Of documents of which the store does not know any more where they come from: an import takes none without. */
+const STAND_IN = 'logs-sluice.origin_lost-default';
 
 export async function run(args: string[], context: CommandContext): Promise<number> {
   const { values } = parseArgs({ args, options: OPTIONS });
@@ -31,7 +33,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     limit: Infinity,
   };
   const output = new Output(context);
-  let [documents, damages] = [0, 0];
+  let [documents, damages, strays] = [0, 0, 0];
   const beganMs = clock.monotonicMs();
   {
     // On a terminal, the documents themselves show how far it is.
@@ -49,19 +51,29 @@ export async function run(args: string[], context: CommandContext): Promise<numb
       else shown.warn(line);
     };
     await using store = await openStoreFiles(config, { clock, readOnly: true, warn });
-    for await (const count of written(store.files, query, output)) {
-      documents += count;
+    for await (const written of lines(store.files, query, output)) {
+      documents += written.documents;
+      if (strays === 0 && written.strays > 0)
+        warn(`Where some documents come from is damaged: they are exported as of ${STAND_IN}`);
+      strays += written.strays;
       if (output.closed || signal.aborted) break;
     }
   }
   if (output.closed) return 0;
-  const what = signal.aborted ? 'It was stopped; these are not all' : damages > 0 ? 'Some cannot be read' : '';
+  const isCut = damages > (strays > 0 ? 1 : 0);
+  const lost = strays > 0 ? `Of ${countText(strays)}, nobody knows where they come from` : '';
+  const what = signal.aborted ? 'It was stopped; these are not all' : isCut ? 'Some cannot be read' : lost;
   await output.write(messageLine(`${countText(documents)} documents exported${what && `. ${what}`}`), stderr);
   return what === '' ? 0 : 1;
 }
 
-/** Yields how many more were written. */
-async function* written(files: StoreFiles, query: StoreQuery, output: Output): AsyncGenerator<number, void, void> {
+/** How many more were written; `strays`: of those, documents that come from nowhere. */
+interface Written {
+  readonly documents: number;
+  readonly strays: number;
+}
+
+async function* lines(files: StoreFiles, query: StoreQuery, output: Output): AsyncGenerator<Written, void, void> {
   const { oldDocuments } = await files.summary();
   if (oldDocuments > 0)
     throw new SluiceError(
@@ -71,15 +83,19 @@ async function* written(files: StoreFiles, query: StoreQuery, output: Output): A
     );
   const toTerminal = output.stdout.isTTY === true;
   for await (const documents of files.documents(query)) {
-    let lines = '';
+    let text = '';
+    let strays = 0;
     for (const document of documents) {
-      lines += toTerminal ? harmless(documentLine(document)) : documentLine(document);
-      if (lines.length < WRITTEN_CHARACTERS) continue;
-      await output.write(lines);
-      lines = '';
+      const isStray = document.stream === '';
+      const line = documentLine(isStray ? { ...document, stream: STAND_IN } : document);
+      text += toTerminal ? harmless(line) : line;
+      if (isStray) strays += 1;
+      if (text.length < WRITTEN_CHARACTERS) continue;
+      await output.write(text);
+      text = '';
     }
-    await output.write(lines);
-    yield documents.length;
+    await output.write(text);
+    yield { documents: documents.length, strays };
   }
 }
 

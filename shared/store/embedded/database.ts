@@ -225,7 +225,7 @@ export class DocumentDatabase {
     const names = new SourceNames(this.#database, namesOptions(options));
     const documents = new DocumentWrites(this.#database, names, this.#tell);
     const time = new PassedTime(this.#database, this.#tell);
-    const marks = new AgeMarks(this.#database, 'documents', options.retentionMs);
+    const marks = new AgeMarks(this.#database, 'documents', options.retentionMs, () => documents.lastRow());
     const tell = this.#tell;
     const space = new StoreSpace(this.#database, { file: this.#file, bytesMax: options.bytesMax, tell });
     const deletions = new Deletions({

@@ -14,6 +14,7 @@ import { type BatchNames } from './batch-names.ts';
 import { BatchReader, type ReadBatch } from './batch-reader.ts';
 import { changes, documentsOf, isOneBlock, piecesOf } from './document-pieces.ts';
 import { DocumentNames } from './tables/document-names.ts';
+import { mendCounter } from './tables/row-counter.ts';
 import { EndedBlocks, type Kept } from './ended-blocks.ts';
 import { OldRows } from './search/old-rows.ts';
 import type { SourceNames } from './source-names.ts';
@@ -68,6 +69,7 @@ export class DocumentWrites {
   readonly #spared = new Set<number>();
 
   constructor(database: DatabaseSync, sourceNames: SourceNames, tell: (message: string) => void) {
+    mendCounter(database, tell);
     this.#database = database;
     this.#sourceNames = sourceNames;
     this.#names = new DocumentNames(database);

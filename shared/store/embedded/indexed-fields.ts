@@ -2,9 +2,10 @@
 // document itself is kept as it came. Pure.
 //
 // Refuses what Elasticsearch's mapping refuses: text that is no JSON object, and a `@timestamp` that is missing or
-// outside 1970–2262.
+// outside 1970–2262. And what is so deep that whoever reads it would run out of stack.
 
 import { parseExactJson } from '../exact-json.ts';
+import { isDeeperThan } from '../json-depth.ts';
 import { clampInstant, INSTANT_MAX, INSTANT_MIN, parseInstant } from '../instant.ts';
 
 export interface IndexedFields {
@@ -26,9 +27,12 @@ type Fields = Record<string, unknown>;
 
 /** As the mapping's `ignore_above`. */
 const KEYWORD_MAX = 1024;
+/** Elasticsearch takes 20 by its settings; a third of what a stack has room for. */
+const LEVELS_MAX = 1000;
 
 /** The reason as a string where the document is refused. */
 export function indexedFields(json: string): IndexedFields | string {
+  if (isDeeperThan(json, LEVELS_MAX)) return `the document has more than ${LEVELS_MAX} levels`;
   const document = parseObject(json);
   if (document === null) return 'the document is not a JSON object';
   const timestamp = document['@timestamp'];

@@ -10,8 +10,8 @@ import { linesOf } from '../../../services/sluice/store/line-splitter.ts';
 const line = (source: string): string => `{"_index":"logs-a-b","_id":"x1","_source":${source}}`;
 
 suite('a document comes back as it was', () => {
-  const check = (source: string) => {
-    const document = { id: 'AZ-_"\\9', stream: 'logs-sluice-default', source };
+  const check = (source: string, id = 'AZ-_"\\9', stream = 'logs-sluice-default') => {
+    const document = { id, stream, source };
     assert.deepEqual(documentOf(documentLine(document).trimEnd()), document);
   };
   test('numbers as they were written', () =>
@@ -20,6 +20,11 @@ suite('a document comes back as it was', () => {
   test('spaces and escapes', () => check('{ "a" : "\\u0041\\/\\ud83d\\ude00 \u2028 \u007f" , "b":{ } }'));
   test('what looks like the end of a line of an export', () => check('{"a":"}","_source":{"_id":"y"},"b":"}}\\""}'));
   test('nothing', () => check('{}'));
+  test('names that are longer than Elasticsearch takes, and end in odd ways', () => {
+    check('{ "a":1.0}', 'é'.repeat(2000), 's'.repeat(60_000));
+    check('{ "a":1.0}', '\\', '"\\"');
+    check('{ "a":1.0}', '","_source":{', '","_id":"');
+  });
   test('megabytes', () => check(JSON.stringify({ message: '\\"x\u0000'.repeat(1_000_000) })));
   test('any', () => {
     fc.assert(
@@ -58,7 +63,7 @@ suite('lines that others wrote', () => {
       'it has no _id that can be taken; give lines of `sluice store export`',
     );
     check(
-      `{"_index":"a","_id":"${'é'.repeat(257)}","_source":{}}`,
+      `{"_index":"a","_id":"${'é'.repeat(32_769)}","_source":{}}`,
       'it has no _id that can be taken; give lines of `sluice store export`',
     );
     check('{"_index":"a","_id":"b"}', 'it has no _source that is a JSON object');

@@ -29,6 +29,8 @@ const ESCAPES = Uint8Array.from({ length: 0x100 }, (_, code) => {
   return sign === 'u' ? 2 : Number('"\\/bfnrt'.includes(sign));
 });
 const HEX = Uint8Array.from({ length: 0x100 }, (_, code) => Number(/^[\da-f]$/i.test(String.fromCharCode(code))));
+/** Of lists and objects in a list. What is deeper is decoded as a whole, and asked (indexed-fields.ts). */
+const LEVELS_MAX = 100;
 const WORDS = ['true', 'false', 'null'].map((word) => Buffer.from(word));
 
 export function bytesOfShape(shape: Shape): ShapeBytes {
@@ -129,8 +131,9 @@ function endOfList(bytes: Buffer, start: number, end: number): number {
       if (stringEnd < 0) return -1;
       at = stringEnd - 1;
     } else if (sign === NEWLINE) return -1;
-    else if (sign === LIST || sign === OBJECT) depth += 1;
-    else if ((sign === LIST_END || sign === OBJECT_END) && --depth === 0)
+    else if (sign === LIST || sign === OBJECT) {
+      if (++depth > LEVELS_MAX) return -1;
+    } else if ((sign === LIST_END || sign === OBJECT_END) && --depth === 0)
       return isJson(bytes.toString('utf8', start, at + 1)) ? at + 1 : -1;
   }
   return -1;

@@ -3,7 +3,7 @@
 
 import type { DatabaseSync } from 'node:sqlite';
 import { SluiceError } from '#shared/errors.ts';
-import { formatInstant } from '../../instant.ts';
+import { clampInstant, formatInstant } from '../../instant.ts';
 import type { StoreSpace as StoreSpaceNow } from '../../store.ts';
 import { OldRows } from '../search/old-rows.ts';
 import { StoreSpace } from '../space/store-space.ts';
@@ -42,7 +42,7 @@ export interface OriginRow {
   readonly tenant: string;
 }
 
-const SUMMARY = `SELECT count(*) AS blocks, coalesce(sum(documents), 0) AS documents,
+const SUMMARY = `SELECT count(*) AS blocks, total(documents) AS documents,
   coalesce(sum(documents < 512 AND bytes < 2097152), 0) AS small, min(time_min) AS time_min, max(time_max) AS time_max,
   min(ingested_min) AS ingested_min, max(ingested_max) AS ingested_max, coalesce(max(id), 0) AS last_block,
   coalesce(max(row_max), 0) AS last_row FROM blocks`;
@@ -129,5 +129,6 @@ export class Inspection {
 
 function spanOf(min: unknown, max: unknown, ns: bigint): [string, string] | null {
   if (typeof min !== 'bigint' || typeof max !== 'bigint') return null;
-  return [formatInstant(min * ns), formatInstant(max * ns)];
+  // A damaged row may say what no time is.
+  return [formatInstant(clampInstant(min * ns)), formatInstant(clampInstant(max * ns))];
 }

@@ -1,12 +1,14 @@
 // Whether all of the store is whole: each block has what its checksums say, its documents can be read, lie within the
-// bounds by which searches find them, and have their names; and the counts of all tables agree.
+// bounds by which searches find them, and have their names; the counts of all tables agree, and so do the numbers that
+// documents get and end by; and so is the file as a whole, with its free pages.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { reasonOf } from '#shared/errors.ts';
-import { formatInstant } from '../../instant.ts';
+import { clampInstant, formatInstant } from '../../instant.ts';
 import { parseExactJson } from '../../exact-json.ts';
 import type { BlockReader } from '../blocks/decode-block.ts';
-import { type Block, BLOCK_COLUMNS, type BlockFile, blockOf } from '../tables/block-file.ts';
+import { type Block, BLOCK_COLUMNS, BlockFile, blockOf } from '../tables/block-file.ts';
+import { counterMistake } from '../tables/row-counter.ts';
 
 export interface VerifyStep {
   /** Goes on behind this block. */
@@ -19,8 +21,9 @@ export interface Damage {
   readonly block: number;
   /** What is wrong with it. */
   readonly what: string;
-  /** As the list of blocks has it, which may be wrong itself. */
+  /** 0 where nobody knows. */
   readonly documents: number;
+  /** As the list of blocks has it, which may be wrong itself. */
   readonly times: readonly [first: string, last: string];
 }
 
@@ -34,7 +37,7 @@ export interface Verified {
 
 /** Of documents that one step reads, in characters. */
 const STEP_BYTES = 8 * 1024 * 1024;
-const TABLES = ['blocks', 'names', 'origins', 'counters'];
+const TABLES = ['blocks', 'names', 'origins', 'counters', 'age_marks', 'passed_time'];
 const PAGE_MISTAKES_MAX = 20;
 
 export class Verification {
@@ -49,27 +52,28 @@ export class Verification {
   }
 
   verify({ after, rowMax }: VerifyStep): Verified {
-    const statement = this.#database.prepare(
-      `SELECT ${BLOCK_COLUMNS} FROM blocks b WHERE b.id > ? AND b.row_min <= ? ORDER BY b.id`,
-    );
+    const statement = this.#database.prepare(`SELECT ${BLOCK_COLUMNS} FROM blocks b WHERE b.id > ? ORDER BY b.id`);
     statement.setReadBigInts(true);
     const damage: Damage[] = [];
     let [blocks, documents, bytes, next] = [0, 0, 0, after];
-    for (const row of statement.iterate(after, rowMax)) {
+    for (const row of statement.iterate(after)) {
       if (bytes > STEP_BYTES) return { next, blocks, documents, damage };
       next = Number(row['id']);
+      const block = sealedOf(row);
+      // No number of a row is believed before its seal: by a damaged one, a block would be left out.
+      if (typeof block !== 'string' && block.row.min > rowMax) continue;
+      const own = typeof block === 'string' ? this.#file.countOf(next) : block.documents;
       blocks += 1;
-      documents += Number(row['documents']);
-      bytes += Number(row['bytes']);
-      const what = this.#mistakeIn(row);
-      if (what !== null) damage.push({ block: next, what, documents: Number(row['documents']), times: timesOf(row) });
+      documents += own;
+      bytes += typeof block === 'string' ? 0 : block.bytes;
+      const what = typeof block === 'string' ? block : this.#mistakeIn(block);
+      if (what !== null) damage.push({ block: next, what, documents: own, times: timesOf(row) });
     }
     return { next: null, blocks, documents, damage };
   }
 
-  #mistakeIn(row: Record<string, unknown>): string | null {
+  #mistakeIn(block: Block): string | null {
     try {
-      const block = blockOf(row);
       this.#file.filter(block);
       const reader = this.#file.open(block);
       for (let at = 0; at < reader.documents; at++) {
@@ -105,6 +109,15 @@ export class Verification {
   }
 }
 
+/** What is wrong with its row as a string. */
+function sealedOf(row: Record<string, unknown>): Block | string {
+  try {
+    return blockOf(row);
+  } catch (error) {
+    return reasonOf(error);
+  }
+}
+
 /** By these, searches choose the blocks that they look at. */
 function boundsMistake(block: Block, reader: BlockReader): string | null {
   const { known } = reader;
@@ -135,7 +148,7 @@ export function countMistakes(
   const damage = pageMistakes(database);
   const remarks: string[] = [];
   if (damage.length > 0) return { damage, remarks };
-  const documents = numberOf('SELECT sum(documents) AS n FROM blocks');
+  const documents = documentsIn(database);
   const names = numberOf('SELECT sum(last - first + 1) AS n FROM names');
   const counted = numberOf('SELECT sum(documents) AS n FROM origins');
   if (names < documents)
@@ -149,13 +162,54 @@ export function countMistakes(
     damage.push(`${documents + oldDocuments - counted} documents are missing in the counts by container`);
   if (counted > documents + oldDocuments)
     remarks.push(`The counts by container have ${counted - documents - oldDocuments} documents too many`);
+  damage.push(...numberMistakes(database), ...fileMistakes(database));
   if (oldDocuments > 0) remarks.push(`${oldDocuments} documents of an earlier version were not looked at`);
   return { damage, remarks };
 }
 
+/** By these, documents get their numbers, and end by age. */
+function numberMistakes(database: DatabaseSync): string[] {
+  const mistake = counterMistake(database);
+  if (mistake !== null) return [mistake];
+  if (!isTable(database, 'age_marks')) return [];
+  const wrong = database.prepare(`SELECT count(*) AS n FROM age_marks a WHERE of = 'documents' AND (
+    last NOT BETWEEN 0 AND (SELECT value FROM counters WHERE name = 'row') OR passed < 0 OR
+    last > (SELECT min(last) FROM age_marks b WHERE b.of = a.of AND b.passed > a.passed))`);
+  const count = Number(wrong.get()?.['n']);
+  return count === 0 ? [] : [`${count} of the notes of how old documents are do not agree with the others`];
+}
+
+/** The list of free pages, too: by a damaged one, all writes may fail, or documents may be written over. */
+function fileMistakes(database: DatabaseSync): string[] {
+  try {
+    const rows = database.prepare(`PRAGMA quick_check(${PAGE_MISTAKES_MAX})`).all();
+    return rows
+      .map((row) => String(row['quick_check']))
+      .filter((text) => text !== 'ok')
+      .map((text) => `The file: ${text}`);
+  } catch (error) {
+    return [`The file: ${reasonOf(error)}`];
+  }
+}
+
+const isTable = (database: DatabaseSync, name: string): boolean =>
+  database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(name) !== undefined;
+
+function documentsIn(database: DatabaseSync): number {
+  const file = new BlockFile(database);
+  const statement = database.prepare(`SELECT ${BLOCK_COLUMNS} FROM blocks b`);
+  statement.setReadBigInts(true);
+  let documents = 0;
+  for (const row of statement.iterate()) {
+    const block = sealedOf(row);
+    documents += typeof block === 'string' ? file.countOf(Number(row['id'])) : block.documents;
+  }
+  return documents;
+}
+
 /** Of all tables but those of the parts, which were read whole. */
 function pageMistakes(database: DatabaseSync): string[] {
-  return TABLES.flatMap((table) => {
+  return TABLES.filter((table) => isTable(database, table)).flatMap((table) => {
     try {
       const rows = database.prepare(`PRAGMA integrity_check('${table}')`).all();
       const texts = rows.map((row) => String(row['integrity_check'])).filter((text) => text !== 'ok');
@@ -167,6 +221,6 @@ function pageMistakes(database: DatabaseSync): string[] {
 }
 
 function timesOf(row: Record<string, unknown>): [string, string] {
-  const text = (value: unknown): string => (typeof value === 'bigint' ? formatInstant(value) : '');
+  const text = (value: unknown): string => (typeof value === 'bigint' ? formatInstant(clampInstant(value)) : '');
   return [text(row['time_min']), text(row['time_max'])];
 }

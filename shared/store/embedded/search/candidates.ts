@@ -9,7 +9,7 @@ import { parseExactJson } from '../../exact-json.ts';
 import { hashOfOrigin, mayHold } from '../blocks/word-filter.ts';
 import { selectRows } from '../blocks/select-rows.ts';
 import type { BlockReader } from '../blocks/decode-block.ts';
-import { type Block, BLOCK_COLUMNS, type BlockFile, blockOf } from '../tables/block-file.ts';
+import { type Block, BLOCK_COLUMNS, type BlockFile, blockOf, DamagedList } from '../tables/block-file.ts';
 import type { BlockCache } from '../tables/block-cache.ts';
 import { type Candidate, FirstOnes } from './first-ones.ts';
 import type { Rows, Source } from './row-page.ts';
@@ -84,6 +84,12 @@ export class CandidateSearch {
     this.#cache.confined(null, () => {
       for (const row of statement.iterate()) this.#cache.confined(Number(row['id']), () => blockOf(row));
     });
+    // Searches choose by its indexes.
+    this.#cache.confined(null, () => {
+      const found = this.#database.prepare("PRAGMA integrity_check('blocks')").all();
+      const what = found.map((row) => String(row['integrity_check'])).find((text) => text !== 'ok');
+      if (what !== undefined) throw new DamagedList(what);
+    });
   }
 
   /** Its number. */
@@ -143,8 +149,9 @@ export class CandidateSearch {
   #countedTo(plan: SearchPlan, rows: Rows): number {
     let bytes = 0;
     for (const row of this.#blocks(plan, 'ORDER BY b.row_max', rows)) {
-      bytes += Number(row['bytes']);
-      if (bytes > COUNTED_BYTES) return Math.min(Number(row['row_max']), rows.to);
+      const block = this.#cache.confined(null, () => blockOf(row));
+      bytes += block?.bytes ?? 0;
+      if (block !== null && bytes > COUNTED_BYTES) return Math.min(Number(block.row.max), rows.to);
     }
     return rows.to;
   }

@@ -129,6 +129,8 @@ export class PageReader {
     return this.#atOneMoment(() => {
       const plan = this.#plan(query);
       const reading = this.#reader();
+      // Whoever exports may delete the store afterwards.
+      if (range === null) reading?.search.checkBlocks();
       if (plan.origins?.size === 0 || reading === null) return { rows: [], next: null };
       const { after, to } = range ?? { after: -1, to: this.#lastRow() };
       const { candidates, to: seenTo } = reading.search.inOrder(plan, { after, to });
@@ -163,10 +165,8 @@ export class PageReader {
 
   /** Of all documents there are. */
   #lastRow(): number {
-    const inBlocks =
-      this.#reader() === null
-        ? null
-        : this.#database.prepare('SELECT max(row_max) AS last FROM blocks').get()?.['last'];
+    const sql = `SELECT min(max(row_max), ${Number.MAX_SAFE_INTEGER}) AS last FROM blocks`;
+    const inBlocks = this.#reader() && this.#database.prepare(sql).get()?.['last'];
     return Math.max(Number(inBlocks ?? 0), this.#oldRows.lastRow());
   }
 

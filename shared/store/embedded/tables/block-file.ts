@@ -73,6 +73,14 @@ export class DamagedBlock extends Error {
   }
 }
 
+/** Blocks that are there may not be found. */
+export class DamagedList extends DamagedBlock {
+  constructor(what: string) {
+    super(0, what);
+    this.message = `the list of blocks of the embedded store is damaged (${what})`;
+  }
+}
+
 export class BlockFile {
   readonly #parts: PartTables;
   readonly #database: DatabaseSync;
@@ -129,6 +137,15 @@ export class BlockFile {
     const reader = new BlockReader(this.#read(id, HEAD), (n) => this.#read(id, HEAD + n));
     if (reader.documents !== documents) throw new DamagedBlock(id, 'it has another number of documents');
     return reader;
+  }
+
+  /** How many documents a block has whose row is damaged; 0 where nobody knows. */
+  countOf(id: number): number {
+    try {
+      return new BlockReader(this.#read(id, HEAD), (n) => this.#read(id, HEAD + n)).documents;
+    } catch {
+      return 0;
+    }
   }
 
   /** Null where it has none. Throws DamagedBlock. */
