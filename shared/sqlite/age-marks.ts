@@ -4,8 +4,8 @@
 //   passed 100  last 2000     at 700, all rows up to 2000 are older than 500 ms; those from 2001 on may not be
 //   passed 400  last 2600
 //
-// Guarantees: a row is never taken for older than it is. Row numbers of a table must only grow, and so do those that are
-// noted: a mark that is above a later one, or above the last row there is, is damaged, and is not believed.
+// Guarantees: a row is never taken for older than it is. Row numbers of a table must only grow, and so do those noted
+// here: a mark that is above a later one, or above the last row there is, is damaged, and is not believed.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 

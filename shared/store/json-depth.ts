@@ -1,5 +1,5 @@
-// How deep lists and objects lie in each other. Whoever goes through a document by calling itself has no more of the stack
-// than that allows, while JSON.parse takes any depth. Pure; linear in the text.
+// How deep lists and objects lie in each other. Whoever goes through a document by calling itself has no more of the
+// stack than that allows, while JSON.parse takes any depth. Pure; linear in the text.
 
 /** Whether it has more levels than `max`. The text is JSON, or its result says nothing. */
 export function isDeeperThan(json: string, max: number): boolean {

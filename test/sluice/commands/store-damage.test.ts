@@ -1,5 +1,5 @@
-// `sluice store verify` and `sluice store export` with single numbers of the file changed: what is damaged is never taken
-// for whole, and what is left out is told, whichever number it is.
+// `sluice store verify` and `sluice store export` with single numbers of the file changed: what is damaged is never
+// taken for whole, and what is left out is told, whichever number it is.
 
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';

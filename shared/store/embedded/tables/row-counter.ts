@@ -1,5 +1,5 @@
 // The number that was given to the last document. Where it is damaged and too low, documents that come would get the
-// numbers of those that are there, and end with them by age; so the store compares it with the blocks when it is opened.
+// numbers of those that are there, and end with them by age; so it is compared with the blocks when the store opens.
 
 import type { DatabaseSync } from 'node:sqlite';
 import { isDamaged } from '#shared/sqlite/database.ts';

@@ -146,7 +146,8 @@ suite('of the counter and of the age marks: verify names it, and no young docume
 it('of the list of free pages: verify names it', async (t) => {
   const { folder, change } = await storeOf(t);
   change(
-    'CREATE TABLE junk (x BLOB); INSERT INTO junk VALUES (zeroblob(400000)); DROP TABLE junk; PRAGMA wal_checkpoint(TRUNCATE)',
+    'CREATE TABLE junk (x BLOB); INSERT INTO junk VALUES (zeroblob(400000)); DROP TABLE junk; ' +
+      'PRAGMA wal_checkpoint(TRUNCATE)',
   );
   assert.deepEqual(damageIn(folder), []);
   const path = join(folder, 'documents.sqlite');
