@@ -89,6 +89,16 @@ function queryEscaped(words: string): string {
     .replaceAll('%20', '+');
 }
 
+/** What a path of keys leads to; undefined where there is nothing. */
+export function valueAt(source: Fields, path: string): unknown {
+  let value: unknown = source;
+  for (const name of path.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
+    value = (value as Fields)[name];
+  }
+  return value;
+}
+
 function inner(fields: Fields, name: string): Fields {
   const value = fields[name];
   return typeof value === 'object' && value !== null ? { ...value } : {};

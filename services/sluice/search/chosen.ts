@@ -1,6 +1,7 @@
 // `--level`, `--pod`, `--namespace` and `--tenant` of `sluice logs` and `sluice search`: options in place of what a
 // query would say, so that the most usual questions need no language.
 
+import { levelOfWord, levelWords } from '#indexer/parse/line/level-words.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { fieldNamed } from '#shared/store/query/fields.ts';
 import { parseQuery } from '#shared/store/query/parser.ts';
@@ -26,15 +27,7 @@ export interface Chosen {
 }
 
 /** From the mildest, as stored (docs/documents.md). */
-export const LEVELS = ['trace', 'debug', 'info', 'notice', 'warn', 'error', 'critical', 'alert', 'emergency'] as const;
-const LEVELS_AS_WRITTEN: Readonly<Record<string, (typeof LEVELS)[number]>> = {
-  warning: 'warn',
-  err: 'error',
-  crit: 'critical',
-  fatal: 'critical',
-  emerg: 'emergency',
-  panic: 'emergency',
-};
+export const LEVELS: readonly string[] = levelWords.slice(1);
 
 /** `where` and what was chosen, both. Throws usage_wrong for a level that there is not. */
 export function chosenWhere(
@@ -52,12 +45,14 @@ export function chosenWhere(
 }
 
 function worseThan(text: string): Where {
-  const written = text.toLowerCase();
-  const from = LEVELS.indexOf(LEVELS_AS_WRITTEN[written] ?? (written as (typeof LEVELS)[number]));
-  if (from === -1)
+  const bytes = Buffer.from(text);
+  const level = levelOfWord(bytes, 0, bytes.length);
+  if (level === 0)
     throw new SluiceError('usage_wrong', `Cannot read --level "${text}": give one of ${LEVELS.join(', ')}`);
   const field = fieldNamed('log.level');
-  const nodes = LEVELS.slice(from).map((value) => ({ kind: 'equals', field, at: 0, value, number: null }) as const);
+  const nodes = levelWords
+    .slice(level)
+    .map((value) => ({ kind: 'equals', field, at: 0, value, number: null }) as const);
   return { kind: 'or', nodes };
 }
 

@@ -4,6 +4,7 @@
 import { fieldNamed } from '#shared/store/query/fields.ts';
 import type { Store, StoredDocument } from '#shared/store/store.ts';
 import type { FieldWhere, Where } from '#shared/store/where.ts';
+import { valueAt } from '../output/document-text.ts';
 
 /** Lines on either side at most: each is read for each document found. */
 export const CONTEXT_MAX = 1000;
@@ -82,11 +83,7 @@ function sourceOf({ source }: StoredDocument): Where {
 }
 
 function equals(path: string, source: StoredDocument['source']): FieldWhere | null {
-  let value: unknown = source;
-  for (const name of path.split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return null;
-    value = (value as Record<string, unknown>)[name];
-  }
+  const value = valueAt(source, path);
   return typeof value === 'string' && value !== ''
     ? { kind: 'equals', field: fieldNamed(path), at: 0, value, number: null }
     : null;

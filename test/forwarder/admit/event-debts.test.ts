@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { encode } from '@msgpack/msgpack';
 import { startForwardServer } from '#forwarder/accept/forward/forward-server.ts';
@@ -153,7 +153,8 @@ function packed(id: string, count: number): Uint8Array {
   return encode(['app', entries, { compressed: 'gzip', chunk: id, size: count }]);
 }
 
-test('by Forward: small chunks of the smallest events are taken as slowly as one may bring them', async (t) => {
+/** One that is connected to a server with a limit of 1,000 small events a second. */
+async function forwardSender(t: TestContext) {
   const clock = new VirtualClock();
   const debts = debtsOf(1000, clock);
   const intake = new FakeIntake();
@@ -163,6 +164,11 @@ test('by Forward: small chunks of the smallest events are taken as slowly as one
   const socket = connect(Number(server.address.split(':')[1]), '127.0.0.1');
   t.after(() => socket.destroy());
   const answers = new Answers(socket);
+  return { clock, debts, intake, socket, answers };
+}
+
+test('by Forward: small chunks of the smallest events are taken as slowly as one may bring them', async (t) => {
+  const { clock, debts, intake, socket, answers } = await forwardSender(t);
   for (let i = 0; i < 5; i++) socket.write(packed(String(i), 50_000));
   for (let i = 0; i < 3; i++) assert.deepEqual(await answers.next(), { ack: String(i) });
   for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
@@ -176,15 +182,7 @@ test('by Forward: small chunks of the smallest events are taken as slowly as one
 });
 
 test('by Forward: chunks with bad entries are taken as slowly as one may bring dead letters', async (t) => {
-  const clock = new VirtualClock();
-  const debts = debtsOf(1000, clock);
-  const intake = new FakeIntake();
-  const options = forwardOptions(intake, { limits: { debts }, clock }, { clock });
-  const server = await startForwardServer('127.0.0.1:0', options);
-  t.after(() => server.close());
-  const socket = connect(Number(server.address.split(':')[1]), '127.0.0.1');
-  t.after(() => socket.destroy());
-  const answers = new Answers(socket);
+  const { clock, debts, intake, socket, answers } = await forwardSender(t);
   const bad = gzipSync(Buffer.alloc(4000, Buffer.concat([SMALLEST, Buffer.from([1])])));
   for (let i = 0; i < 12; i++) socket.write(encode(['app', bad, { compressed: 'gzip', chunk: String(i) }]));
   for (let i = 0; i < 9; i++) assert.deepEqual(await answers.next(), { ack: String(i) });

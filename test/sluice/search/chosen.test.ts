@@ -47,6 +47,11 @@ for (const [args, messages] of [
     ['alert', 'emergency'],
   ],
   [['leveled', '--level', 'trace'], LEVELS],
+  // As the indexer reads the word in a line.
+  [
+    ['leveled', '--level', 'panic'],
+    ['critical', 'alert', 'emergency'],
+  ],
   [
     ['leveled', '--level', 'fatal', '--where=-alert'],
     ['critical', 'emergency'],
