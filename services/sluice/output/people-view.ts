@@ -4,11 +4,11 @@
 //
 // Everything that comes from a sender is made harmless before colours are put round it.
 
-import { exactNumberText } from '#shared/store/exact-json.ts';
 import { ecsFields } from '#shared/store/ecs-fields.ts';
 import { harmless, oneLine } from '#shared/harmless.ts';
+import { leafText } from '#shared/store/query/document-values.ts';
 import type { StoredDocument } from '#shared/store/store.ts';
-import { messageText, withoutReturns } from './document-text.ts';
+import { messageText, valueAt, withoutReturns } from './document-text.ts';
 import { type Style, styled, styledLines } from '../terminal/style.ts';
 
 export interface PeopleViewOptions {
@@ -44,8 +44,15 @@ const CAUSE = /^\s*(Caused by|Suppressed|During handling of|The above exception|
 /** `key=value`, of all together and of one. */
 const PAIRS_COLUMNS_MAX = 160;
 const VALUE_MAX = 48;
-/** A shorter value may stand in a message by chance. */
+/**
+ * A shorter value may stand in a message by chance; a longer one, and one that stands further behind, is not looked
+ * for: the search would take the product of both lengths, and senders choose both.
+ */
 const SAID_LENGTH_MIN = 3;
+const SAID_LENGTH_MAX = 256;
+const SAID_WITHIN = 4096;
+/** So many pairs are looked at, shown or not. */
+const PAIRS_MAX = 200;
 /** The trace itself is in the message, or too long for a line. */
 const UNSHOWN: ReadonlySet<string> = new Set([
   'error.stack_trace',
@@ -105,8 +112,12 @@ function folded(text: string): string {
 /** What the line said beside what is shown of it, up to a width. */
 function pairsText(source: StoredDocument['source'], shown: string): string {
   let text = '';
+  let looked = 0;
+  const said = shown.slice(0, SAID_WITHIN);
   for (const [key, value] of pairsOf(source)) {
-    if (value.length >= SAID_LENGTH_MIN && shown.includes(value)) continue;
+    if (looked++ === PAIRS_MAX) return `${text} …`.trimStart();
+    const { length } = value;
+    if (length >= SAID_LENGTH_MIN && length <= SAID_LENGTH_MAX && said.includes(value)) continue;
     const pair = `${oneLine(harmless(cut(key)))}=${quoted(oneLine(harmless(cut(value))))}`;
     if (text.length + pair.length > PAIRS_COLUMNS_MAX) return `${text} …`.trimStart();
     text += text === '' ? pair : ` ${pair}`;
@@ -134,12 +145,6 @@ function* leavesOf(path: string, fields: object): Generator<[key: string, value:
   }
 }
 
-function leafText(value: unknown): string | null {
-  if (typeof value === 'string') return value;
-  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-  return exactNumberText(value);
-}
-
 const cut = (text: string): string => (text.length > VALUE_MAX ? `${text.slice(0, VALUE_MAX - 1)}…` : text);
 const quoted = (text: string): string =>
   /[\s"=]/.test(text) || text === '' ? `"${text.replaceAll('"', '\\"')}"` : text;
@@ -153,13 +158,4 @@ function lineCountOf(source: StoredDocument['source']): number {
 function textAt(source: StoredDocument['source'], path: string): string {
   const value = valueAt(source, path);
   return typeof value === 'string' ? value : '';
-}
-
-function valueAt(source: StoredDocument['source'], path: string): unknown {
-  let value: unknown = source;
-  for (const name of path.split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
-    value = (value as Record<string, unknown>)[name];
-  }
-  return value;
 }

@@ -61,7 +61,8 @@ function visitAll(value: unknown, found: (leaf: string) => void): void {
     for (const inner of Object.values(value)) visitAll(inner, found);
 }
 
-function leafText(value: unknown): string | null {
+/** A text, number or boolean as text; null for all else. */
+export function leafText(value: unknown): string | null {
   if (typeof value === 'string') return value;
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   return exactNumberText(value);
