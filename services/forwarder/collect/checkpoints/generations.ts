@@ -100,6 +100,11 @@ export class Generations {
     return this.#sources.values();
   }
 
+  /** Paths of the sources that have a file. */
+  *present(): IterableIterator<string> {
+    for (const source of this.#sources.values()) if (source.goneMs === 0) yield source.path;
+  }
+
   sourceOf(path: string): Source | null {
     return this.#sources.get(path) ?? null;
   }

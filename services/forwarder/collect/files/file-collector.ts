@@ -8,11 +8,8 @@
 //
 // Guarantees: no line is given before the number of its generation is saved; two files never have the same one.
 
-import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
 import { compressionOf } from '../../decode/files/source-path.ts';
-import type { Intake, Room } from '../../intake/chunk.ts';
-import type { Checkpoints } from '../checkpoints/checkpoints.ts';
 import { Delivery } from '../sources/delivery.ts';
 import { Exclusive } from './exclusive.ts';
 import { FileWalker, folderOf } from './file-walk.ts';
@@ -25,25 +22,10 @@ import { type Generation, type Generations, unreadBytesOf } from '../checkpoints
 import { ReadingTurns } from './reading-turns.ts';
 import { RotatedFiles } from './rotated-files.ts';
 import { SourceBudgets } from '../sources/source-budgets.ts';
-import { factsOf, type SourceRule } from '../sources/source-form.ts';
-import type { FileTelemetry } from './telemetry.ts';
+import { factsOf } from '../sources/source-form.ts';
+import type { FileCollectorOptions } from '../collector-options.ts';
 
 const SAVE_RETRY_MS = 1000;
-
-export interface FileCollectorOptions {
-  readonly rules: readonly SourceRule[];
-  /** Name of this machine: part of the names of lines. */
-  readonly host: string;
-  readonly watches: boolean;
-  /** As many are followed at once. */
-  readonly openFilesMax: number;
-  readonly intake: Intake;
-  readonly room: Room;
-  readonly clock: Clock;
-  readonly checkpoints: Checkpoints;
-  readonly telemetry: FileTelemetry;
-  readonly signal: AbortSignal;
-}
 
 export class FileCollector {
   readonly followed: FollowedFiles;
@@ -69,7 +51,10 @@ export class FileCollector {
     this.#walkSoon = walkSoon;
     this.#options = options;
     this.generations = options.checkpoints.generations;
-    this.walker = new FileWalker(options.rules);
+    this.walker = new FileWalker(options.rules, {
+      limits: options.walkLimits ?? {},
+      known: () => this.generations.present(),
+    });
     this.#turns = new ReadingTurns(options);
     this.#delivery = new Delivery(options);
     this.#budgets = new SourceBudgets(options);

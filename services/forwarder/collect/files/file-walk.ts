@@ -3,28 +3,25 @@
 //
 // Guarantees: whoever may write to a folder can fill it with names; so they are read and gone through in steps, between
 // which others have a turn, and only so many of a folder, and files of all folders, are looked at. Of these, every rule
-// has a share that the trees of other rules cannot take.
+// has a share that the trees of other rules cannot take, and so has every tree of a rule. Where not all is looked at,
+// folders in which files are known come first, and known files that are not come upon are asked for by their names: so
+// none is taken for gone that is there.
 
-import type { Dirent } from 'node:fs';
-import { lstat, opendir, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { setImmediate as turn } from 'node:timers/promises';
-import { ANY_FOLDERS, matchesName, matchesPath, type Segment, segmentsOf } from '../../decode/files/path-pattern.ts';
+import { ANY_FOLDERS, matchesName, matchesPath, type Segment } from '../../decode/files/path-pattern.ts';
 import { pathsBeforeRotation } from '../../decode/files/source-path.ts';
+import { roundRobin } from '../sources/round-robin.ts';
 import type { SourceRule } from '../sources/source-form.ts';
+import { bytesOfNames, LIMITS, shareOf, type WalkLimits } from '../walk/limits.ts';
+import { Listings } from '../walk/listings.ts';
+import { firstWild, Patterns } from '../walk/patterns.ts';
+import { Steps } from '../walk/steps.ts';
+import { isBehindLink, isFile, isFolder, isLink } from '../walk/what-is-there.ts';
 
-/** Of a folder. */
-const NAMES_MAX = 100_000;
-/** Of a walk. */
-const LIMITS: WalkLimits = { files: 100_000, folders: 60_000 };
-const NAMES_AT_ONCE = 1024;
-/** A long name takes as much time as its pattern has ways. */
-const STEP_MS = 5;
-
-export interface WalkLimits {
-  readonly files: number;
-  readonly folders: number;
-}
+/** As many are asked for at once. */
+const STATS_AT_ONCE = 32;
+/** Of these the names are kept, to be told. */
+const OVERFULL_MAX = 1000;
 
 export interface FoundPath {
   readonly path: string;
@@ -45,15 +42,24 @@ export interface Walk {
   readonly links: readonly string[];
 }
 
+export interface WalkOptions {
+  readonly limits?: Partial<WalkLimits>;
+  /** Paths that were asked for, and may be there. */
+  readonly known?: () => Iterable<string>;
+}
+
 export class FileWalker {
   readonly #rules: readonly Patterns[];
   /** What the last walk found: names are gone through once. */
   #last: ReadonlyMap<string, FoundPath> = new Map();
-
+  /** Whether it did not look at all. */
+  #wasFull = false;
   readonly #limits: WalkLimits;
+  readonly #known: () => Iterable<string>;
 
-  constructor(rules: readonly SourceRule[], limits = LIMITS) {
-    this.#limits = limits;
+  constructor(rules: readonly SourceRule[], { limits = {}, known = () => [] }: WalkOptions = {}) {
+    this.#limits = { ...LIMITS, ...limits };
+    this.#known = known;
     this.#rules = rules.map((rule) => new Patterns(rule));
   }
 
@@ -63,154 +69,197 @@ export class FileWalker {
   }
 
   async walk(): Promise<Walk> {
-    const paths = new Map<string, FoundPath>();
-    const folders = new Set<string>();
-    const overfull = new Set<string>();
-    const links: string[] = [];
-    const listings = new Map<string, Promise<Dirent[]>>();
+    const listings = new Listings();
     const steps = new Steps();
-    const list = (folder: string): Promise<Dirent[]> => {
-      let listing = listings.get(folder);
-      if (listing === undefined) {
-        listing = namesIn(folder, overfull);
-        listings.set(folder, listing);
+    let known = this.#wasFull ? await this.#knownPaths(steps) : null;
+    let walk = await this.#pass(listings, steps, known);
+    if (walk.overfull.size > 0) {
+      if (known === null) {
+        known = await this.#knownPaths(steps);
+        if (known.size > 0) walk = await this.#pass(listings, steps, known);
       }
-      return listing;
-    };
-    for (const [n, patterns] of this.#rules.entries()) {
-      const limits = this.#limitsOf(n);
-      for (const segments of patterns.include)
-        await visit('', segments, 0, {
-          patterns,
-          paths,
-          folders,
-          overfull,
-          links,
-          list,
-          steps,
-          limits,
-          last: this.#last,
-        });
+      await this.#keep(known, walk.paths);
     }
-    this.#last = paths;
-    return { paths, folders, links, overfull };
+    this.#wasFull = walk.overfull.size > 0;
+    this.#last = walk.paths;
+    return walk;
   }
 
-  /** Of the rules up to this one together: half of what there is goes round, the other half is for who comes first. */
-  #limitsOf(rule: number): WalkLimits {
-    const { files, folders } = this.#limits;
-    const left = (this.#rules.length - 1 - rule) / (2 * this.#rules.length);
-    return { files: files - Math.floor(files * left), folders: folders - Math.floor(folders * left) };
-  }
-}
-
-class Patterns {
-  readonly rule: SourceRule;
-  /** From this segment on no link is followed. */
-  readonly rootDepth: number;
-  readonly include: readonly (readonly Segment[])[];
-  readonly #exclude: readonly { readonly isName: boolean; readonly segments: readonly Segment[] }[];
-
-  constructor(rule: SourceRule) {
-    this.rule = rule;
-    this.rootDepth = rule.form === undefined ? Infinity : segmentsOf(rule.form.root).length;
-    this.include = rule.include.map((pattern) => segmentsOf(pattern.endsWith('/**') ? `${pattern}/*` : pattern));
-    this.#exclude = (rule.exclude ?? []).map((pattern) => ({
-      isName: !pattern.includes('/'),
-      segments: segmentsOf(pattern),
-    }));
+  /** `known`: their folders come first. */
+  async #pass(listings: Listings, steps: Steps, known: ReadonlyMap<string, FoundPath> | null): Promise<FullWalk> {
+    const walk = { paths: new Map(), folders: new Set<string>(), overfull: new Set<string>(), links: [] };
+    const used = { bytes: 0 };
+    const folders = known === null ? [] : [...new Set([...known.keys()].map(folderOf))];
+    for (const [n, patterns] of this.#rules.entries()) {
+      const limits = shareOf({ files: 0, folders: 0, bytes: 0 }, this.#limits, n, this.#rules.length);
+      const visiting = { ...walk, patterns, listings, steps, limits, used, last: this.#last, isTop: true };
+      for (const segments of patterns.include) await visitKnown(folders, segments, visiting);
+      for (const segments of patterns.include) await visit('', segments, 0, visiting);
+    }
+    for (const folder of listings.overfull) walk.overfull.add(folder === '/' ? '' : folder);
+    return walk;
   }
 
-  covers(path: string): boolean {
-    return this.include.some((segments) => matchesPath(segments, path)) && !this.excludes(path);
+  async #knownPaths(steps: Steps): Promise<Map<string, FoundPath>> {
+    const known = new Map(this.#last);
+    for (const path of this.#known()) {
+      if (steps.isOver()) await steps.next();
+      const patterns = known.has(path) ? undefined : this.#rules.find((rule) => rule.covers(path));
+      if (patterns === undefined || (await isBehindLink(path, patterns.rootDepth))) continue;
+      known.set(path, { path, rule: patterns.rule, isAsked: true, before: pathsBeforeRotation(path) });
+    }
+    return known;
   }
 
-  excludes(path: string): boolean {
-    return this.#exclude.some(({ isName, segments }) => matchesPath(segments, isName ? basename(path) : path));
-  }
-}
-
-/** Of a walk: after so many names, or so long, others have a turn. Names that are listed already have none by it. */
-class Steps {
-  #names = 0;
-  #sinceMs = performance.now();
-
-  /** Asked for each name. */
-  isOver(): boolean {
-    this.#names += 1;
-    return this.#names >= NAMES_AT_ONCE || performance.now() - this.#sinceMs >= STEP_MS;
-  }
-
-  async next(): Promise<void> {
-    await turn();
-    this.#names = 0;
-    this.#sinceMs = performance.now();
+  /** Known files that were not come upon, and are there: as many again as a walk finds, and of each folder some. */
+  async #keep(known: ReadonlyMap<string, FoundPath>, paths: Map<string, FoundPath>): Promise<void> {
+    const missing = roundRobin(
+      [...known.values()].filter(({ path }) => !paths.has(path)),
+      ({ path }) => dirname(path),
+    );
+    let { files, bytes } = this.#limits;
+    for (let at = 0; at < missing.length && files > 0 && bytes > 0; at += STATS_AT_ONCE) {
+      const some = missing.slice(at, at + STATS_AT_ONCE);
+      const are = await Promise.all(some.map(({ path, rule }) => isFile(path, rule.form !== undefined)));
+      for (const found of some.filter((_, i) => are[i])) {
+        files -= 1;
+        bytes -= bytesOfNames([found.path, ...found.before]);
+        if (files >= 0 && bytes >= 0) paths.set(found.path, found);
+      }
+    }
   }
 }
 
-interface Visit {
-  readonly patterns: Patterns;
+interface FullWalk extends Walk {
   readonly paths: Map<string, FoundPath>;
   readonly folders: Set<string>;
   readonly overfull: Set<string>;
   readonly links: string[];
-  readonly list: (folder: string) => Promise<Dirent[]>;
+}
+
+interface Visit extends FullWalk {
+  readonly patterns: Patterns;
+  readonly listings: Listings;
   readonly steps: Steps;
   readonly limits: WalkLimits;
+  readonly used: { bytes: number };
   readonly last: ReadonlyMap<string, FoundPath>;
+  /** Before the first segment that matches names: what it leads to are the trees of the rule. */
+  readonly isTop: boolean;
+}
+
+/** Folders in which files are known, those of each tree in turn. */
+async function visitKnown(folders: readonly string[], segments: readonly Segment[], visiting: Visit): Promise<void> {
+  const { steps, patterns } = visiting;
+  const last = segments.at(-1);
+  if (folders.length === 0 || last === undefined) return;
+  const matching: string[] = [];
+  for (const folder of folders) {
+    if (steps.isOver()) await steps.next();
+    if (matchesPath(segments.slice(0, -1), folder)) matching.push(folder);
+  }
+  const depth = firstWild(segments) + 2;
+  const inTurn = roundRobin(matching, (folder) => folder.split('/', depth).join('/'));
+  const from = usedBy(visiting);
+  for (const [n, folder] of inTurn.entries()) {
+    if (await isBehindLink(`${folder}/`, patterns.rootDepth)) continue;
+    const limits = shareOf(from, visiting.limits, n, inTurn.length);
+    if (isFull(folder, visiting, limits)) continue;
+    await files(folder, last, { ...visiting, limits });
+  }
 }
 
 async function visit(folder: string, segments: readonly Segment[], at: number, visiting: Visit): Promise<void> {
   const segment = segments[at];
   if (segment === undefined) return;
-  const isFull = visiting.folders.size >= visiting.limits.folders && !visiting.folders.has(folder);
-  if (isFull) return void visiting.overfull.add(folder);
+  if (isFull(folder, visiting, visiting.limits)) return tooMany(folder, visiting);
   if (at === segments.length - 1) return files(folder, segment, visiting);
-  if (segment === ANY_FOLDERS) {
-    await visit(folder, segments, at + 1, visiting);
-    visiting.folders.add(folder);
-    for (const entry of await visiting.list(folder || '/')) {
-      if (visiting.steps.isOver()) await visiting.steps.next();
-      // A link may lead back to where it is.
-      if (entry.isDirectory() && !entry.name.startsWith('.')) {
-        await visit(`${folder}/${entry.name}`, segments, at, visiting);
-      }
-    }
-    return;
-  }
-  if (typeof segment === 'string') {
+  if (segment !== ANY_FOLDERS && typeof segment === 'string') {
     const path = `${folder}/${segment}`;
     if (at >= visiting.patterns.rootDepth && (await isLink(path))) return void visiting.links.push(path);
     return visit(path, segments, at + 1, visiting);
   }
-  visiting.folders.add(folder);
-  for (const entry of await visiting.list(folder || '/')) {
-    if (visiting.steps.isOver()) await visiting.steps.next();
-    if (!entry.isDirectory() && !entry.isSymbolicLink()) continue;
-    if (!matchesName(segment, entry.name)) continue;
-    const path = `${folder}/${entry.name}`;
-    if (entry.isSymbolicLink() && visiting.patterns.rule.form !== undefined) visiting.links.push(path);
-    else if (entry.isDirectory() || (await isFolder(path))) {
-      await visit(path, segments, at + 1, visiting);
+  const isAny = segment === ANY_FOLDERS;
+  const below = { ...visiting, isTop: false };
+  addFolder(folder, visiting);
+  const trees = await foldersIn(folder, isAny ? null : segment, visiting);
+  // Files of the folder itself are a tree of their own.
+  if (isAny) trees.unshift(folder);
+  const from = usedBy(visiting);
+  const visitTrees = async (overfull: Set<string>, limitsOf: (tree: number) => WalkLimits): Promise<void> => {
+    for (const [n, path] of trees.entries()) {
+      if (visiting.steps.isOver()) await visiting.steps.next();
+      await visit(path, segments, isAny && path !== folder ? at : at + 1, { ...below, overfull, limits: limitsOf(n) });
     }
+  };
+  const beyondShare = new Set<string>();
+  if (visiting.isTop) await visitTrees(beyondShare, (n) => shareOf(from, visiting.limits, n, trees.length));
+  // What the others left is for who comes first.
+  if (!visiting.isTop || beyondShare.size > 0) await visitTrees(visiting.overfull, () => visiting.limits);
+}
+
+/** `segment`: that their names match; null for those below `**`. */
+async function foldersIn(folder: string, segment: Segment | null, visiting: Visit): Promise<string[]> {
+  const { listings, steps, patterns, links, limits } = visiting;
+  const found: string[] = [];
+  for (const entry of await listings.in(folder || '/')) {
+    if (steps.isOver()) await steps.next();
+    if (!entry.isDirectory() && !entry.isSymbolicLink()) continue;
+    const path = `${folder}/${entry.name}`;
+    if (segment === null) {
+      // A link may lead back to where it is.
+      if (!entry.isDirectory() || entry.name.startsWith('.')) continue;
+    } else {
+      if (!matchesName(segment, entry.name)) continue;
+      if (entry.isSymbolicLink() && patterns.rule.form !== undefined) {
+        links.push(path);
+        continue;
+      }
+      if (!entry.isDirectory() && !(await isFolder(path))) continue;
+    }
+    if (found.length >= limits.folders) {
+      tooMany(folder, visiting);
+      break;
+    }
+    found.push(path);
   }
+  return found;
 }
 
 async function files(folder: string, segment: Segment, visiting: Visit): Promise<void> {
-  const { folders, limits, links, overfull, patterns, paths, list, steps } = visiting;
-  folders.add(folder);
-  for (const entry of await list(folder || '/')) {
+  const { limits, links, patterns, paths, listings, steps, used } = visiting;
+  addFolder(folder, visiting);
+  for (const entry of await listings.in(folder || '/')) {
     if (steps.isOver()) await steps.next();
     if (entry.isDirectory()) continue;
-    if (paths.size >= limits.files) return void overfull.add(folder);
+    if (paths.size >= limits.files || used.bytes >= limits.bytes) return tooMany(folder, visiting);
     const path = `${folder}/${entry.name}`;
     if (patterns.rule.form !== undefined && !entry.isFile()) {
       if (entry.isSymbolicLink()) links.push(path);
       continue;
     }
     const found = foundPath(path, segment, visiting);
-    if (found !== null) paths.set(path, found);
+    if (found === null) continue;
+    if (!paths.has(path)) used.bytes += bytesOfNames([path, ...found.before]);
+    paths.set(path, found);
   }
+}
+
+function usedBy({ paths, folders, used }: Visit): WalkLimits {
+  return { files: paths.size, folders: folders.size, bytes: used.bytes };
+}
+
+function isFull(folder: string, { folders, used }: Visit, limits: WalkLimits): boolean {
+  return (folders.size >= limits.folders || used.bytes >= limits.bytes) && !folders.has(folder);
+}
+
+function addFolder(folder: string, { folders, used }: Visit): void {
+  if (!folders.has(folder)) used.bytes += bytesOfNames([folder]);
+  folders.add(folder);
+}
+
+function tooMany(folder: string, { overfull }: Visit): void {
+  if (overfull.size < OVERFULL_MAX) overfull.add(folder);
 }
 
 /** Null: the rule does not want it, or an earlier one has it. */
@@ -224,39 +273,6 @@ function foundPath(path: string, segment: Segment, { patterns, paths, last }: Vi
   if (paths.has(path)) return null;
   const asked = before.filter((one) => matchesName(segment, basename(one)) && !patterns.excludes(one));
   return asked.length > 0 ? { path, rule, isAsked: false, before: asked } : null;
-}
-
-/** A folder that is gone, or may not be read, has nothing now. */
-async function namesIn(folder: string, overfull: Set<string>): Promise<Dirent[]> {
-  const names: Dirent[] = [];
-  try {
-    for await (const entry of await opendir(folder, { bufferSize: NAMES_AT_ONCE })) {
-      if (names.length === NAMES_MAX) {
-        overfull.add(folder);
-        break;
-      }
-      names.push(entry);
-    }
-  } catch {
-    return [];
-  }
-  return names;
-}
-
-async function isLink(path: string): Promise<boolean> {
-  try {
-    return (await lstat(path)).isSymbolicLink();
-  } catch {
-    return false;
-  }
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory();
-  } catch {
-    return false;
-  }
 }
 
 /** The folder of a path as the walk names it. */
