@@ -10,6 +10,7 @@
 
 import assert from 'node:assert/strict';
 import { chainStart } from '#shared/record/chain.ts';
+import { pagesOf, taken } from './change-pages.ts';
 import type { CheckpointRows, GenerationRow, SourceRow } from './checkpoint-rows.ts';
 import type { CheckpointChanges } from './checkpoint-thread.ts';
 import { type ForgetOptions, forgettable, surplusOf } from './forgetting.ts';
@@ -184,6 +185,7 @@ export class Generations {
   }
 
   examined(identity: string, size: number): void {
+    if (this.#examined.get(identity) === size) return;
     this.#examined.set(identity, size);
     this.#changedExamined.add(identity);
   }
@@ -202,25 +204,25 @@ export class Generations {
     return changed + this.#removed.length + this.#forgotten.size > 0;
   }
 
-  /** What has changed since the last call. */
-  takeChanges(): CheckpointChanges {
-    const changes: CheckpointChanges = {
-      forgotten: [...this.#forgotten],
-      firstNumber: this.#firstNumber,
-      sources: [...this.#changedSources].map(sourceRow),
-      generations: [...this.#changed].map(rowOf),
-      examined: [...this.#changedExamined].flatMap((identity) => {
-        const size = this.#examined.get(identity);
-        return size === undefined ? [] : [{ identity, size }];
-      }),
+  /**
+   * What has changed since the last call, to be saved one after another, each as it is when it is asked for. A source
+   * comes before its generations, so that no number is given again by who finds a part of it.
+   */
+  *takeChanges(): Generator<CheckpointChanges, undefined> {
+    const examined = taken(this.#changedExamined);
+    const pages = pagesOf({
+      forgotten: taken(this.#forgotten),
+      sources: taken(this.#changedSources),
+      generations: taken(this.#changed),
+      examined: examined.filter((identity) => this.#examined.has(identity)),
       removedGenerations: this.#removed.splice(0),
-      removedExamined: [...this.#changedExamined].filter((identity) => !this.#examined.has(identity)),
-    };
-    this.#forgotten.clear();
-    this.#changedSources.clear();
-    this.#changed.clear();
-    this.#changedExamined.clear();
-    return changes;
+      removedExamined: examined.filter((identity) => !this.#examined.has(identity)),
+    });
+    for (const page of pages) {
+      const sizes = page.examined.map((identity) => ({ identity, size: this.#examined.get(identity) ?? 0 }));
+      const rows = { sources: page.sources.map(sourceRow), generations: page.generations.map(rowOf), examined: sizes };
+      yield { ...page, ...rows, firstNumber: this.#firstNumber };
+    }
   }
 
   /** After a save that failed. */

@@ -24,6 +24,7 @@ import { RotatedFiles } from './rotated-files.ts';
 import { SourceBudgets } from '../sources/source-budgets.ts';
 import { factsOf } from '../sources/source-form.ts';
 import type { FileCollectorOptions } from '../collector-options.ts';
+import { Steps } from '../walk/steps.ts';
 
 const SAVE_RETRY_MS = 1000;
 
@@ -124,13 +125,16 @@ export class FileCollector {
     const keptOf = (path: string): string => this.generations.sourceOf(path)?.facts ?? '';
     const found = await foundFiles(walk, { isDue, isSource, keptOf, telemetry: this.#options.telemetry });
     const unknown: FoundFile[] = [];
+    const steps = new Steps();
     for (const file of found.filter(({ facts }) => facts !== null)) {
+      if (steps.isOver()) await steps.next();
       this.generations.giveFacts(file.base, file.facts ?? '');
-      if (!(await this.#knownAgain(file))) unknown.push(file);
+      if (!(await this.#knownAgain(file)) && !this.#waitsForBytes(file)) unknown.push(file);
     }
     if (isFull) this.#detachGone(new Set(found.map(({ identity }) => identity)));
     const later = this.rotated.undecided(unknown, this.#isFirstWalk);
     for (const file of inOrder(unknown)) {
+      if (steps.isOver()) await steps.next();
       if (later.has(file.base)) continue;
       if (this.generations.ofIdentity(file.identity) !== null && (await this.#knownAgain(file))) continue;
       if (file.base === file.path && compressionOf(file.path) === null) await this.#followNew(file);
@@ -170,6 +174,14 @@ export class FileCollector {
     const isRead = unreadBytesOf(generation) === 0 && size === generation.size && size > 0;
     if (isRead && (found.base !== path || this.followed.parks(found, generation))) this.followed.remember(path);
     else await this.#follow(found, generation);
+    return true;
+  }
+
+  /** Of an empty file only its name is kept: so all that comes is new, also what is found when it was rotated. */
+  #waitsForBytes({ path, base, size, facts }: FoundFile): boolean {
+    if (size > 0 || base !== path) return false;
+    this.generations.addSource(base, this.#options.clock.epochMs(), facts ?? '');
+    this.followed.remember(path);
     return true;
   }
 
