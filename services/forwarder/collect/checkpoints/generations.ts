@@ -28,6 +28,8 @@ export interface Source {
   readonly generations: Generation[];
   /** Grows whenever a file of a generation is gone: a copy of it may have what is not read. */
   losses: number;
+  /** By a monotonic clock of this process: when the same bytes were last given again, for they may be new. */
+  doubledMs: number;
 }
 
 export interface Generation {
@@ -56,6 +58,7 @@ export function unreadBytesOf({ size, place, unfinishedEnd }: Generation): numbe
 
 /** Copies of older ones are not known for what they are: so many rotations later nobody keeps them. */
 const GENERATIONS_MAX = 64;
+const NOTHING_YET = { losses: 0, doubledMs: Number.NEGATIVE_INFINITY };
 
 export class Generations {
   readonly #sources = new Map<string, Source>();
@@ -75,7 +78,7 @@ export class Generations {
 
   /** What was saved: some sources with all of their generations. Those that have no file are gone now at the latest. */
   restore({ sources, generations, examined }: CheckpointRows, nowMs: number): void {
-    for (const row of sources) this.#sources.set(row.path, { ...row, generations: [], losses: 0 });
+    for (const row of sources) this.#sources.set(row.path, { ...row, generations: [], ...NOTHING_YET });
     for (const { source: path, offset, chain, crc32, open, ...known } of generations.toSorted(
       (a, b) => a.number - b.number,
     )) {
@@ -115,7 +118,7 @@ export class Generations {
     let source = this.#sources.get(path);
     if (source === undefined) {
       const nextGeneration = this.#firstNumber;
-      source = { path, nextGeneration, firstMs: nowMs, facts, goneMs: nowMs, generations: [], losses: 0 };
+      source = { path, nextGeneration, firstMs: nowMs, facts, goneMs: nowMs, generations: [], ...NOTHING_YET };
       this.#sources.set(path, source);
       this.#changedSources.add(source);
     }
