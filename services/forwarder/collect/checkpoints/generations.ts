@@ -19,7 +19,8 @@ import type { LinePlace } from '../../decode/files/file-entries.ts';
 export interface Source {
   readonly path: string;
   nextGeneration: number;
-  readonly firstMs: number;
+  /** When it was first seen, ms since the epoch; 0: nobody knows. */
+  firstMs: number;
   /** What is said of it beside its path, from its first line on, or from when somebody first knew. */
   facts: string;
   /** Since when it has no file, ms since the epoch; 0 while it has one. */
@@ -88,9 +89,9 @@ export class Generations {
       source.generations.push(generation);
       if (known.identity !== '') this.#byIdentity.set(known.identity, generation);
     }
-    for (const { path } of sources) {
-      const source = this.#sources.get(path);
-      if (source !== undefined && source.goneMs === 0 && isGone(source)) source.goneMs = nowMs;
+    for (const source of sources.flatMap(({ path }) => this.#sources.get(path) ?? [])) {
+      if (source.goneMs === 0 && isGone(source)) source.goneMs = nowMs;
+      this.#correct(source, nowMs);
     }
     for (const { identity, size } of examined) this.#examined.set(identity, size);
   }
@@ -176,6 +177,7 @@ export class Generations {
 
   /** Forgets some of the sources that are gone for long, or are too many. Returns how many. */
   forget(options: ForgetOptions): number {
+    for (const source of this.#sources.values()) this.#correct(source, options.nowMs);
     const { sources, shortened } = forgettable(this.#sources.values(), options);
     for (const source of sources) this.#forget(source);
     for (const source of shortened) for (const generation of surplusOf(source)) this.#remove(generation);
@@ -269,6 +271,13 @@ export class Generations {
     }
     this.#firstNumber = Math.max(this.#firstNumber, nextGeneration);
     this.#forgotten.add(path);
+  }
+
+  /** Times of a clock that was ahead say nothing: no file is older than such a source. */
+  #correct(source: Source, nowMs: number): void {
+    if (source.firstMs > nowMs || source.goneMs > nowMs) this.#changedSources.add(source);
+    if (source.firstMs > nowMs) source.firstMs = 0;
+    source.goneMs = Math.min(source.goneMs, nowMs);
   }
 
   #setGone(source: Source, goneMs: number): void {

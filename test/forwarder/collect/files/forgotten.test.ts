@@ -6,6 +6,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { suite, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import type { CheckpointChanges } from '#forwarder/collect/checkpoints/checkpoint-thread.ts';
 import { forgettable, GONE_MS_MAX } from '#forwarder/collect/checkpoints/forgetting.ts';
 import { Generations, type Source } from '#forwarder/collect/checkpoints/generations.ts';
@@ -74,6 +75,21 @@ suite('what is forgotten', () => {
     assert.equal(changesOf(generations).removedGenerations.length, 16);
   });
 
+  test('times of a clock that was ahead are set right when it is', () => {
+    const generations = known([nowMs + DAY_MS, 0]);
+    for (const source of generations.sources) source.firstMs = nowMs + 2 * DAY_MS;
+    assert.equal(generations.forget({ ...NOBODY, nowMs }), 0);
+    assert.deepEqual(
+      changesOf(generations).sources.map(({ firstMs, goneMs }) => [firstMs, goneMs]),
+      [
+        [0, nowMs],
+        [0, 0],
+      ],
+    );
+    generations.forget({ ...NOBODY, nowMs: nowMs + 1 });
+    assert.ok(!generations.hasChanges);
+  });
+
   test('numbers of what comes again are above all that were forgotten, also after a save that failed', () => {
     const generations = known([nowMs - 40 * DAY_MS, 0]);
     const [gone] = generations.sources;
@@ -102,6 +118,23 @@ suite('what is forgotten', () => {
     );
     assert.throws(() => generations.add(gone, 'z', 'salt'), /was forgotten/);
   });
+});
+
+test('what was rotated since a first start by a clock that was ahead is read', async () => {
+  await using world = new FileWorld();
+  fs.writeFileSync(world.path('a.log'), 'old\n');
+  {
+    await using _ = world.start();
+    await world.untilLines(1);
+  }
+  {
+    using database = new DatabaseSync(join(world.dataDir, 'collect', 'files.sqlite'));
+    database.prepare('UPDATE source SET first_ms = ?').run(Date.now() + DAY_MS);
+  }
+  fs.writeFileSync(world.path('a.log.2.gz'), gzipSync('missed\n'));
+  await using _ = world.start();
+  await world.untilLines(2);
+  assert.deepEqual(world.intake.lines, ['old', 'missed']);
 });
 
 suite('files that are gone', { timeout: 60_000 }, () => {
