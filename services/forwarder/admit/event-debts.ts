@@ -9,9 +9,9 @@
 // 12 bytes an event in gzip and zstd, even where all lines are equal, so that nothing ordinary counts at all. This
 // machine and the exempt networks have the limit too: they are exempt for how much they bring.
 //
-// Whoever has many addresses has no more by them: all of 127.0.0.0/8 is one sender; an IPv6 network of 48 bits has twice
-// what a sender has; and where all senders together bring more than five times as much, each that brings small events
-// itself has only a few of its own, until the others have paid.
+// Whoever has many addresses has no more by them: all of 127.0.0.0/8 is one sender; an IPv6 network of 48 bits has
+// twice what a sender has; and where all senders together bring more than five times as much, each that brings small
+// events itself has only a few of its own, until the others have paid.
 //
 // Guarantees: constant time, on average; what is ordinary leaves nothing to remember; at most SENDERS_MAX are
 // remembered, those that owe most before the others.

@@ -118,7 +118,6 @@ test('one who has many addresses has no more small events by them', async () => 
     const first = post();
     assert.ok(first >= atOnce && first <= 2 * atOnce + 50_000 + posts * each, `${first} at once`);
     await clock.advance(10_000);
-    // So fast they come, and from then on.
     const second = post();
     assert.ok(second <= 10 * 5000 + 500_000, `${second} after ten seconds`);
     // Who brings nothing small waits for nobody; who brings a few, not for others.

@@ -1,5 +1,5 @@
-// Changes of many rows are saved some at a time, so that nobody waits long for the turn in which they are made ready, or
-// for a copy of all. Pure.
+// Changes of many rows are saved some at a time, so that nobody waits long for the turn in which they are made ready,
+// or for a copy of all. Pure.
 
 /** That are saved together. */
 const PAGE_ROWS = 2000;

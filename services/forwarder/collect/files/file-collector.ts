@@ -11,7 +11,7 @@
 import { reasonOf } from '#shared/errors.ts';
 import { compressionOf } from '../../decode/files/source-path.ts';
 import { Delivery } from '../sources/delivery.ts';
-import { Exclusive } from './exclusive.ts';
+import { Exclusive } from '../walk/exclusive.ts';
 import { FileWalker, folderOf } from './file-walk.ts';
 import { FolderWatches, hasTrueTimes } from './folder-watches.ts';
 import { FollowedFile } from './followed-file.ts';
@@ -23,7 +23,7 @@ import { ReadingTurns } from './reading-turns.ts';
 import { RotatedFiles } from './rotated-files.ts';
 import { SourceBudgets } from '../sources/source-budgets.ts';
 import { factsOf } from '../sources/source-form.ts';
-import type { FileCollectorOptions } from '../collector-options.ts';
+import type { FileCollectorOptions } from './collector-options.ts';
 import { Steps } from '../walk/steps.ts';
 
 const SAVE_RETRY_MS = 1000;

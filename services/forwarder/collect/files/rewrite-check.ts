@@ -6,7 +6,7 @@
 //   the same, and it had bytes that are not read      the same: those may have been written
 //   the same otherwise                                written anew: some programs write the same each time; once an
 //                                                     hour of a source, and up to 64 MiB, for nothing tells it from
-//                                                     times that were set in other ways, which cost their setter nothing
+//                                                     times that were set in other ways, for nothing
 //   at most 4 KiB                                     written anew
 //
 // `touch` sets the time of the last access to that of the last write; a write does not. So in doubt lines come twice,

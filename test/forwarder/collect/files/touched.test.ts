@@ -116,7 +116,7 @@ suite('times are set in other ways', TIMEOUT, () => {
     assert.equal(world.intake.entries, LINES + 1);
   });
 
-  test('the first step of a comparison waits for what others compared, too, and a large file never comes twice', async () => {
+  test('the first step of a comparison waits for others, too, and a large file never comes twice', async () => {
     await using world = new FileWorld();
     fs.writeFileSync(world.path('a.log'), content());
     const handle = await fs.promises.open(world.path('a.log'));

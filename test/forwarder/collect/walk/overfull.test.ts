@@ -26,7 +26,7 @@ function makeHonest(world: FileWorld): void {
   }
 }
 
-test('what was found before is found while the walk is full, by files or by folders, and what is new beside it', async () => {
+test('what was found before is found while the walk is full, and what is new beside it', async () => {
   const check = async (pattern: string, how: { files: number; folders: number }): Promise<void> => {
     await using world = new FileWorld();
     makeHonest(world);

@@ -1,11 +1,11 @@
 // What the collector of files is given.
 
 import type { Clock } from '#shared/clock.ts';
-import type { Intake, Room } from '../intake/chunk.ts';
-import type { Checkpoints } from './checkpoints/checkpoints.ts';
-import type { FileTelemetry } from './files/telemetry.ts';
-import type { SourceRule } from './sources/source-form.ts';
-import type { WalkLimits } from './walk/limits.ts';
+import type { Intake, Room } from '../../intake/chunk.ts';
+import type { Checkpoints } from '../checkpoints/checkpoints.ts';
+import type { FileTelemetry } from './telemetry.ts';
+import type { SourceRule } from '../sources/source-form.ts';
+import type { WalkLimits } from '../walk/limits.ts';
 
 export interface FileCollectorOptions {
   readonly rules: readonly SourceRule[];
