@@ -8,7 +8,7 @@
 // lost, as it is for a file that was never seen.
 
 import type { Clock } from '#shared/clock.ts';
-import { folderOf } from './file-walk.ts';
+import { folderOf } from '../walk/found-path.ts';
 import type { FoundFile } from './found-files.ts';
 import type { FollowedFile } from './followed-file.ts';
 import type { Generation } from '../checkpoints/generations.ts';

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { FileWalker } from '#forwarder/collect/files/file-walk.ts';
+import { FileWalker } from '#forwarder/collect/walk/file-walk.ts';
 import type { WalkLimits } from '#forwarder/collect/walk/limits.ts';
 import { FileWorld } from '../files/file-world.ts';
 

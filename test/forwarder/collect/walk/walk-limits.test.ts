@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { FileWalker } from '#forwarder/collect/files/file-walk.ts';
-import { FileWorld } from './file-world.ts';
+import { FileWalker } from '#forwarder/collect/walk/file-walk.ts';
+import { FileWorld } from '../files/file-world.ts';
 
 test('a tree that fills its rule leaves the files of other rules, wherever it is among them', async () => {
   await using world = new FileWorld();
