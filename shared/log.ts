@@ -74,7 +74,10 @@ export function createLog(
   };
 
   return {
-    debug: (event, fields = {}) => logger.debug(safe(fields), event),
+    // Of names, there may be many, and no text is made that nobody wants.
+    debug: (event, fields = {}) => {
+      if (logger.isLevelEnabled('debug')) logger.debug(safe(fields), event);
+    },
     info: (event, fields = {}) => logger.info(safe(fields), event),
     warn: (event, fields = {}) => tell('warn', event, fields),
     error: (event, fields = {}) => tell('error', event, fields),

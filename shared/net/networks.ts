@@ -51,6 +51,17 @@ export function networkOfPeer(address: string): string {
   return `${(addressNumber(plain, 'ipv6') >> 64n).toString(16)}::/64`;
 }
 
+/** The same where nobody shall have more by taking more addresses: on a machine, everybody has all of 127.0.0.0/8. */
+export function hostOfPeer(address: string): string {
+  return isIP(address) === 4 && address.startsWith('127.') ? '127.0.0.1' : networkOfPeer(address);
+}
+
+/** The IPv6 network of 48 bits that one customer is given, who may take any address in it; null for other addresses. */
+export function siteOfPeer(address: string): string | null {
+  const [plain = ''] = address.split('%', 1);
+  return isIP(plain) === 6 ? `${(addressNumber(plain, 'ipv6') >> 80n).toString(16)}::/48` : null;
+}
+
 export class NetworkSet {
   readonly #list = new BlockList();
 

@@ -21,3 +21,18 @@ test('a line that was counted by its teller is not folded away', () => {
   for (let i = 0; i < 3; i++) log.warn('not_counted', {});
   assert.equal(written.length, 4);
 });
+
+test('no text is made of what nobody wants to hear', () => {
+  const log = createLog('info', new VirtualClock(), { lines: { write: () => undefined } });
+  let asked = 0;
+  const fields = {
+    get path(): string {
+      asked += 1;
+      return '/a';
+    },
+  };
+  log.debug('detail', fields);
+  assert.equal(asked, 0);
+  log.info('news', fields);
+  assert.ok(asked > 0);
+});

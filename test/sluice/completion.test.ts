@@ -57,6 +57,10 @@ test('names are those of the store; what a terminal would not show is left out',
     { message: 'b', container: { name: 'web-2' }, tenant: { id: 'acme' } },
     { message: 'c', container: { name: 'web-\u001b[2J' } },
     { message: 'd', service: { name: 'other' } },
+    { message: 'e', container: { name: '--config=/tmp/evil.yaml' } },
+    { message: 'f', container: { name: '-f;x' } },
+    { message: 'g', container: { name: '~root' } },
+    { message: 'h', container: { name: '=ls' } },
   ]);
   for (const [line, words] of [
     [['logs', 'web'], 'web-1\nweb-2\n'],
@@ -64,6 +68,8 @@ test('names are those of the store; what a terminal would not show is left out',
     [['logs', '--namespace', 's'], 'shop\n'],
     [['search', '--tenant', 'a'], 'acme\n'],
     [['logs', 'nothing'], ''],
+    [['logs', '--name', '--'], ''],
+    [['logs', '--name', ''], 'other\npod-1\nweb-1\nweb-2\n'],
   ] as const)
     assert.deepEqual(await runner.run(run, ['words', '--', ...line]), { code: 0, stdout: words, stderr: '' });
 });
@@ -76,14 +82,27 @@ test('a shell that there is not is a mistake', async () => {
 test('bash completes by the script, words with spaces and colons too', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-completion-'));
   try {
-    // Answers with what it was asked, and a name that has to be quoted.
+    // Answers with what it was asked, and names that have to be quoted, or have a colon.
     const program = join(folder, 'sluice');
-    await writeFile(program, `#!/bin/sh\nshift 3\necho "$#:$*"\necho 'a b'\n`);
+    await writeFile(program, `#!/bin/sh\nshift 3\necho "$#:$*"\necho 'a b'\necho we:x:1\n`);
     await chmod(program, 0o755);
-    const typed = `COMP_WORDS=(${program} logs --pod we:x); COMP_CWORD=3`;
-    const ask = `${scripts.bash}\n${typed}; _sluice; printf '%s|' "\${COMPREPLY[@]}"`;
-    const { stdout } = await promisify(execFile)('bash', ['-c', ask]);
-    assert.equal(stdout, String.raw`3:logs\ --pod\ we:x|a\ b|`);
+    /** `words`: as bash cuts them. */
+    const check = async (words: string, line: string, expected: string, after = ''): Promise<void> => {
+      const typed = `COMP_WORDS=(${words}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))`;
+      const place = `COMP_LINE='${line}${after}'; COMP_POINT=${line.length}`;
+      const ask = `${scripts.bash}\n${typed}; ${place}; _sluice; printf '%s|' "\${COMPREPLY[@]}"`;
+      const { stdout } = await promisify(execFile)('bash', ['-c', ask]);
+      assert.equal(stdout, expected, line);
+    };
+    const p = program;
+    await check(`${p} logs --pod we : x`, `${p} logs --pod we:x`, String.raw`3:logs\ --pod\ we:x|a\ b|x:1|`);
+    await check(`${p} logs we :`, `${p} logs we:`, String.raw`2:logs\ we:|a\ b|x:1|`);
+    await check(`${p} logs we : ''`, `${p} logs we:`, String.raw`2:logs\ we:|a\ b|x:1|`);
+    await check(`${p} logs we : x :`, `${p}  logs   we:x:`, String.raw`2:logs\ we:x:|a\ b|1|`);
+    await check(`${p} logs we : ''`, `${p} logs we: `, String.raw`3:logs\ we:\ |a\ b|we:x:1|`);
+    await check(`${p} logs ''`, `${p} logs `, String.raw`2:logs\ |a\ b|we:x:1|`);
+    await check(`${p} logs web`, `${p} logs w`, String.raw`2:logs\ w|a\ b|we:x:1|`, 'eb --follow');
+    await check(`${p} lo`, `${p} lo`, String.raw`1:lo|a\ b|we:x:1|`);
   } finally {
     await rm(folder, { recursive: true });
   }

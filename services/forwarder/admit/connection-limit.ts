@@ -7,7 +7,7 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { networkOfPeer } from '#shared/net/networks.ts';
+import { hostOfPeer } from '#shared/net/networks.ts';
 
 /** What the process keeps for itself: databases, brokers, the store, the admin page. */
 const RESERVED_SHARE = 0.25;
@@ -67,7 +67,7 @@ export class ConnectionLimit {
 
   /** Null where a limit is reached. `peer`: of `peerAddress`; all peers of a unix socket share one. */
   enter(peer: string): Disposable | null {
-    const address = networkOfPeer(peer);
+    const address = hostOfPeer(peer);
     const { max, perAddressMax, all } = this.#options;
     const ofAddress = this.#byAddress.get(address) ?? 0;
     if (this.#count >= max || ofAddress >= perAddressMax || all.isFull) return null;

@@ -11,6 +11,7 @@ import { Checkpoints } from './checkpoints/checkpoints.ts';
 import { FileImports, type ImportedFile, type ImportRequest, type ImportWatch } from './imports/file-imports.ts';
 import { FileCollector } from './files/file-collector.ts';
 import type { SourceRule } from './sources/source-form.ts';
+import type { WalkLimits } from './walk/limits.ts';
 import type { FileFigures, FileTelemetry } from './files/telemetry.ts';
 
 export interface FilesInputOptions {
@@ -24,6 +25,8 @@ export interface FilesInputOptions {
   readonly room: Room;
   /** Of this process, for files that are followed. */
   readonly openFilesMax: number;
+  /** Where they are not the usual ones. */
+  readonly walkLimits?: Partial<WalkLimits>;
   readonly clock: Clock;
   readonly newTelemetry: (figures: () => FileFigures) => FileTelemetry;
 }

@@ -27,6 +27,12 @@ export class TokenBucket {
     return this.#tokens >= amount;
   }
 
+  /** What is left; negative for a debt. */
+  tokens(nowMs: number): number {
+    this.#fill(nowMs);
+    return this.#tokens;
+  }
+
   /** Milliseconds until more may be read; 0 where it may be now. */
   waitMs(nowMs: number): number {
     this.#fill(nowMs);

@@ -5,14 +5,26 @@ export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
 export const scripts: Readonly<Record<Shell, string>> = {
-  // COMP_WORDBREAKS has the colon, so what stands before one is cut off the answers.
+  // COMP_WORDBREAKS has the colon: words are cut there, and what is inserted is what follows the last one.
   bash: `_sluice() {
-  local word=\${COMP_WORDS[COMP_CWORD]} line
+  local rest=\${COMP_LINE:0:COMP_POINT} word='' line i words=()
+  for ((i = 0; i <= COMP_CWORD; i++)); do
+    local blank=\${rest%%[![:space:]]*}
+    rest=\${rest#"$blank"}
+    if ((i == COMP_CWORD)); then line=$rest; else line=\${COMP_WORDS[i]}; fi
+    rest=\${rest#"$line"}
+    if [[ -z $blank && ( $word == *: || ( -n $word && $line == :* ) ) ]]; then
+      word+=$line
+      words[\${#words[@]}-1]=$word
+    else
+      word=$line
+      words+=("$word")
+    fi
+  done
   COMPREPLY=()
   while IFS= read -r line; do COMPREPLY+=("$(printf '%q' "$line")"); done \\
-    < <("\${COMP_WORDS[0]}" completion words -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2> /dev/null)
+    < <("\${words[0]}" completion words -- "\${words[@]:1}" 2> /dev/null)
   if [[ $word == *:* && $COMP_WORDBREAKS == *:* ]]; then
-    local i
     for i in "\${!COMPREPLY[@]}"; do COMPREPLY[i]=\${COMPREPLY[i]#"\${word%"\${word##*:}"}"}; done
   fi
 }

@@ -16,7 +16,10 @@ const FIELDS: Readonly<Record<NameKind, readonly string[]>> = {
   tenant: ['tenant.id'],
 };
 
-/** In alphabetical order; none with a character that a terminal would not show. */
+/**
+ * In alphabetical order; none with a character that a terminal would not show, and none that would be an option, or
+ * something else than itself, on the reader's line: senders choose their names.
+ */
 export async function storedNames(
   store: Store,
   { kind, prefix, nowMs }: { readonly kind: NameKind; readonly prefix: string; readonly nowMs: number },
@@ -30,7 +33,7 @@ export async function storedNames(
   for (const { source } of documents)
     for (const field of FIELDS[kind])
       for (const name of namedValues(source, fieldNamed(field)))
-        if (name.startsWith(prefix) && /^[\p{L}\p{N}\p{P}\p{S} ]+$/u.test(name)) names.add(name);
+        if (name.startsWith(prefix) && /^(?![-~=])[\p{L}\p{N}\p{P}\p{S} ]+$/u.test(name)) names.add(name);
   return [...names].toSorted().slice(0, NAMES_MAX);
 }
 

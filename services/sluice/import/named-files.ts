@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { FileWalker } from '#forwarder/collect/files/file-walk.ts';
+import { FileWalker } from '#forwarder/collect/walk/file-walk.ts';
 import { fileRuleMistakes } from '#shared/config/settings/file-rules.ts';
 import { SluiceError } from '#shared/errors.ts';
 

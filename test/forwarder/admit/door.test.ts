@@ -98,6 +98,13 @@ test('counts are those of a plain model, whatever comes and goes', () => {
   );
 });
 
+test('a machine has no more connections by the addresses that it has for itself', () => {
+  const limit = new ConnectionLimit({ max: 10, perAddressMax: 3, all: new ConnectionTotal(10) });
+  for (const address of ['127.0.0.1', '127.0.0.2', '127.255.0.3']) assert.ok(limit.enter(address), address);
+  assert.equal(limit.enter('127.1.2.3'), null);
+  assert.ok(limit.enter('128.0.0.1'));
+});
+
 test('two inputs share what the process may have open', () => {
   const all = new ConnectionTotal(2);
   const [one, two] = [1, 2].map(() => new ConnectionLimit({ max: 10, perAddressMax: 10, all }));

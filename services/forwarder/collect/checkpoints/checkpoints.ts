@@ -6,7 +6,7 @@ import type { Clock } from '#shared/clock.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts';
 import type { CheckpointRows } from './checkpoint-rows.ts';
-import type { CheckpointMethods } from './checkpoint-thread.ts';
+import type { CheckpointChanges, CheckpointMethods } from './checkpoint-thread.ts';
 import { Generations } from './generations.ts';
 import type { JournalPlace } from './journal-places.ts';
 
@@ -14,6 +14,16 @@ const SAVE_MS = 500;
 const RETRY_MS = 1000;
 /** Until another process of ours that ends has given up the folder. */
 const LOCK_RETRY_MS = 500;
+
+const NO_CHANGES: CheckpointChanges = {
+  forgotten: [],
+  firstNumber: 0,
+  sources: [],
+  generations: [],
+  examined: [],
+  removedGenerations: [],
+  removedExamined: [],
+};
 
 export interface CheckpointsOptions {
   readonly folder: string;
@@ -84,16 +94,20 @@ export class Checkpoints implements AsyncDisposable {
     // What is being saved may be older than what has changed.
     while (this.#saving !== null) await this.#saving;
     if (!this.generations.hasChanges && this.#journals.size === 0) return true;
-    const changes = this.generations.takeChanges();
     const journals = [...this.#journals.values()];
     this.#journals.clear();
+    const pages = this.generations.takeChanges();
+    let page = pages.next();
     const saved = Promise.withResolvers<void>();
     this.#saving = saved.promise;
     try {
-      await this.#thread.call('save', { ...changes, journals });
+      // Others have a turn while the thread writes each page.
+      await this.#thread.call('save', { ...(page.value ?? NO_CHANGES), journals });
+      for (page = pages.next(); page.value !== undefined; page = pages.next())
+        await this.#thread.call('save', { ...page.value, journals: [] });
       return true;
     } catch (error) {
-      this.generations.putBack(changes);
+      for (; page.value !== undefined; page = pages.next()) this.generations.putBack(page.value);
       for (const place of journals) if (!this.#journals.has(place.journal)) this.#journals.set(place.journal, place);
       this.#options.telemetry.saveFailed(reasonOf(error));
       if (!this.#options.signal.aborted) this.#timer ??= this.#options.clock.timer(RETRY_MS, () => this.#again());

@@ -10,6 +10,7 @@
 
 import assert from 'node:assert/strict';
 import { chainStart } from '#shared/record/chain.ts';
+import { pagesOf, taken } from './change-pages.ts';
 import type { CheckpointRows, GenerationRow, SourceRow } from './checkpoint-rows.ts';
 import type { CheckpointChanges } from './checkpoint-thread.ts';
 import { type ForgetOptions, forgettable, surplusOf } from './forgetting.ts';
@@ -18,7 +19,8 @@ import type { LinePlace } from '../../decode/files/file-entries.ts';
 export interface Source {
   readonly path: string;
   nextGeneration: number;
-  readonly firstMs: number;
+  /** When it was first seen, ms since the epoch; 0: nobody knows. */
+  firstMs: number;
   /** What is said of it beside its path, from its first line on, or from when somebody first knew. */
   facts: string;
   /** Since when it has no file, ms since the epoch; 0 while it has one. */
@@ -27,6 +29,8 @@ export interface Source {
   readonly generations: Generation[];
   /** Grows whenever a file of a generation is gone: a copy of it may have what is not read. */
   losses: number;
+  /** By a monotonic clock of this process: when the same bytes were last given again, for they may be new. */
+  doubledMs: number;
 }
 
 export interface Generation {
@@ -55,6 +59,7 @@ export function unreadBytesOf({ size, place, unfinishedEnd }: Generation): numbe
 
 /** Copies of older ones are not known for what they are: so many rotations later nobody keeps them. */
 const GENERATIONS_MAX = 64;
+const NOTHING_YET = { losses: 0, doubledMs: Number.NEGATIVE_INFINITY };
 
 export class Generations {
   readonly #sources = new Map<string, Source>();
@@ -74,7 +79,7 @@ export class Generations {
 
   /** What was saved: some sources with all of their generations. Those that have no file are gone now at the latest. */
   restore({ sources, generations, examined }: CheckpointRows, nowMs: number): void {
-    for (const row of sources) this.#sources.set(row.path, { ...row, generations: [], losses: 0 });
+    for (const row of sources) this.#sources.set(row.path, { ...row, generations: [], ...NOTHING_YET });
     for (const { source: path, offset, chain, crc32, open, ...known } of generations.toSorted(
       (a, b) => a.number - b.number,
     )) {
@@ -84,9 +89,9 @@ export class Generations {
       source.generations.push(generation);
       if (known.identity !== '') this.#byIdentity.set(known.identity, generation);
     }
-    for (const { path } of sources) {
-      const source = this.#sources.get(path);
-      if (source !== undefined && source.goneMs === 0 && isGone(source)) source.goneMs = nowMs;
+    for (const source of sources.flatMap(({ path }) => this.#sources.get(path) ?? [])) {
+      if (source.goneMs === 0 && isGone(source)) source.goneMs = nowMs;
+      this.#correct(source, nowMs);
     }
     for (const { identity, size } of examined) this.#examined.set(identity, size);
   }
@@ -100,6 +105,11 @@ export class Generations {
     return this.#sources.values();
   }
 
+  /** Paths of the sources that have a file. */
+  *present(): IterableIterator<string> {
+    for (const source of this.#sources.values()) if (source.goneMs === 0) yield source.path;
+  }
+
   sourceOf(path: string): Source | null {
     return this.#sources.get(path) ?? null;
   }
@@ -109,7 +119,7 @@ export class Generations {
     let source = this.#sources.get(path);
     if (source === undefined) {
       const nextGeneration = this.#firstNumber;
-      source = { path, nextGeneration, firstMs: nowMs, facts, goneMs: nowMs, generations: [], losses: 0 };
+      source = { path, nextGeneration, firstMs: nowMs, facts, goneMs: nowMs, generations: [], ...NOTHING_YET };
       this.#sources.set(path, source);
       this.#changedSources.add(source);
     }
@@ -167,6 +177,7 @@ export class Generations {
 
   /** Forgets some of the sources that are gone for long, or are too many. Returns how many. */
   forget(options: ForgetOptions): number {
+    for (const source of this.#sources.values()) this.#correct(source, options.nowMs);
     const { sources, shortened } = forgettable(this.#sources.values(), options);
     for (const source of sources) this.#forget(source);
     for (const source of shortened) for (const generation of surplusOf(source)) this.#remove(generation);
@@ -179,6 +190,7 @@ export class Generations {
   }
 
   examined(identity: string, size: number): void {
+    if (this.#examined.get(identity) === size) return;
     this.#examined.set(identity, size);
     this.#changedExamined.add(identity);
   }
@@ -197,25 +209,25 @@ export class Generations {
     return changed + this.#removed.length + this.#forgotten.size > 0;
   }
 
-  /** What has changed since the last call. */
-  takeChanges(): CheckpointChanges {
-    const changes: CheckpointChanges = {
-      forgotten: [...this.#forgotten],
-      firstNumber: this.#firstNumber,
-      sources: [...this.#changedSources].map(sourceRow),
-      generations: [...this.#changed].map(rowOf),
-      examined: [...this.#changedExamined].flatMap((identity) => {
-        const size = this.#examined.get(identity);
-        return size === undefined ? [] : [{ identity, size }];
-      }),
+  /**
+   * What has changed since the last call, to be saved one after another, each as it is when it is asked for. A source
+   * comes before its generations, so that no number is given again by who finds a part of it.
+   */
+  *takeChanges(): Generator<CheckpointChanges, undefined> {
+    const examined = taken(this.#changedExamined);
+    const pages = pagesOf({
+      forgotten: taken(this.#forgotten),
+      sources: taken(this.#changedSources),
+      generations: taken(this.#changed),
+      examined: examined.filter((identity) => this.#examined.has(identity)),
       removedGenerations: this.#removed.splice(0),
-      removedExamined: [...this.#changedExamined].filter((identity) => !this.#examined.has(identity)),
-    };
-    this.#forgotten.clear();
-    this.#changedSources.clear();
-    this.#changed.clear();
-    this.#changedExamined.clear();
-    return changes;
+      removedExamined: examined.filter((identity) => !this.#examined.has(identity)),
+    });
+    for (const page of pages) {
+      const sizes = page.examined.map((identity) => ({ identity, size: this.#examined.get(identity) ?? 0 }));
+      const rows = { sources: page.sources.map(sourceRow), generations: page.generations.map(rowOf), examined: sizes };
+      yield { ...page, ...rows, firstNumber: this.#firstNumber };
+    }
   }
 
   /** After a save that failed. */
@@ -259,6 +271,13 @@ export class Generations {
     }
     this.#firstNumber = Math.max(this.#firstNumber, nextGeneration);
     this.#forgotten.add(path);
+  }
+
+  /** Times of a clock that was ahead say nothing: no file is older than such a source. */
+  #correct(source: Source, nowMs: number): void {
+    if (source.firstMs > nowMs || source.goneMs > nowMs) this.#changedSources.add(source);
+    if (source.firstMs > nowMs) source.firstMs = 0;
+    source.goneMs = Math.min(source.goneMs, nowMs);
   }
 
   #setGone(source: Source, goneMs: number): void {

@@ -8,14 +8,12 @@
 //
 // Guarantees: no line is given before the number of its generation is saved; two files never have the same one.
 
-import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
 import { compressionOf } from '../../decode/files/source-path.ts';
-import type { Intake, Room } from '../../intake/chunk.ts';
-import type { Checkpoints } from '../checkpoints/checkpoints.ts';
 import { Delivery } from '../sources/delivery.ts';
-import { Exclusive } from './exclusive.ts';
-import { FileWalker, folderOf } from './file-walk.ts';
+import { Exclusive } from '../walk/exclusive.ts';
+import { FileWalker } from '../walk/file-walk.ts';
+import { folderOf } from '../walk/found-path.ts';
 import { FolderWatches, hasTrueTimes } from './folder-watches.ts';
 import { FollowedFile } from './followed-file.ts';
 import type { FollowOptions } from '../sources/follow-options.ts';
@@ -25,25 +23,11 @@ import { type Generation, type Generations, unreadBytesOf } from '../checkpoints
 import { ReadingTurns } from './reading-turns.ts';
 import { RotatedFiles } from './rotated-files.ts';
 import { SourceBudgets } from '../sources/source-budgets.ts';
-import { factsOf, type SourceRule } from '../sources/source-form.ts';
-import type { FileTelemetry } from './telemetry.ts';
+import { factsOf } from '../sources/source-form.ts';
+import type { FileCollectorOptions } from './collector-options.ts';
+import { Steps } from '../walk/steps.ts';
 
 const SAVE_RETRY_MS = 1000;
-
-export interface FileCollectorOptions {
-  readonly rules: readonly SourceRule[];
-  /** Name of this machine: part of the names of lines. */
-  readonly host: string;
-  readonly watches: boolean;
-  /** As many are followed at once. */
-  readonly openFilesMax: number;
-  readonly intake: Intake;
-  readonly room: Room;
-  readonly clock: Clock;
-  readonly checkpoints: Checkpoints;
-  readonly telemetry: FileTelemetry;
-  readonly signal: AbortSignal;
-}
 
 export class FileCollector {
   readonly followed: FollowedFiles;
@@ -69,7 +53,10 @@ export class FileCollector {
     this.#walkSoon = walkSoon;
     this.#options = options;
     this.generations = options.checkpoints.generations;
-    this.walker = new FileWalker(options.rules);
+    this.walker = new FileWalker(options.rules, {
+      limits: options.walkLimits ?? {},
+      known: () => this.generations.present(),
+    });
     this.#turns = new ReadingTurns(options);
     this.#delivery = new Delivery(options);
     this.#budgets = new SourceBudgets(options);
@@ -139,13 +126,16 @@ export class FileCollector {
     const keptOf = (path: string): string => this.generations.sourceOf(path)?.facts ?? '';
     const found = await foundFiles(walk, { isDue, isSource, keptOf, telemetry: this.#options.telemetry });
     const unknown: FoundFile[] = [];
+    const steps = new Steps();
     for (const file of found.filter(({ facts }) => facts !== null)) {
+      if (steps.isOver()) await steps.next();
       this.generations.giveFacts(file.base, file.facts ?? '');
-      if (!(await this.#knownAgain(file))) unknown.push(file);
+      if (!(await this.#knownAgain(file)) && !this.#waitsForBytes(file)) unknown.push(file);
     }
     if (isFull) this.#detachGone(new Set(found.map(({ identity }) => identity)));
     const later = this.rotated.undecided(unknown, this.#isFirstWalk);
     for (const file of inOrder(unknown)) {
+      if (steps.isOver()) await steps.next();
       if (later.has(file.base)) continue;
       if (this.generations.ofIdentity(file.identity) !== null && (await this.#knownAgain(file))) continue;
       if (file.base === file.path && compressionOf(file.path) === null) await this.#followNew(file);
@@ -185,6 +175,14 @@ export class FileCollector {
     const isRead = unreadBytesOf(generation) === 0 && size === generation.size && size > 0;
     if (isRead && (found.base !== path || this.followed.parks(found, generation))) this.followed.remember(path);
     else await this.#follow(found, generation);
+    return true;
+  }
+
+  /** Of an empty file only its name is kept: so all that comes is new, also what is found when it was rotated. */
+  #waitsForBytes({ path, base, size, facts }: FoundFile): boolean {
+    if (size > 0 || base !== path) return false;
+    this.generations.addSource(base, this.#options.clock.epochMs(), facts ?? '');
+    this.followed.remember(path);
     return true;
   }
 

@@ -218,7 +218,7 @@ export class FollowedFile implements Reader {
     if (!isWritten) this.#rewrite.end();
     if (!isWritten) return 'same';
     const { offset, crc32 } = this.#entries ?? generation.place;
-    const read = { offset, crc32, hasUnread: this.unreadBytes > 0 };
+    const read = { offset, crc32, hasUnread: this.unreadBytes > 0, source: generation.source };
     const found = await this.#rewrite.step({ handle, buffer, budget: options.budget }, times, read, options.nowMs());
     if (found === 'same' || found === 'anew') options.compared(this.path, found);
     if (found !== 'same') return found;

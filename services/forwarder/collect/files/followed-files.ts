@@ -8,7 +8,7 @@
 // lost, as it is for a file that was never seen.
 
 import type { Clock } from '#shared/clock.ts';
-import { folderOf } from './file-walk.ts';
+import { folderOf } from '../walk/found-path.ts';
 import type { FoundFile } from './found-files.ts';
 import type { FollowedFile } from './followed-file.ts';
 import type { Generation } from '../checkpoints/generations.ts';
@@ -32,6 +32,7 @@ const GONE_MS = 60_000;
 const TIME_ROUNDING_MS = 0.001;
 /** A file that could not be read is tried again. */
 const RETRY_MS = 5000;
+const FIRST_STEP = 101;
 
 export interface FollowedFilesOptions {
   readonly clock: Clock;
@@ -58,6 +59,8 @@ export class FollowedFiles {
   /** How often no room could be made since the last walk over all files, and by then. */
   #waiting = 0;
   #waitingLast = 0;
+  /** Of the files that are open: who is asked first at a tick. */
+  #first = 0;
   /** What may be parked, the quietest last; and when that was found out. */
   #quiet: { readonly files: FollowedFile[]; readonly atMs: number } = { files: [], atMs: Number.NEGATIVE_INFINITY };
   /** The same of those that are held back, the longest last. */
@@ -207,7 +210,10 @@ export class FollowedFiles {
 
   tick(): void {
     const nowMs = this.#options.clock.monotonicMs();
-    for (const file of this.#byIdentity.values()) {
+    const files = [...this.#byIdentity.values()];
+    // What they compare has a limit: each is among the first in the end.
+    this.#first = (this.#first + FIRST_STEP) % Math.max(1, files.length);
+    for (const file of [...files.slice(this.#first), ...files.slice(0, this.#first)]) {
       const failedMs = this.#failedMs.get(file);
       if (failedMs !== undefined && nowMs - failedMs < RETRY_MS) continue;
       this.#failedMs.delete(file);

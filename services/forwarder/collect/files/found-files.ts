@@ -2,7 +2,7 @@
 
 import { rotationOrder } from '../../decode/files/source-path.ts';
 import { type FileStat, statOf } from './file-identity.ts';
-import type { FoundPath, Walk } from './file-walk.ts';
+import type { FoundPath, Walk } from '../walk/found-path.ts';
 import type { FileTelemetry } from './telemetry.ts';
 import type { SourceRule } from '../sources/source-form.ts';
 import { reasonOf } from '#shared/errors.ts';

@@ -15,7 +15,7 @@ import type { Intake, Room } from '../../intake/chunk.ts';
 import type { Checkpoints } from '../checkpoints/checkpoints.ts';
 import { type Generation, placeAtStart } from '../checkpoints/generations.ts';
 import { Delivery } from '../sources/delivery.ts';
-import { Exclusive } from '../files/exclusive.ts';
+import { Exclusive } from '../walk/exclusive.ts';
 import { areNuls } from '../files/file-bytes.ts';
 import type { FileCollector } from '../files/file-collector.ts';
 import { statOf } from '../files/file-identity.ts';

@@ -9,6 +9,7 @@
 // goes round is not all of them.
 
 import { dirname } from 'node:path';
+import { roundRobin } from './round-robin.ts';
 
 /** A plan holds as long as who was opened by it must stay open. */
 export const OPEN_MS = 1000;
@@ -63,17 +64,4 @@ export class OpenShares<File extends OpenFile> {
     for (let file = this.#giving.pop(); file !== undefined; file = this.#giving.pop()) if (canGive(file)) return file;
     return null;
   }
-}
-
-/** The first of each group, then the second of each, and so on. */
-function roundRobin<Item>(items: readonly Item[], groupOf: (item: Item) => string): Item[] {
-  const counts = new Map<string, number>();
-  const rounds: Item[][] = [];
-  for (const item of items) {
-    const group = groupOf(item);
-    const round = counts.get(group) ?? 0;
-    counts.set(group, round + 1);
-    (rounds[round] ??= []).push(item);
-  }
-  return rounds.flat();
 }

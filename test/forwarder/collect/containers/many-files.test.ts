@@ -5,7 +5,7 @@ import * as fs from 'node:fs';
 import { test } from 'node:test';
 import { likeliestUnread, headOf } from '#forwarder/collect/files/file-bytes.ts';
 import { foundFiles } from '#forwarder/collect/files/found-files.ts';
-import type { FoundPath } from '#forwarder/collect/files/file-walk.ts';
+import type { FoundPath } from '#forwarder/collect/walk/found-path.ts';
 import { FileTelemetry } from '#forwarder/collect/files/telemetry.ts';
 import { walkEachMs } from '#forwarder/collect/files-input.ts';
 import type { SourceRule } from '#forwarder/collect/sources/source-form.ts';

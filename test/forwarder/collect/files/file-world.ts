@@ -14,6 +14,7 @@ import { POSITION_NAME_BYTES } from '#shared/record/identity.ts';
 import type { SourceRule } from '#forwarder/collect/sources/source-form.ts';
 import { FilesInput } from '#forwarder/collect/files-input.ts';
 import { FileTelemetry } from '#forwarder/collect/files/telemetry.ts';
+import type { WalkLimits } from '#forwarder/collect/walk/limits.ts';
 import type { Chunk, Intake, Room } from '#forwarder/intake/chunk.ts';
 
 export const ROOM: Room = { hasRoom: true, room: () => Promise.resolve() };
@@ -84,6 +85,15 @@ export interface Running extends AsyncDisposable {
   readonly metrics: Metrics;
 }
 
+interface StartOptions {
+  readonly dataDir?: string;
+  readonly room?: Room;
+  readonly watches?: boolean;
+  readonly collects?: boolean;
+  readonly openFilesMax?: number;
+  readonly walkLimits?: Partial<WalkLimits>;
+}
+
 export class FileWorld implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'sluice-files-'));
   readonly dataDir = mkdtempSync(join(tmpdir(), 'sluice-data-'));
@@ -100,7 +110,14 @@ export class FileWorld implements AsyncDisposable {
   /** Collects `*.log` of the folder, or what the rule says. */
   start(
     rule: Partial<SourceRule> = {},
-    { dataDir = this.dataDir, room = ROOM, watches = true, collects = true, openFilesMax = 1000 } = {},
+    {
+      dataDir = this.dataDir,
+      room = ROOM,
+      watches = true,
+      collects = true,
+      openFilesMax = 1000,
+      walkLimits = {},
+    }: StartOptions = {},
   ): Running {
     const tell = (event: string, about: object = {}): void => void this.told.push({ event, ...about });
     const debug = (event: string, about: object = {}): void => void this.details.push({ event, ...about });
@@ -111,6 +128,7 @@ export class FileWorld implements AsyncDisposable {
       host: 'node-1',
       watches,
       openFilesMax,
+      walkLimits,
       dataDir,
       intake: this.intake,
       room,

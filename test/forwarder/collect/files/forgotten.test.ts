@@ -6,6 +6,8 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { suite, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import type { CheckpointChanges } from '#forwarder/collect/checkpoints/checkpoint-thread.ts';
 import { forgettable, GONE_MS_MAX } from '#forwarder/collect/checkpoints/forgetting.ts';
 import { Generations, type Source } from '#forwarder/collect/checkpoints/generations.ts';
 import { FileWorld } from './file-world.ts';
@@ -20,8 +22,15 @@ function known(goneMs: readonly number[]): Generations {
     const generation = generations.add(generations.addSource(`/${n}`, 1), `${n}:1`, 'salt');
     if (ms > 0) generations.detach(generation, ms);
   }
-  generations.takeChanges();
+  changesOf(generations);
   return generations;
+}
+
+/** Of few rows: all that has changed. */
+function changesOf(generations: Generations): CheckpointChanges {
+  const [changes] = generations.takeChanges();
+  assert.ok(changes);
+  return changes;
 }
 
 function paths(sources: readonly Source[]): string[] {
@@ -63,7 +72,22 @@ suite('what is forgotten', () => {
       source.generations.map(({ number }) => number),
       [16, 17, 18, 19],
     );
-    assert.equal(generations.takeChanges().removedGenerations.length, 16);
+    assert.equal(changesOf(generations).removedGenerations.length, 16);
+  });
+
+  test('times of a clock that was ahead are set right when it is', () => {
+    const generations = known([nowMs + DAY_MS, 0]);
+    for (const source of generations.sources) source.firstMs = nowMs + 2 * DAY_MS;
+    assert.equal(generations.forget({ ...NOBODY, nowMs }), 0);
+    assert.deepEqual(
+      changesOf(generations).sources.map(({ firstMs, goneMs }) => [firstMs, goneMs]),
+      [
+        [0, nowMs],
+        [0, 0],
+      ],
+    );
+    generations.forget({ ...NOBODY, nowMs: nowMs + 1 });
+    assert.ok(!generations.hasChanges);
   });
 
   test('numbers of what comes again are above all that were forgotten, also after a save that failed', () => {
@@ -74,7 +98,7 @@ suite('what is forgotten', () => {
       generations.detach(generations.add(gone, `again ${n}`, 'salt'), nowMs - 40 * DAY_MS);
     }
     assert.equal(generations.forget({ ...NOBODY, nowMs }), 1);
-    const lost = generations.takeChanges();
+    const lost = changesOf(generations);
     assert.deepEqual([lost.forgotten, lost.firstNumber], [['/0'], 5]);
     // Nothing that still points to it is saved.
     for (const one of gone.generations) generations.changed(one);
@@ -83,7 +107,7 @@ suite('what is forgotten', () => {
     const again = generations.add(generations.addSource('/0', nowMs), 'x', 'salt');
     const other = generations.add(generations.addSource('/new', nowMs), 'y', 'salt');
     assert.deepEqual([again.number, other.number], [5, 5]);
-    const changes = generations.takeChanges();
+    const changes = changesOf(generations);
     assert.deepEqual([changes.forgotten, changes.firstNumber], [['/0'], 5]);
     assert.deepEqual(
       changes.sources.map(({ path, nextGeneration }) => [path, nextGeneration]),
@@ -94,6 +118,23 @@ suite('what is forgotten', () => {
     );
     assert.throws(() => generations.add(gone, 'z', 'salt'), /was forgotten/);
   });
+});
+
+test('what was rotated since a first start by a clock that was ahead is read', async () => {
+  await using world = new FileWorld();
+  fs.writeFileSync(world.path('a.log'), 'old\n');
+  {
+    await using _ = world.start();
+    await world.untilLines(1);
+  }
+  {
+    using database = new DatabaseSync(join(world.dataDir, 'collect', 'files.sqlite'));
+    database.prepare('UPDATE source SET first_ms = ?').run(Date.now() + DAY_MS);
+  }
+  fs.writeFileSync(world.path('a.log.2.gz'), gzipSync('missed\n'));
+  await using _ = world.start();
+  await world.untilLines(2);
+  assert.deepEqual(world.intake.lines, ['old', 'missed']);
 });
 
 suite('files that are gone', { timeout: 60_000 }, () => {

@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { suite, test } from 'node:test';
+import { crc32 } from 'node:zlib';
+import { RewriteCheck } from '#forwarder/collect/files/rewrite-check.ts';
 import { FileWorld } from './file-world.ts';
 
 const TIMEOUT = { timeout: 60_000, concurrency: true };
@@ -77,6 +79,76 @@ suite('files are touched', TIMEOUT, () => {
     for (const name of names) touch(name);
     await compared(world, 3);
     assert.equal(world.intake.entries, 3 * LINES);
+  });
+});
+
+suite('times are set in other ways', TIMEOUT, () => {
+  test('all is stored again once, and not each time; other bytes are still seen', async () => {
+    await using world = new FileWorld();
+    const path = world.path('a.log');
+    fs.writeFileSync(path, content());
+    await using running = world.start();
+    await world.untilLines(LINES);
+    for (let n = 1; n <= 3; n++) {
+      // As `touch -m`, `cp -p` and rsync do.
+      fs.utimesSync(path, new Date(1_700_000_000_000), new Date(1_700_000_000_000 + n * 3_600_000));
+      await compared(world, n);
+      await world.untilLines(2 * LINES);
+      await world.until(() => running.input.figures.unreadSeconds === 0);
+    }
+    assert.equal(world.intake.entries, 2 * LINES);
+    const file = fs.openSync(path, 'r+');
+    fs.writeSync(file, content(LINES, 'MIDDLE'));
+    fs.closeSync(file);
+    await world.untilLines(3 * LINES);
+  });
+
+  test('to the beginning of time', async () => {
+    await using world = new FileWorld();
+    const path = world.path('a.log');
+    fs.writeFileSync(path, content());
+    await using _ = world.start();
+    await world.untilLines(LINES);
+    fs.utimesSync(path, 0, 0);
+    await compared(world, 1);
+    fs.appendFileSync(path, 'next\n');
+    await world.untilLines(LINES + 1);
+    assert.equal(world.intake.entries, LINES + 1);
+  });
+
+  test('the first step of a comparison waits for others, too, and a large file never comes twice', async () => {
+    await using world = new FileWorld();
+    fs.writeFileSync(world.path('a.log'), content());
+    const handle = await fs.promises.open(world.path('a.log'));
+    try {
+      const size = content().length;
+      let waitMs = 1;
+      let bytes = 0;
+      const budget = { waitMs: () => waitMs, compared: (more: number) => void (bytes += more), spend: () => undefined };
+      const buffer = Buffer.alloc(256 * 1024);
+      const source = { doubledMs: Number.NEGATIVE_INFINITY };
+      const read = { offset: size, crc32: crc32(content()), hasUnread: false, source };
+      const rewrite = new RewriteCheck();
+      const step = (nowMs: number, said = size) =>
+        rewrite.step({ handle, buffer, budget }, { size: said, mtimeMs: 2, atimeMs: 1 }, read, nowMs);
+      assert.equal(await step(0), 'wait');
+      assert.equal(await step(1000), 'wait');
+      assert.equal(bytes, 0);
+      waitMs = 0;
+      assert.equal(await step(1001, 2 ** 40), 'same');
+      assert.equal(bytes, size);
+      rewrite.end();
+      const check = async (nowMs: number, expected: string): Promise<void> => {
+        await step(nowMs - 600);
+        assert.equal(await step(nowMs), expected);
+        rewrite.end();
+      };
+      await check(2000, 'anew');
+      await check(3_602_000 - 1, 'same');
+      await check(3_602_000, 'anew');
+    } finally {
+      await handle.close();
+    }
   });
 });
 

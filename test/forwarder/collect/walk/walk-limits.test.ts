@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { FileWalker } from '#forwarder/collect/files/file-walk.ts';
-import { FileWorld } from './file-world.ts';
+import { FileWalker } from '#forwarder/collect/walk/file-walk.ts';
+import { FileWorld } from '../files/file-world.ts';
 
 test('a tree that fills its rule leaves the files of other rules, wherever it is among them', async () => {
   await using world = new FileWorld();
@@ -23,7 +23,7 @@ test('a tree that fills its rule leaves the files of other rules, wherever it is
   const [b, c] = ['b', 'c'].map((name) => ({ include: [world.path(`${name}/*/*.log`)] }));
   assert.ok(b && c);
   const check = async (rules: (typeof b)[], limits: { files: number; folders: number }): Promise<void> => {
-    const { paths, folders, overfull } = await new FileWalker(rules, limits).walk();
+    const { paths, folders, overfull } = await new FileWalker(rules, { limits }).walk();
     const found = [...paths.values()];
     assert.equal(found.filter(({ rule }) => rule === b).length, 5);
     assert.equal(found.filter(({ rule }) => rule === c).length, 5);
