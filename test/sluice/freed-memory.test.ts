@@ -27,15 +27,15 @@ function trimsOf(looks: readonly { used: number | null; free?: number }[]): numb
 
 for (const [what, looks, trimmedAt] of [
   ['an idle process', [{ used: 70 }, { used: 71 }, { used: 70 }], []],
-  ['48 MiB more', [{ used: 70 }, { used: 118 }], []],
-  ['49 MiB more', [{ used: 70 }, { used: 119, free: 30 }, { used: 90 }], [1]],
-  ['more in small steps', [60, 75, 90, 105, 120].map((used) => ({ used })), [4]],
-  ['more than the least since', [{ used: 100 }, { used: 60 }, { used: 110, free: 30 }], [2]],
-  ['no descriptor left', [{ used: 70 }, { used: null }, { used: 120, free: 30 }, { used: null }], [2]],
-  ['more each time, and it is free', [70, 120, 140, 190].map((used) => ({ used, free: 50 })), [1, 2, 3]],
+  ['16 MiB more', [{ used: 70 }, { used: 86 }], []],
+  ['17 MiB more', [{ used: 70 }, { used: 87, free: 10 }, { used: 80 }], [1]],
+  ['more in small steps', [60, 65, 70, 75, 80].map((used) => ({ used })), [4]],
+  ['more than the least since', [{ used: 100 }, { used: 60 }, { used: 80, free: 10 }], [2]],
+  ['no descriptor left', [{ used: 70 }, { used: null }, { used: 90, free: 10 }, { used: null }], [2]],
+  ['more each time, and it is free', [70, 90, 110, 130].map((used) => ({ used, free: 16 })), [1, 2, 3]],
   [
     'more each time, and it is in use: once in 30 s',
-    Array.from({ length: 32 }, (_, at) => ({ used: 70 + 50 * at })),
+    Array.from({ length: 32 }, (_, at) => ({ used: 70 + 17 * at })),
     [1, 16, 31],
   ],
 ] as const satisfies [string, { used: number | null; free?: number }[], number[]][]) {

@@ -56,11 +56,11 @@ export interface Chunk extends Origin {
   /** If present: call it when `entries` are no longer needed. Then they are gone. */
   readonly freeEntries?: () => void;
   /**
-   * Nobody else has any part of the memory of `bytes`. Once the chunk is stored it is given back, and they are empty:
-   * left to the garbage collector, hundreds of megabytes a second would lie about. Not where an event of it was
-   * dead-lettered.
+   * If present: called once the chunk is stored and `bytes`, which are not compressed, are of no more use here, so that
+   * their memory can be given back: left to the garbage collector, hundreds of megabytes a second would lie about. Not
+   * called where an event of it was dead-lettered, or the chunk refused.
    */
-  readonly ownsBytes?: boolean;
+  readonly freeBytes?: () => void;
   /** Entries in the run, at least 1. */
   readonly count: number;
   /** For entries that are named by position: the chain at the start of the first one; see shared/record/chain.ts. */

@@ -5,7 +5,6 @@
 // and chunks go on in the order of the calls. Every event that was received is counted once, as produced or rejected,
 // and is in flight until then.
 
-import { freeOwn } from '#shared/memory/buffer-garbage.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { Tenant } from '#shared/config/tenants.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
@@ -119,7 +118,7 @@ export class QueueIntake implements SlicedIntake {
       await settlement.promise;
       const { eventsDeadLettered, eventsSpooled } = settlement;
       // A dead letter may still be on its way to a queue that did not answer in time, though the spool holds it.
-      if (chunk.ownsBytes && eventsDeadLettered === 0) freeOwn(chunk.bytes);
+      if (eventsDeadLettered === 0) chunk.freeBytes?.();
       this.#telemetry.acked((this.#clock.monotonicMs() - beganMs) / 1000);
       this.#telemetry.produced(count - eventsDeadLettered - eventsSpooled);
       if (eventsDeadLettered > 0) this.#telemetry.rejected(input, eventsDeadLettered, 'entry_too_large', chunk.tenant);
@@ -219,7 +218,7 @@ export class QueueIntake implements SlicedIntake {
     const settlement = new Settlement().expect();
     const passes = chunk.encoding !== 'identity' && this.#fitsAsItIs(chunk, batch);
     if (!passes) {
-      const isLent = chunk.ownsBytes ?? false;
+      const isLent = chunk.freeBytes !== undefined;
       return { batch, encoding: 'identity', bytes: chunk.entries, isLent, settlement };
     }
     if (chunk.freeEntries) {

@@ -11,9 +11,9 @@ import type { Clock } from '#shared/clock.ts';
 const MIB = 1024 * 1024;
 const LOOK_MS = 2000;
 /** More than this, above the least there was since it last was given back, may be free. */
-const GROWN_BYTES = 48 * MIB;
+const GROWN_BYTES = 16 * MIB;
 /** Where less was given back, the rest is in use, and is looked at again only after a while. */
-const WORTH_BYTES = 8 * MIB;
+const WORTH_BYTES = 4 * MIB;
 const IN_USE_MS = 30_000;
 
 /** Looks every two seconds until `signal` is aborted. */

@@ -13,6 +13,7 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { reasonOf } from '#shared/errors.ts';
+import { Exclusive } from '#shared/exclusive.ts';
 import { compress, decompress } from '#shared/record/compression.ts';
 import type { DeadLetterAppend } from '../dead-letter-appends.ts';
 import { type Headed, headedDeadLetter } from '../headers.ts';
@@ -45,14 +46,12 @@ interface PackedAppend {
  * its bytes.
  */
 export class DeadLetterPacker {
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #inOrder = new Exclusive();
   #bytes = 0;
 
   /** Appends that follow one another. The first one knows what all fragments of a large dead letter take. */
   pack(appends: readonly DeadLetterAppend[]): Promise<PackedAppend[]> {
-    const packed = this.#last.then(() => this.#packAll(appends));
-    this.#last = packed.catch(() => undefined);
-    return packed;
+    return this.#inOrder.run(() => this.#packAll(appends));
   }
 
   async #packAll(appends: readonly DeadLetterAppend[]): Promise<PackedAppend[]> {

@@ -9,6 +9,7 @@
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
+import { Exclusive } from '#shared/exclusive.ts';
 import type { Room } from '../../intake/chunk.ts';
 import type { GelfConverted } from '../../decode/gelf/gelf-entries.ts';
 import { type Converted, conversions } from '../../dialects/conversions.ts';
@@ -41,7 +42,7 @@ export class LargeMessages implements Room, AsyncDisposable {
   /** The last message found no thread, so those behind it wait for one only once. */
   #isWithoutThread = false;
   readonly #waiting = new ByteBudget(WAITING_BYTES_MAX);
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #inOrder = new Exclusive();
 
   constructor(options: LargeMessagesOptions) {
     this.#thread = new ConversionThread(options);
@@ -59,9 +60,7 @@ export class LargeMessages implements Room, AsyncDisposable {
   /** Accepts it even if there is no room. `text` must not change until it resolves. Never rejects. */
   convert(text: Buffer): Promise<GelfConverted> {
     const permit = this.#waiting.take(text.length);
-    const done = this.#last.then(() => this.#convert(text)).finally(() => permit[Symbol.dispose]());
-    this.#last = done;
-    return done;
+    return this.#inOrder.run(() => this.#convert(text)).finally(() => permit[Symbol.dispose]());
   }
 
   /** Before a stop: nothing waits for another thread any more. */

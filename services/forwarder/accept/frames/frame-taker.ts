@@ -7,7 +7,7 @@
 import { reasonOf } from '#shared/errors.ts';
 import { countEntries, isArray } from '#shared/msgpack/extents.ts';
 import { type SliceSource, sourceOf } from '#shared/record/unpack-slices.ts';
-import { freeBuffer } from '#shared/memory/buffer-garbage.ts';
+import { freeBuffer, freeOwn } from '#shared/memory/buffer-garbage.ts';
 import type { Chunk, Undecodable } from '../../intake/chunk.ts';
 import {
   ForwardDecoder,
@@ -151,8 +151,8 @@ export class FrameTaker {
     const { tag, count, isOwn } = this.#run;
     const entries = this.#run.take();
     // A repeat of one that wants an ack is compared by its bytes.
-    const ownsBytes = isOwn && chunkId === null;
-    return { ...this.#tags.origin(tag), chunkId, encoding: 'identity', bytes: entries, entries, count, ownsBytes };
+    const freeBytes = isOwn && chunkId === null ? { freeBytes: () => freeOwn(entries) } : {};
+    return { ...this.#tags.origin(tag), chunkId, encoding: 'identity', bytes: entries, entries, count, ...freeBytes };
   }
 
   #entries(bytes: Buffer, frame: ForwardFrame): FrameOutcome {

@@ -27,6 +27,7 @@ import { countBrought, refuseInDebt } from './brought-events.ts';
 import { idempotencyKey, queryOf } from './idempotency-key.ts';
 import { LARGE_BODY_BYTES } from '../turns/large-body-slots.ts';
 import { LargeShare } from './large-share.ts';
+import { MadeBytes } from './made-bytes.ts';
 import { requestMayGoOn } from './request-rate.ts';
 
 /** Events of one tag, as a dialect hands them over. */
@@ -85,6 +86,8 @@ export class HttpExchange implements Disposable {
   #content: Content | null = null;
   /** As long as nobody else may hold it. */
   #body: Buffer | null = null;
+  /** What was made of a large body. */
+  #made: MadeBytes | null = null;
   /** Chunks that were made of the body so far, by tag. */
   readonly #chunksOfTag = new Map<string, number>();
 
@@ -190,6 +193,7 @@ export class HttpExchange implements Disposable {
     }
     const made = [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0);
     this.hold(made);
+    if (made > LARGE_BODY_BYTES) this.#made = new MadeBytes();
     this.#large?.converted(made);
     this.#bodyHeld.dispose();
     return converted;
@@ -258,7 +262,8 @@ export class HttpExchange implements Disposable {
     const origin = { tag, input: this.#input, tenant: principal.tenant, sender };
     try {
       const named = name ?? { chunkId: null };
-      await intake.accept({ ...origin, ...named, encoding: 'identity', bytes: entries, entries, count });
+      const freeBytes = this.#made && { freeBytes: this.#made.user(entries) };
+      await intake.accept({ ...origin, ...named, encoding: 'identity', bytes: entries, entries, count, ...freeBytes });
     } catch (error) {
       if (typeof error === 'object' && error !== null) counted.add(error);
       throw error;
@@ -281,6 +286,7 @@ export class HttpExchange implements Disposable {
   [Symbol.dispose](): void {
     // A refused one: left to the garbage collector, tens of megabytes would lie about until the next ones come.
     if (this.#body && this.#body.length > LARGE_BODY_BYTES) freeBuffer(this.#body);
+    this.#made?.freeUnused();
     this.#held.dispose();
   }
 }

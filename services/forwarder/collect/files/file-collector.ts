@@ -9,9 +9,9 @@
 // Guarantees: no line is given before the number of its generation is saved; two files never have the same one.
 
 import { reasonOf } from '#shared/errors.ts';
+import { Exclusive } from '#shared/exclusive.ts';
 import { compressionOf } from '../../decode/files/source-path.ts';
 import { Delivery } from '../sources/delivery.ts';
-import { Exclusive } from '../walk/exclusive.ts';
 import { FileWalker } from '../walk/file-walk.ts';
 import { folderOf } from '../walk/found-path.ts';
 import { FolderWatches, hasTrueTimes } from './folder-watches.ts';

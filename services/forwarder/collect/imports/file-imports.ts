@@ -10,12 +10,12 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
+import { Exclusive } from '#shared/exclusive.ts';
 import { compressionOf, pathsBeforeRotation } from '../../decode/files/source-path.ts';
 import type { Intake, Room } from '../../intake/chunk.ts';
 import type { Checkpoints } from '../checkpoints/checkpoints.ts';
 import { type Generation, placeAtStart } from '../checkpoints/generations.ts';
 import { Delivery } from '../sources/delivery.ts';
-import { Exclusive } from '../walk/exclusive.ts';
 import { areNuls } from '../files/file-bytes.ts';
 import type { FileCollector } from '../files/file-collector.ts';
 import { statOf } from '../files/file-identity.ts';
