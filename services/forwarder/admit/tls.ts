@@ -14,7 +14,7 @@ import type { Clock } from '#shared/clock.ts';
 import { type Config, type SettingName, variableOf } from '#shared/config/settings.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import { peerAddress } from '#shared/net/networks.ts';
-import { watchFiles } from '#shared/watched-files.ts';
+import { watchFiles } from '#shared/config/watched-files.ts';
 import type { Peer } from './admission.ts';
 
 /** How soon a new certificate is shown. */

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import type { Clock } from '#shared/clock.ts';
 import type { Tenant } from '#shared/config/tenants.ts';
-import { watchFiles } from '#shared/watched-files.ts';
+import { watchFiles } from '#shared/config/watched-files.ts';
 import type { Grant } from '../intake/principal.ts';
 import { loadTokens } from './tokens.ts';
 
