@@ -69,7 +69,7 @@ export const indexer = {
   'join.max_bytes': bytes({ minimum: MIB, maximum: 4 * GIB }, 'Bytes of all unfinished lines together.', {
     default: 32 * MIB,
   }),
-  multiline: flag('Whether the lines of a stack trace become one document; see docs/documents.md.', { default: false }),
+  multiline: flag('Whether the lines of a stack trace become one document; see docs/documents.md.', { default: true }),
   'multiline.wait_ms': milliseconds(
     { minimum: 100, maximum: 60_000 },
     'How long the first line of a stack trace waits for more: as long after the last line of its source. A longer ' +
