@@ -19,8 +19,8 @@ const ownNames = [
   'Message', 'RenderedMessage', '@m', '@mt', 'event',
   'lvl', 'loglevel', 'log_level', 'levelname', 'LogLevel', 'Level', '@l', 'severity_text', 'PRIORITY', 'priority',
   'severity_number', 'caller', 'name',
-  // hclog, log4j's JsonLayout, loguru.
-  '@message', '@level',
+  // hclog, log4j's JsonLayout, loguru, tracing and log4rs of Rust.
+  '@message', '@level', 'fields.message', 'module_path', 'target',
   'instant.epochSecond', 'instant.nanoOfSecond', 'record.message', 'record.level.name', 'record.time.timestamp',
   '@timestamp', 'timestamp', 'time', 'date', 'ts', 't', 'Timestamp', '@t', 'datetime', 'asctime',
   '__REALTIME_TIMESTAMP', '_SOURCE_REALTIME_TIMESTAMP',
@@ -100,6 +100,7 @@ export const messageNames = own('log', 'message', 'msg', 'MESSAGE');
 /** Of a structured line. */
 export const lineMessageNames = own(
   'message', 'msg', 'Message', 'RenderedMessage', '@m', 'log', 'MESSAGE', 'event', '@mt', '@message', 'record.message',
+  'fields.message',
 ); // prettier-ignore
 export const streamNames = own('stream');
 // prettier-ignore
@@ -157,6 +158,9 @@ export const NAME = numberOf('name');
 /** Beside one of these, or all of those, `name` is a logger: in Python, and in bunyan and pino. */
 export const LEVEL_OF_PYTHON = numberOf('levelname');
 export const PROCESS_OF_NODE = [recordNames.indexOf('pid'), numberOf('hostname')];
+/** The same of `target`, in Rust: one of those. */
+export const TARGET = numberOf('target');
+export const namesOfRust = own('fields.message', 'module_path');
 /** The other names of a logger. */
 export const loggerNames = ['log.logger', ...(ecsAliases['log.logger'] ?? [])].map((name) => recordNames.indexOf(name));
 export const INSTANT_SECONDS = numberOf('instant.epochSecond');
