@@ -25,7 +25,8 @@ export class TraceGate {
     if (at === 0) return false;
     const opens = openingOf(bytes, textStart(bytes, at), textEnd(bytes, at)) !== NONE;
     if (!opens && this.#hasOpen === null) return false;
-    const source = restOf(bytes, entry.recordAt, at, entry.metadataAt);
+    // Of the pod, the collector may know more from one line to the next; the record has its file.
+    const source = restOf(bytes, entry.recordAt, at, entry.isPodMetadata ? 0 : entry.metadataAt);
     if (!opens && !this.#hasOpen?.(source)) return false;
     this.source = source;
     this.lineAt = at;
