@@ -61,16 +61,18 @@ test('the next line of its source ends a trace at once', async () => {
   world.check([indexer]);
 });
 
-test('turned off, each line is a document', async () => {
-  const world = new World({ partitions: 1, env: { SLUICE_MULTILINE: 'false' } });
-  await send(world, lines(world, TRACE));
-  const indexer = await world.start();
-  await world.drained();
-  assert.deepEqual(
-    found(world),
-    TRACE.map((text) => [text, null]),
-  );
-  await world.clock.until(indexer.stop());
+test('turned off, or where no line is read, each line is a document', async () => {
+  for (const name of ['SLUICE_MULTILINE', 'SLUICE_PARSE']) {
+    const world = new World({ partitions: 1, env: { [name]: 'false' } });
+    await send(world, lines(world, TRACE));
+    const indexer = await world.start();
+    await world.drained();
+    assert.deepEqual(
+      found(world),
+      TRACE.map((text) => [text, null]),
+    );
+    await world.clock.until(indexer.stop());
+  }
 });
 
 test('another wait', async () => {
@@ -231,12 +233,12 @@ test('no field of a later line is lost: lines whose records differ are not joine
     assert.deepEqual(await messagesOf(records), [one, `${opening}\n${two}`].toSorted(), key);
   }
   const more = TRACE.map((log, n) => ({ log, container_id: 'c', ...(n === 2 && { code: 17 }) }));
-  assert.deepEqual(await messagesOf(more), [TRACE[2], TRACE.slice(0, 2).join('\n')].toSorted(), 'a key more');
+  assert.deepEqual(await messagesOf(more), [TRACE[2] ?? '', TRACE.slice(0, 2).join('\n')].toSorted(), 'a key more');
 });
 
 test('times, and places in a file or the journal, may differ', async () => {
   for (const key of ['time', '@timestamp', 'date', 'offset', 'log.offset', 'logtag', '__CURSOR', '_LINE_BREAK']) {
-    const records = TRACE.map((log, n) => ({ log, container_id: 'c', [key]: `${'1'.repeat(n + 1)}` }));
+    const records = TRACE.map((log, n) => ({ log, container_id: 'c', [key]: '1'.repeat(n + 1) }));
     assert.deepEqual(await messagesOf(records), [TRACE.join('\n')], key);
   }
 });
