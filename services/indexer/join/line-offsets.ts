@@ -1,5 +1,5 @@
-// When the lines of a stack trace were written: the document has the first one's time, and for the others how much later
-// they came, so that `sluice logs -t` can say what `docker logs -t` says. Pure.
+// When the lines of a stack trace were written: the document has the first one's time, and for the others how much
+// later they came, so that `sluice logs -t` can say what `docker logs -t` says. Pure.
 
 import { entryTimeAt } from '#shared/record/entry-time.ts';
 import { viewOf } from '../json/json-buffer.ts';

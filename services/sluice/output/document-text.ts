@@ -67,8 +67,8 @@ export function timestampText({ source }: StoredDocument): string {
 }
 
 /**
- * When the line arrived, or one of the document's that came so many nanoseconds later; as docker prints times, with nine digits of fraction: lines then stand below each other. The
- * line's own time is another one, where it has one.
+ * When the line arrived, or one of the document's that came so many nanoseconds later; as docker prints times, with
+ * nine digits of fraction: lines then stand below each other. The line's own time is another one, where it has one.
  */
 export function fullTimestampText(document: StoredDocument, offsetNs = 0): string {
   const text = laterText(arrivalText(document), offsetNs);

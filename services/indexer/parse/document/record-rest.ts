@@ -1,6 +1,6 @@
-// What a record says beside its text, in short: all lines of one stack trace come with the same, for of the lines only
-// the first one's record is kept. So nothing that a sender says of a line is lost, and containers, files, streams, hosts
-// and requests never mix. Times, and places in a file or the journal, may differ. Pure; linear.
+// What a record says beside its text, in short: all lines of one stack trace come with the same, for only the first
+// one's record is kept. So nothing that a sender says of a line is lost, and containers, files, streams, hosts and
+// requests never mix. Times, and places in a file or the journal, may differ. Pure; linear.
 
 import { hash } from 'node:crypto';
 import { FieldTable, KeyStack, pastValue } from '../fields.ts';
@@ -21,7 +21,7 @@ const leafs: readonly string[] = [...new Set(varying)];
 const table = new FieldTable([...new Set([...leafs, ...maps])]);
 const keys = new KeyStack();
 
-/** Of the record at `recordAt`, without the value at `textAt`; and of the metadata at `metadataAt`, if that is not 0. */
+/** Of the record at `recordAt`, without the value at `textAt`; and of the metadata at `metadataAt`, unless it is 0. */
 export function restOf(bytes: Uint8Array, recordAt: number, textAt: number, metadataAt: number): string {
   const end = table.index(bytes, recordAt, bytes.length, keys);
   const left = [textAt];
