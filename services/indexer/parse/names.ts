@@ -119,17 +119,8 @@ export const lineTimeNames = own(
   '@timestamp', 'timestamp', 'time', 'ts', 't', 'Timestamp', '@t', 'datetime', 'date', 'asctime',
   'record.time.timestamp',
 );
-export const containerIdNames = recorded('container.id');
-export const containerNames = recorded('container.name');
-/** Of a pod, and of its container. */
-export const podSourceNames = [
-  recorded('kubernetes.namespace'),
-  recorded('kubernetes.pod.name'),
-  recorded('kubernetes.container.name'),
-];
 export const labelMaps = own(...origins.labelMaps);
 export const CONTAINER_LABELS = numberOf('container.labels');
-export const fileNames = [recordNames.indexOf('log.file.path')];
 export const hostNames = own('host.name', 'hostname', 'host', '_HOSTNAME');
 export const serviceNames = origins.serviceNames.map((name) => recordNames.indexOf(name));
 export const versionNames = origins.versionNames.map((name) => recordNames.indexOf(name));
@@ -139,10 +130,6 @@ export const trustedServiceNames = [...own('SERVICE_ID'), ...serviceNames];
 export const podLabels = podMaps.labels.map(podNumber);
 export const podAnnotations = podMaps.annotations.map(podNumber);
 export const namespaceLabels = podMaps.namespaceLabels.map(podNumber);
-/** What tells a pod's container from others. */
-export const podSources = (
-  ['kubernetes.namespace', 'kubernetes.pod.name', 'kubernetes.container.name', 'container.id'] as const
-).map((path) => (origins.originNames(path).pod ?? []).map(podNumber));
 export const KUBERNETES_NAME = numberOf('kubernetes');
 export const PART_NAME = numberOf('partial_message');
 export const JOURNAL_CONTAINER = numberOf('CONTAINER_ID');
@@ -192,11 +179,6 @@ function isMapName(name: string): boolean {
 /** What leads to a name with dots. */
 function mapsOf(name: string): string[] {
   return [...name.matchAll(/\./g)].map(({ index }) => name.slice(0, index));
-}
-
-/** Names of a field of the origin in the record. */
-function recorded(path: origins.OriginPath): readonly number[] {
-  return origins.originNames(path).record.map((name) => recordNames.indexOf(name));
 }
 
 function podNumber(name: string): number {
