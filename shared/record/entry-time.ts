@@ -15,11 +15,16 @@ const UINT32_END = 2 ** 32;
 
 /** The time of the entry that begins at `start`. */
 export function entryTimeMs(bytes: Uint8Array, start: number, end: number): number {
-  let at = pairStart(bytes, start, end);
-  if (isPair(bytes[at])) at = pairStart(bytes, at, end);
+  const at = entryTimeAt(bytes, start, end);
   const after = timeEnd(bytes, at, end);
   if (after < 0) return 0;
   return nameTimeMs(instantMs(new DataView(bytes.buffer, bytes.byteOffset + at, after - at)));
+}
+
+/** Where the time of the entry that begins at `start` is; `end` where there is none. */
+export function entryTimeAt(bytes: Uint8Array, start: number, end: number): number {
+  const at = pairStart(bytes, start, end);
+  return isPair(bytes[at]) ? pairStart(bytes, at, end) : at;
 }
 
 /** The time as a name can hold it: whole milliseconds in [1, 2^48), else 0. */

@@ -61,6 +61,7 @@ export const ecsAliases: Readonly<Partial<Record<EcsPath, readonly string[]>>> =
     'LoggerName',
     'Category',
     'SourceContext',
+    'Properties.SourceContext',
     '@module',
     'record.name',
   ],

@@ -50,10 +50,7 @@ export class World {
     this.queue = new MemoryQueue(partitions, { epochMs: () => this.clock.epochMs() });
     this.store = new MemoryStore(this.clock);
     this.random = seeded(seed);
-    this.config = loadConfig({
-      env: { SLUICE_BULK_MAX_BYTES: '65536', SLUICE_MULTILINE: 'true', ...env },
-      readFile: () => '',
-    });
+    this.config = loadConfig({ env: { SLUICE_BULK_MAX_BYTES: '65536', ...env }, readFile: () => '' });
   }
 
   get log(): Log {

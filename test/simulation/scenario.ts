@@ -28,8 +28,8 @@ export function configOf(random: Random): Config {
     'indexer.clock_skew_ms': random.pick([500, 2000, 5000, BASE['indexer.clock_skew_ms']]),
     'join.timeout_ms': random.integer(100, 1000),
     'shutdown.timeout_ms': random.integer(2000, 9000),
-    // As it is by default, too.
-    multiline: random.chance(0.5),
+    // Turned off, too.
+    multiline: random.chance(0.75),
   };
 }
 

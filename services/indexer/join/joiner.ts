@@ -46,6 +46,8 @@ export interface JoinedLine<Ref> {
   readonly partial: boolean;
   /** Lines that it was printed as: more than one for a stack trace. */
   readonly lines: number;
+  /** Of a stack trace: nanoseconds from the first line's time to that of each; absent where all have the same. */
+  readonly lineOffsets?: readonly number[] | undefined;
   /** Of all events that the line settles, in order of arrival; at least one. */
   readonly refs: readonly Ref[];
   /**

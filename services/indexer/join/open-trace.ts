@@ -8,6 +8,7 @@ import { nextState, openingOf } from '../parse/trace/trace-lines.ts';
 import { textEnd, textStart } from '../parse/fields.ts';
 import type { JoinedLine } from './joiner.ts';
 import { batchOfAll } from './line-names.ts';
+import { lineOffsets } from './line-offsets.ts';
 import { traceEntry } from './trace-entry.ts';
 
 /** A line that goes to the joiner of traces. */
@@ -119,5 +120,6 @@ export function documentOf<Ref>(lines: readonly TraceLine<Ref>[], partial: boole
   const timeMs = entryTimeMs(last.entry, 0, last.entry.length);
   const named = batchOfAll(lines, { batch: last.batch, timeMs });
   const batch = { ...named, first: last.index, count: 1, receivedMs: first.batch.receivedMs, seq };
-  return { ...common, batch, entry: traceEntry([first, ...lines.slice(1)]) };
+  const all = [first, ...lines.slice(1)] as const;
+  return { ...common, batch, entry: traceEntry(all), lineOffsets: lineOffsets(all) };
 }

@@ -19,8 +19,8 @@ const ownNames = [
   'Message', 'RenderedMessage', '@m', '@mt', 'event',
   'lvl', 'loglevel', 'log_level', 'levelname', 'LogLevel', 'Level', '@l', 'severity_text', 'PRIORITY', 'priority',
   'severity_number', 'caller', 'name',
-  // hclog, log4j's JsonLayout, loguru.
-  '@message', '@level',
+  // hclog, log4j's JsonLayout, loguru, tracing and log4rs of Rust.
+  '@message', '@level', 'fields.message', 'module_path', 'target',
   'instant.epochSecond', 'instant.nanoOfSecond', 'record.message', 'record.level.name', 'record.time.timestamp',
   '@timestamp', 'timestamp', 'time', 'date', 'ts', 't', 'Timestamp', '@t', 'datetime', 'asctime',
   '__REALTIME_TIMESTAMP', '_SOURCE_REALTIME_TIMESTAMP',
@@ -100,6 +100,7 @@ export const messageNames = own('log', 'message', 'msg', 'MESSAGE');
 /** Of a structured line. */
 export const lineMessageNames = own(
   'message', 'msg', 'Message', 'RenderedMessage', '@m', 'log', 'MESSAGE', 'event', '@mt', '@message', 'record.message',
+  'fields.message',
 ); // prettier-ignore
 export const streamNames = own('stream');
 // prettier-ignore
@@ -118,17 +119,8 @@ export const lineTimeNames = own(
   '@timestamp', 'timestamp', 'time', 'ts', 't', 'Timestamp', '@t', 'datetime', 'date', 'asctime',
   'record.time.timestamp',
 );
-export const containerIdNames = recorded('container.id');
-export const containerNames = recorded('container.name');
-/** Of a pod, and of its container. */
-export const podSourceNames = [
-  recorded('kubernetes.namespace'),
-  recorded('kubernetes.pod.name'),
-  recorded('kubernetes.container.name'),
-];
 export const labelMaps = own(...origins.labelMaps);
 export const CONTAINER_LABELS = numberOf('container.labels');
-export const fileNames = [recordNames.indexOf('log.file.path')];
 export const hostNames = own('host.name', 'hostname', 'host', '_HOSTNAME');
 export const serviceNames = origins.serviceNames.map((name) => recordNames.indexOf(name));
 export const versionNames = origins.versionNames.map((name) => recordNames.indexOf(name));
@@ -138,10 +130,6 @@ export const trustedServiceNames = [...own('SERVICE_ID'), ...serviceNames];
 export const podLabels = podMaps.labels.map(podNumber);
 export const podAnnotations = podMaps.annotations.map(podNumber);
 export const namespaceLabels = podMaps.namespaceLabels.map(podNumber);
-/** What tells a pod's container from others. */
-export const podSources = (
-  ['kubernetes.namespace', 'kubernetes.pod.name', 'kubernetes.container.name', 'container.id'] as const
-).map((path) => (origins.originNames(path).pod ?? []).map(podNumber));
 export const KUBERNETES_NAME = numberOf('kubernetes');
 export const PART_NAME = numberOf('partial_message');
 export const JOURNAL_CONTAINER = numberOf('CONTAINER_ID');
@@ -157,6 +145,9 @@ export const NAME = numberOf('name');
 /** Beside one of these, or all of those, `name` is a logger: in Python, and in bunyan and pino. */
 export const LEVEL_OF_PYTHON = numberOf('levelname');
 export const PROCESS_OF_NODE = [recordNames.indexOf('pid'), numberOf('hostname')];
+/** The same of `target`, in Rust: one of those. */
+export const TARGET = numberOf('target');
+export const namesOfRust = own('fields.message', 'module_path');
 /** The other names of a logger. */
 export const loggerNames = ['log.logger', ...(ecsAliases['log.logger'] ?? [])].map((name) => recordNames.indexOf(name));
 export const INSTANT_SECONDS = numberOf('instant.epochSecond');
@@ -188,11 +179,6 @@ function isMapName(name: string): boolean {
 /** What leads to a name with dots. */
 function mapsOf(name: string): string[] {
   return [...name.matchAll(/\./g)].map(({ index }) => name.slice(0, index));
-}
-
-/** Names of a field of the origin in the record. */
-function recorded(path: origins.OriginPath): readonly number[] {
-  return origins.originNames(path).record.map((name) => recordNames.indexOf(name));
 }
 
 function podNumber(name: string): number {

@@ -43,6 +43,11 @@ export class Timestamp {
     return Math.abs(this.#seconds - other.#seconds);
   }
 
+  /** How many nanoseconds later than the other it is: exact within a hundred days. */
+  nanosSince(other: Timestamp): number {
+    return (this.#seconds - other.#seconds) * NANOS + this.#nanos - other.#nanos;
+  }
+
   /** Whether a clock that was never set, or a number that is no time, is more likely than this instant. */
   get isUnlikely(): boolean {
     return this.#seconds < SECONDS_1971 || this.#seconds >= SECONDS_2100;

@@ -188,7 +188,7 @@ function joiningOf(config: Config): JoiningOptions {
     timeoutMs: config['join.timeout_ms'],
     lineBytesMax: config['join.line_max_bytes'],
     bytesMax: config['join.max_bytes'],
-    traceWaitMs: config['multiline'] ? config['multiline.wait_ms'] : null,
+    traceWaitMs: config['parse'] && config['multiline'] ? config['multiline.wait_ms'] : null,
   };
 }
 

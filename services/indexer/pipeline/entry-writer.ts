@@ -263,7 +263,8 @@ export class EntryWriter {
     this.#parts.watch(record, batch);
   }
 
-  #writeLine({ batch, index, entry, partial, lines, refs, unfinishedIds }: JoinedLine<EventRef>): void {
+  #writeLine(joined: JoinedLine<EventRef>): void {
+    const { batch, index, entry, partial, lines, refs, unfinishedIds } = joined;
     const { refusals, pendingDeadLetters, signal, rewind, ledger, contents } = this.#options;
     const last = refs.at(-1);
     assert(last, 'a line has a part');
@@ -272,7 +273,7 @@ export class EntryWriter {
       return;
     }
     this.#documents.startBatch(batch, this.#ingestedMs);
-    const written = this.#documents.write(entry, 0, entry.length, index, { partial, lines });
+    const written = this.#documents.write(entry, 0, entry.length, index, joined);
     const { record } = last;
     const line = { bytes: entry, partial, lines, unfinishedIds };
     const range = { record, batch, entry: last.entry, index, count: 1, parts: refs, line };

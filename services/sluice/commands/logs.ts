@@ -68,6 +68,8 @@ interface Wanted {
   readonly follow: boolean;
   /** Infinity: all. */
   readonly tail: number;
+  /** Whether it is of documents: what is printed for machines is whole. */
+  readonly countsDocuments: boolean;
   /** Lines before and after each. */
   readonly context: number;
   /** `until` as ms since the epoch; Infinity without. */
@@ -133,6 +135,7 @@ function wantedOf(values: Given, positionals: readonly string[], nowMs: number):
   return {
     follow: values.follow,
     tail: countArgument('--tail', values.tail),
+    countsDocuments: values.json,
     context,
     untilMs: until === undefined ? Infinity : Date.parse(until),
     query: {
@@ -190,12 +193,12 @@ interface Reading {
 
 /** Pages of what the store has by now, oldest first. Ends early when nobody reads. */
 async function* existing(store: Store, wanted: Wanted, { signal, output }: Reading): AsyncGenerator<StoredDocument[]> {
-  const { query, tail } = wanted;
+  const { query, tail, countsDocuments } = wanted;
   if (tail === 0) return;
   const pages =
     tail === Infinity
       ? store.pages({ ...query, order: 'oldest', limit: Infinity }, signal)
-      : lastPages(store, { ...query, limit: tail }, signal);
+      : lastPages(store, { ...query, limit: tail }, { signal, countsDocuments });
   for await (const { documents } of pages) {
     yield [...documents];
     if (output.closed) return;

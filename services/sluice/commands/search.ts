@@ -141,7 +141,10 @@ async function printDocuments({ store, query, limit, lines, people, format, outp
   const results = new ResultPrinter(output, { json, people });
   const printer =
     lines === 0 ? results : new GroupPrinter({ store, lines, signal, output, printer: results, isJson: json });
-  const pages = lines === 0 ? store.pages({ ...query, limit }, signal) : lastPages(store, { ...query, limit }, signal);
+  const pages =
+    lines === 0
+      ? store.pages({ ...query, limit }, signal)
+      : lastPages(store, { ...query, limit }, { signal, countsDocuments: true });
   let found = 0;
   for await (const { documents } of pages) {
     await printer.print(documents);

@@ -1,6 +1,7 @@
 // A stored document as people read it. Pure.
 
 import { exactNumberText } from '#shared/store/exact-json.ts';
+import { formatInstant, INSTANT_MAX, INSTANT_MIN, parseInstant } from '#shared/store/instant.ts';
 import type { StoredDocument } from '#shared/store/store.ts';
 import { oneLine } from '#shared/harmless.ts';
 
@@ -16,6 +17,35 @@ export function messageText({ source }: StoredDocument): string {
   const message = inner(source, 'event')['original'] ?? source['message'];
   if (typeof message === 'string') return message.replace(/\n$/, '');
   return JSON.stringify(source['attributes'] ?? {});
+}
+
+/**
+ * The lines that a stack trace was printed as, and how many nanoseconds after the first each came. Of any other
+ * document the one line that it is, whatever line breaks are in it.
+ */
+export function printedLines(document: StoredDocument): { readonly text: string; readonly offsetNs: number }[] {
+  const text = messageText(document);
+  const log = inner(document.source, 'log');
+  const offsets: unknown = log['line_offsets'];
+  const offsetOf = (line: number): number => {
+    const offset: unknown = Array.isArray(offsets) ? offsets[line] : 0;
+    return typeof offset === 'number' ? offset : 0;
+  };
+  const count = log['lines'];
+  const lines = typeof count === 'number' && count > 1 ? text.split('\n') : [text];
+  if (lines.length > 1 && lines.length !== count) return [{ text, offsetNs: 0 }];
+  return lines.map((line, n) => ({ text: line, offsetNs: offsetOf(n) }));
+}
+
+/** The document as if nothing but its last lines had been printed; the whole where it has no more than these. */
+export function lastLines(document: StoredDocument, count: number): StoredDocument {
+  const lines = printedLines(document);
+  if (lines.length <= count) return document;
+  const left = lines.slice(lines.length - count);
+  const { source } = document;
+  const { original: _original, ...event } = inner(source, 'event');
+  const log = { ...inner(source, 'log'), lines: left.length, line_offsets: left.map(({ offsetNs }) => offsetNs) };
+  return { ...document, source: { ...source, message: left.map(({ text }) => text).join('\n'), event, log } };
 }
 
 /** For a terminal, which needs no carriage return to end a line. Elsewhere all bytes are printed as they came. */
@@ -37,13 +67,19 @@ export function timestampText({ source }: StoredDocument): string {
 }
 
 /**
- * When the line arrived, as docker prints times, with nine digits of fraction: lines then stand below each other. The
- * line's own time is another one, where it has one.
+ * When the line arrived, or one of the document's that came so many nanoseconds later; as docker prints times, with
+ * nine digits of fraction: lines then stand below each other. The line's own time is another one, where it has one.
  */
-export function fullTimestampText(document: StoredDocument): string {
-  const text = arrivalText(document);
+export function fullTimestampText(document: StoredDocument, offsetNs = 0): string {
+  const text = laterText(arrivalText(document), offsetNs);
   const [, second, fraction = ''] = /^(.*:\d\d)(?:\.(\d{1,9}))?Z$/.exec(text) ?? [];
   return second === undefined ? text : `${second}.${fraction.padEnd(9, '0')}Z`;
+}
+
+function laterText(time: string, offsetNs: number): string {
+  const ns = offsetNs === 0 || !Number.isInteger(offsetNs) ? null : parseInstant(time);
+  const later = ns === null ? -1n : ns + BigInt(offsetNs);
+  return later < INSTANT_MIN || later > INSTANT_MAX ? time : formatInstant(later);
 }
 
 /** `event.created` where there is one, else `@timestamp`. */

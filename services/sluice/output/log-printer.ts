@@ -5,7 +5,9 @@
 // lines are written in pieces: no document makes a text much larger than itself.
 
 import type { StoredDocument } from '#shared/store/store.ts';
-import { detailsText, fullTimestampText, isStderr, messageText, originName, withoutReturns } from './document-text.ts';
+import {
+  detailsText, fullTimestampText, isStderr, messageText, originName, printedLines, withoutReturns,
+} from './document-text.ts'; // prettier-ignore
 import { harmless } from '#shared/harmless.ts';
 import type { Output, OutputStream } from './output.ts';
 import { peopleText, type PeopleViewOptions } from './people-view.ts';
@@ -30,6 +32,8 @@ const WIDTH_MAX = 64;
 const NAMES_MAX = 10_000;
 /** Characters of a message that get their prefixes at once; so many are written at once, too. */
 const PIECE_CHARS = 64 * 1024;
+/** Longer details stand before the first line of a stack trace only. */
+const DETAILS_REPEATED_MAX = 1024;
 
 interface Shown {
   readonly stream: OutputStream;
@@ -79,11 +83,8 @@ export class LogPrinter {
   }
 
   *#lines(document: StoredDocument, stream: OutputStream, isAside = false): Generator<string> {
-    const { timestamps, details } = this.#options;
-    let head = timestamps ? `${fullTimestampText(document)} ` : '';
-    if (details) head += `${detailsText(document)} `;
     const prefix = this.#prefix(shortName(document), stream);
-    const lines = this.#text(document, head, { stream, isAside });
+    const lines = this.#text(document, { stream, isAside });
     yield prefix;
     for (let from = 0; from < lines.length;) {
       // Cut before a line end, so that no character is cut in two.
@@ -95,12 +96,28 @@ export class LogPrinter {
     yield '\n';
   }
 
-  #text(document: StoredDocument, head: string, { stream, isAside }: Shown): string {
-    if (stream.isTTY !== true) return head + messageText(document);
+  #text(document: StoredDocument, { stream, isAside }: Shown): string {
+    if (stream.isTTY !== true) return this.#headed(document);
     const { people } = this.#options;
-    if (people === null) return harmless(head + withoutReturns(messageText(document)));
+    if (people === null) return harmless(withoutReturns(this.#headed(document)));
+    const head = this.#head(document, 0, this.#options.details ? `${detailsText(document)} ` : '');
     if (!isAside || !people.hasColours) return harmless(head) + peopleText(document, people);
     return styledLines(harmless(head) + peopleText(document, { ...people, hasColours: false }), 'dim');
+  }
+
+  /** The message, with the time and the details before each line that was printed. */
+  #headed(document: StoredDocument): string {
+    const { timestamps, details } = this.#options;
+    if (!timestamps && !details) return messageText(document);
+    const said = details ? `${detailsText(document)} ` : '';
+    const repeated = said.length > DETAILS_REPEATED_MAX ? '' : said;
+    return printedLines(document)
+      .map(({ text, offsetNs }, n) => this.#head(document, offsetNs, n === 0 ? said : repeated) + text)
+      .join('\n');
+  }
+
+  #head(document: StoredDocument, offsetNs: number, details: string): string {
+    return this.#options.timestamps ? `${fullTimestampText(document, offsetNs)} ${details}` : details;
   }
 
   #prefix(name: string, stream: OutputStream): string {

@@ -33,7 +33,8 @@ export const indexer = {
     { default: 16 * MIB },
   ),
   parse: flag(
-    'Whether lines are read for what they say: their time, level, message and fields. Off, a line is its message.',
+    'Whether lines are read for what they say: their time, level, message and fields. Off, a line is its message, ' +
+      'and each line of a stack trace is a document.',
     { default: true },
   ),
   'event.original': flag(
@@ -66,10 +67,14 @@ export const indexer = {
   'join.line_max_bytes': bytes({ minimum: 16 * KIB, maximum: 64 * MIB }, 'Longest line that is joined.', {
     default: 4 * MIB,
   }),
-  'join.max_bytes': bytes({ minimum: MIB, maximum: 4 * GIB }, 'Bytes of all unfinished lines together.', {
-    default: 32 * MIB,
-  }),
-  multiline: flag('Whether the lines of a stack trace become one document; see docs/documents.md.', { default: false }),
+  'join.max_bytes': bytes(
+    { minimum: MIB, maximum: 4 * GIB },
+    'Bytes of all unfinished lines together; of all open stack traces as many again.',
+    {
+      default: 32 * MIB,
+    },
+  ),
+  multiline: flag('Whether the lines of a stack trace become one document; see docs/documents.md.', { default: true }),
   'multiline.wait_ms': milliseconds(
     { minimum: 100, maximum: 60_000 },
     'How long the first line of a stack trace waits for more: as long after the last line of its source. A longer ' +

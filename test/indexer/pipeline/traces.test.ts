@@ -18,8 +18,13 @@ async function send(world: World, entries: readonly Buffer[]): Promise<void> {
   await world.sendEntries(0, [world.batch(entries.length)], entries);
 }
 
-const found = (world: World): unknown[] =>
-  [...world.store.documents.values()].map(({ message, log }) => [message, log ?? null]);
+/** Without the times of lines: entries of a test may be of several seconds. */
+function found(world: World): unknown[] {
+  return [...world.store.documents.values()].map(({ message, log }) => {
+    const { line_offsets: _, ...rest } = { ...(log as { line_offsets?: unknown } | undefined) };
+    return [message, log === undefined ? null : rest];
+  });
+}
 const whole = [TRACE.join('\n'), { flags: ['multiline'], lines: 3 }];
 
 test('a trace over several records is one document, and the offset waits; other lines do not', async () => {
@@ -56,16 +61,18 @@ test('the next line of its source ends a trace at once', async () => {
   world.check([indexer]);
 });
 
-test('turned off, each line is a document', async () => {
-  const world = new World({ partitions: 1, env: { SLUICE_MULTILINE: 'false' } });
-  await send(world, lines(world, TRACE));
-  const indexer = await world.start();
-  await world.drained();
-  assert.deepEqual(
-    found(world),
-    TRACE.map((text) => [text, null]),
-  );
-  await world.clock.until(indexer.stop());
+test('turned off, or where no line is read, each line is a document', async () => {
+  for (const name of ['SLUICE_MULTILINE', 'SLUICE_PARSE']) {
+    const world = new World({ partitions: 1, env: { [name]: 'false' } });
+    await send(world, lines(world, TRACE));
+    const indexer = await world.start();
+    await world.drained();
+    assert.deepEqual(
+      found(world),
+      TRACE.map((text) => [text, null]),
+    );
+    await world.clock.until(indexer.stop());
+  }
 });
 
 test('another wait', async () => {
@@ -204,4 +211,56 @@ test('lines of different files do not mix, by whatever name their tailer tells t
     assert.equal(messages.length, expected.length, name);
     assert.deepEqual(new Set(messages), new Set(expected), name);
   }
+});
+
+/** Messages of the documents that become of these records, sent in this order. */
+async function messagesOf(records: readonly Record<string, string | number>[]): Promise<string[]> {
+  const world = new World({ partitions: 1 });
+  await send(
+    world,
+    records.map((record) => world.entry(record)),
+  );
+  const indexer = await world.start();
+  await world.drained();
+  await world.clock.until(indexer.stop());
+  return [...world.store.documents.values()].map(({ message }) => String(message)).toSorted();
+}
+
+test('no field of a later line is lost: lines whose records differ are not joined', async () => {
+  for (const key of ['user', 'pid', '_PID', 'thread', 'trace.id', 'level', 'host', 'filename', 'n', 'kubernetes']) {
+    const records = TRACE.map((log, n) => ({ log, container_id: 'c', [key]: n % 2 === 0 ? 'a' : 'b' }));
+    const [opening = '', one = '', two = ''] = TRACE;
+    assert.deepEqual(await messagesOf(records), [one, `${opening}\n${two}`].toSorted(), key);
+  }
+  const more = TRACE.map((log, n) => ({ log, container_id: 'c', ...(n === 2 && { code: 17 }) }));
+  assert.deepEqual(await messagesOf(more), [TRACE[2] ?? '', TRACE.slice(0, 2).join('\n')].toSorted(), 'a key more');
+});
+
+test('times, and places in a file or the journal, may differ', async () => {
+  for (const key of ['time', '@timestamp', 'date', 'offset', 'log.offset', 'logtag', '__CURSOR', '_LINE_BREAK']) {
+    const records = TRACE.map((log, n) => ({ log, container_id: 'c', [key]: '1'.repeat(n + 1) }));
+    assert.deepEqual(await messagesOf(records), [TRACE.join('\n')], key);
+  }
+});
+
+test('the times of all lines are kept', async () => {
+  const world = new World({ partitions: 1 });
+  const entries: Buffer[] = [];
+  for (const line of lines(world, TRACE)) {
+    const entry = Buffer.from(line);
+    // [EventTime, record]: the seconds are behind three bytes.
+    entry.writeUInt32BE(entry.readUInt32BE(3) + entries.length, 3);
+    entry.writeUInt32BE(5 * entries.length, 7);
+    entries.push(entry);
+  }
+  await send(world, entries);
+  const indexer = await world.start();
+  await world.drained();
+  await world.clock.until(indexer.stop());
+  const [document] = [...world.store.documents.values()];
+  assert.deepEqual(document?.['log'], {
+    flags: ['multiline'],
+    lines: 3,
+    line_offsets: [0, 1_000_000_005, 2_000_000_010],
+  });
 });

@@ -1,4 +1,4 @@
-// Ten containers that print stack traces of five languages, line by line, some through one connection; an indexer is
+// Ten containers that print stack traces of nine languages, line by line, some through one connection; an indexer is
 // killed, and a drain job goes on. At the end each line is in Elasticsearch once, in its order, and a trace that
 // is not one document is marked.
 
@@ -10,6 +10,7 @@ import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { ForwardClient } from '#test/clients/forward-client.ts';
 import { removeTopics } from '#test/contract/queue-places.ts';
+import { numberedTraces } from '#test/fixtures/numbered-traces.ts';
 import { type Find, field, inElasticsearch } from '../parts/documents.ts';
 import { ownTopic } from '../parts/own-topic.ts';
 import { SluiceProcess, newPlace, sluice } from '../parts/sluice-process.ts';
@@ -25,21 +26,6 @@ const WAIT_MS = 5000;
 const GAP_MS = 2000;
 /** Of all traces: what drains and stretches cut, with room for a slow machine. */
 const MARKED_SHARE_MAX = 0.25;
-
-/** Each line has the number of its trace, where the language has a place for it. */
-const traces: readonly ((n: string) => readonly string[])[] = [
-  (n) => [
-    `java.lang.IllegalStateException: ${n}`,
-    ...Array.from({ length: 20 }, (_, i) => `\tat a.B.c(T${n}.java:${i})`),
-    `Caused by: java.io.IOException: ${n}`,
-    `\tat a.B.d(T${n}.java:21)`,
-    `\t... ${n.replaceAll('.', '')} more`,
-  ],
-  (n) => ['Traceback (most recent call last):', `  File "/${n}.py", line 1, in f`, `    g(${n})`, `ValueError: ${n}`],
-  (n) => [`panic: ${n}`, '', 'goroutine 1 [running]:', `main.f(${n})`, `\t/${n}.go:1 +0x1`, 'exit status 2'],
-  (n) => [`TypeError: ${n}`, `    at f (/${n}.js:1:2)`, `    at /${n}.js:2:3 {`, `  code: '${n}'`, '}'],
-  (n) => [`/${n}.rb:3:in \`f': ${n} (RuntimeError)`, `\tfrom /${n}.rb:6:in \`<main>'`],
-];
 
 interface Printed {
   readonly text: string;
@@ -58,7 +44,7 @@ async function speak(container: Container, client: ForwardClient, ended: AbortSi
   const { id, tag, said } = container;
   for (let round = 0; !ended.aborted; round++) {
     const n = `${id.slice(1)}.${round}`;
-    const lines = traces[(round + Number(id.slice(1))) % traces.length]?.(n) ?? [];
+    const lines = numberedTraces[(round + Number(id.slice(1))) % numberedTraces.length]?.lines(n) ?? [];
     const printed: Printed = { text: lines.join('\n'), hasGap: false };
     container.traces.push(printed);
     let ackedMs = performance.now();
@@ -90,7 +76,7 @@ async function compare(
     const documents = stored
       .filter((document) => field(document, 'container.id') === id)
       .sort((a, b) => Number(field(a, 'event.sequence')) - Number(field(b, 'event.sequence')));
-    const texts = documents.map((document) => String(field(document, 'message')));
+    const texts = documents.map((document) => String(field(document, 'event.original') ?? field(document, 'message')));
     assert.equal(texts.join('\n'), said.join('\n'), `${id}: each line once, in order`);
     const flagsOf = (text: string): string => JSON.stringify(field(documents[texts.indexOf(text)] ?? {}, 'log.flags'));
     for (const { text: trace, hasGap } of printed) {
@@ -117,7 +103,6 @@ test(
       SLUICE_KAFKA_PARTITIONS: '3',
       SLUICE_ELASTICSEARCH_URL: server?.url ?? '',
       SLUICE_BULK_TIMEOUT_MS: '2s',
-      SLUICE_MULTILINE: 'true',
       SLUICE_MULTILINE_WAIT_MS: `${WAIT_MS}`,
     };
     const config = loadConfig({ env: environment, readFile: () => '' });

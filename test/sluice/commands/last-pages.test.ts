@@ -30,9 +30,20 @@ function storeOf(bytes: number): { store: Store; queries: StoreQuery[] } {
   return { store: { pages } as unknown as Store, queries };
 }
 
+/** Twenty documents, of which every second is a trace of three lines. */
+const traces: StoredDocument[] = Array.from({ length: 20 }, (_, i) => {
+  const [log, message] = i % 2 === 0 ? [{}, `${i}`] : [{ lines: 3, line_offsets: [0, 1, 2] }, `${i}\n${i}a\n${i}b`];
+  return {
+    id: String(i),
+    index: 'i',
+    source: { '@timestamp': '2026-03-01T12:00:00Z', message, log },
+    sort: ['', i, i],
+  };
+});
+
 async function idsOf(store: Store, limit: number): Promise<number[]> {
   const ids: number[] = [];
-  for await (const page of lastPages(store, { limit }, AbortSignal.abort()))
+  for await (const page of lastPages(store, { limit }, { signal: AbortSignal.abort() }))
     for (const { id } of page.documents) ids.push(Number(id));
   return ids;
 }
@@ -56,4 +67,35 @@ it('reads those again that are too large to be held', async () => {
       limit === 30 ? ['newest'] : ['newest', 'oldest'],
     );
   }
+});
+
+it('counts the lines of stack traces, and gives the last ones of the first', async () => {
+  const all = traces.flatMap(({ source }) => String(source['message']).split('\n'));
+  for (const bytes of [100, 30 * MIB]) {
+    for (let limit = 1; limit <= 41; limit += 1) {
+      const pages = async function* ({ order, limit: most, after }: StoreQuery): AsyncGenerator<StoredPage> {
+        const from = order === 'oldest' ? traces.slice(Number(after?.[1])) : traces.toReversed();
+        const found = from.slice(0, most);
+        for (let at = 0; at < found.length; at += 3) yield { documents: found.slice(at, at + 3), bytes };
+      };
+      const given: StoredDocument[] = [];
+      const options = { signal: AbortSignal.abort() };
+      for await (const page of lastPages({ pages } as unknown as Store, { limit }, options))
+        given.push(...page.documents);
+      const lines = given.flatMap(({ source }) => String(source['message']).split('\n'));
+      assert.deepEqual(lines, all.slice(-limit), `${limit} of ${bytes}`);
+      const [first] = given;
+      const log = first?.source['log'] as { lines?: number; line_offsets?: number[] };
+      if (log.lines === 2) assert.deepEqual(log.line_offsets, [1, 2]);
+      if (log.lines === 1) assert.deepEqual(log.line_offsets, [2]);
+    }
+  }
+  const whole: StoredDocument[] = [];
+  const pages = async function* ({ limit }: StoreQuery): AsyncGenerator<StoredPage> {
+    yield { documents: traces.toReversed().slice(0, limit), bytes: 1 };
+  };
+  const options = { signal: AbortSignal.abort(), countsDocuments: true };
+  for await (const page of lastPages({ pages } as unknown as Store, { limit: 3 }, options))
+    whole.push(...page.documents);
+  assert.deepEqual(whole, traces.slice(-3), 'documents, for machines');
 });

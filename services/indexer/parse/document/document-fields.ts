@@ -141,8 +141,9 @@ export class DocumentFields {
     const start = this.#object.open(keys.LOG);
     this.#level.write();
     this.#ecs.writeMembersOf('log');
-    const { lines, partial } = joined ?? WHOLE_LINE;
+    const { lines, partial, lineOffsets } = joined ?? WHOLE_LINE;
     if (lines > 1) this.#json.raw(fragment(`"lines":${lines},`));
+    if (lineOffsets) this.#json.raw(fragment(`"line_offsets":[${lineOffsets.join()}],`));
     const flagsStart = this.#object.open(keys.FLAGS);
     if (this.#isUnread || !this.readsLines) this.#json.raw(keys.UNREAD);
     if (lines > 1) this.#json.raw(keys.MULTILINE);

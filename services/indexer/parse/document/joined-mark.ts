@@ -6,6 +6,8 @@ export interface JoinedMark {
   readonly partial: boolean;
   /** Lines that it was printed as. */
   readonly lines: number;
+  /** Nanoseconds from the first line's time to that of each; absent where all have the same. */
+  readonly lineOffsets?: readonly number[] | undefined;
 }
 
 export const WHOLE_LINE: JoinedMark = { partial: false, lines: 1 };

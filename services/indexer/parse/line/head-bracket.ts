@@ -1,6 +1,6 @@
 // What is in brackets in the head of a line (head.ts):
 //
-//   [2026-01-02 03:04:05 +0000], [2026-01-02T03:04:05Z INFO  shop]    a time, and what is behind it
+//   [2026-01-02 03:04:05 +0000], [2026-01-02T03:04:05Z INFO  shop]    a time, and what is behind it; with colours too
 //   [INFO ], [core:error]                                             a level; Apache: behind its module
 //   [2026-01-02 03:04:05,678: INFO/MainProcess]                       Celery: time, level, process
 //   [7], [main]                                                       a process, a thread
@@ -27,7 +27,7 @@ export function readBracket(head: HeadState, at: number): number {
   const { bytes, line } = head;
   const close = find(bytes, at + 1, Math.min(head.limit, at + BYTES_MAX), CLOSING);
   if (close < 0) return -1;
-  let from = at + 1;
+  let from = pastBlanks(bytes, at + 1, close);
   if (!head.hasTime) {
     const next = line.time.read(bytes, from, close);
     if (next >= 0) {

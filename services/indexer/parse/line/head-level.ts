@@ -2,7 +2,7 @@
 // what surrounds them counts. Pure.
 
 import { levelOfWord } from './level-words.ts';
-import { COLON, SPACE, TAB, isLetter } from './scan.ts';
+import { COLON, ESCAPE, TAB, isLetter, pastBlanks } from './scan.ts';
 
 /** What may begin a line without a time before it; the other words of level-words.ts often mean something else. */
 const FIRST = new Set([
@@ -53,10 +53,13 @@ export function isLevelInBrackets(
     return isLevel ? { start: end + 1, end: close, loggerStart: start, loggerEnd: end } : null;
   }
   if (end - start < lengthMin || levelOfWord(bytes, start, end) === 0) return null;
-  let next = end;
-  while (next < close && bytes[next] === SPACE) next += 1;
+  const next = pastBlanks(bytes, end, close);
   if (next < close && next === end) return null;
-  return { start, end, loggerStart: next, loggerEnd: close };
+  let loggerEnd = next;
+  while (loggerEnd < close && bytes[loggerEnd] !== ESCAPE) loggerEnd += 1;
+  // Between the name and the bracket there may be a colour, and nothing else.
+  if (pastBlanks(bytes, loggerEnd, close) < close) loggerEnd = close;
+  return { start, end, loggerStart: next, loggerEnd };
 }
 
 function isCapital(bytes: Uint8Array, start: number, end: number): boolean {

@@ -1,7 +1,8 @@
 // Who says it, behind the level of a line's head, or between its time and its level (head.ts):
 //
 //   shop -, shop|, c.s.Cart:, shop::cart:     a logger, and what ends it; without a dot a colon may be the text's
-//   Shop.Cart[14]                             .NET: with the number of an event
+//   Shop.Cart[14]                             .NET: with the number of an event, and often nothing behind it
+//   |Shop.Cart|                               NLog
 //   o.a.c.c.C.[Tomcat].[localhost].[/]  :     Spring Boot: a logger of Tomcat
 //   shop.cart:place:31 -                      loguru: with function and line
 //   c.s.Cart:8:, src/main.rs:12:              with the line; or the file and its line
@@ -51,11 +52,12 @@ export function readName(head: HeadState, at: number, wordEnd: number): number {
   if (end === at) return -1;
   const isKnown = line.level !== 0;
   if (end < wordEnd && isKnown && bytes[end] === OPENING)
-    return head.hasTime ? readBracketed(head, at) : readEvent(head, at, wordEnd);
+    return readEvent(head, at, wordEnd) || !head.hasTime ? -1 : readBracketed(head, at);
   if (end < wordEnd && bytes[end] === COLON) return readWithLine(head, at, wordEnd);
   if (end < wordEnd || name.isFile) return -1;
   const after = pastBlanks(bytes, wordEnd, head.limit);
-  if (after > wordEnd && isSeparator(bytes, after)) {
+  const isBarred = bytes[wordEnd] === BAR && bytes[at - 1] === BAR;
+  if ((after > wordEnd || isBarred) && isSeparator(bytes, after)) {
     line.setText(LOGGER, bytes, at, end);
     if (!isKnown) return head.hasTime ? after + 1 : -1;
     head.certain = pastSeparator(bytes, after);
@@ -98,14 +100,15 @@ function readBracketed(head: HeadState, at: number): number {
   return -1;
 }
 
-/** Shop.Cart[14]: the word ends before the closing bracket. */
-function readEvent(head: HeadState, at: number, wordEnd: number): number {
+/** Whether it is Shop.Cart[14], where the word ends before the closing bracket. */
+function readEvent(head: HeadState, at: number, wordEnd: number): boolean {
   const { bytes, line } = head;
-  if (bytes[wordEnd] !== CLOSING || name.dots === 0) return -1;
-  if (integerOf(bytes, name.end + 1, wordEnd) < 0) return -1;
+  if (bytes[wordEnd] !== CLOSING || name.dots === 0) return false;
+  if (integerOf(bytes, name.end + 1, wordEnd) < 0) return false;
   line.setText(LOGGER, bytes, at, name.end);
   head.certain = wordEnd + 1;
-  return -1;
+  head.isEvent = true;
+  return true;
 }
 
 /** The name ends at a colon: alone, or before a function and a line. */

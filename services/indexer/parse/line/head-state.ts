@@ -24,6 +24,8 @@ export class HeadState {
   levelEnd = 0;
   /** Whether it is a line of nginx, which ends in what it says of the request. */
   isNginx = false;
+  /** Whether the number of an event was read, as .NET has it: then the text may be in the next line. */
+  isEvent = false;
   /** Whether a program and its process were read, as syslog has them: then no level is needed. */
   isTagged = false;
 
@@ -39,6 +41,6 @@ export class HeadState {
     this.certain = -1;
     this.threadEnd = 0;
     this.levelEnd = 0;
-    this.isTagged = this.isNginx = false;
+    this.isTagged = this.isNginx = this.isEvent = false;
   }
 }

@@ -61,7 +61,10 @@ export class HeadReader {
     if (head.certain < 0) return false;
     line.messageStart = pastBlanks(bytes, head.certain, end);
     line.messageEnd = end;
-    if (line.messageStart >= end) return false;
+    if (line.messageStart >= end) {
+      line.messageStart = line.messageEnd = -1;
+      return head.isEvent;
+    }
     if (head.isNginx) readNginxRequest(bytes, line.messageStart, end, line);
     if (bytes[start] === OPENING && line.level !== 0 && line.fields[LOGGER] === 0)
       readTrailingLogger(bytes, line.messageStart, end, line);

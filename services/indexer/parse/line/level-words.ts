@@ -25,7 +25,7 @@ const written: readonly (readonly [level: number, words: string])[] = [
   [TRACE, 'trace trac trc trce finest finer silly t'],
   [DEBUG, 'debug debu dbg dbug fine config verbose vrb debug1 debug2 debug3 debug4 debug5 d'],
   [INFO, 'info inf information informational log http success i'],
-  [NOTICE, 'notice note n'],
+  [NOTICE, 'notice note deprecation n'],
   [WARN, 'warn warning wrn w'],
   [ERROR, 'error erro err eror fail failure severe e'],
   [CRITICAL, 'critical crit crt fatal fata ftl panic pani pnc dpanic c f'],

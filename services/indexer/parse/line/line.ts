@@ -119,14 +119,17 @@ export class Line implements ValueSource {
     this.finish();
   }
 
-  /** `name` is a logger's where what is beside it is of Python, bunyan or pino. */
+  /** `name` is a logger's where what is beside it is of Python, bunyan or pino; `target` where that is of Rust. */
   #nameLogger(): void {
     const { values } = this.table;
-    const at = values[names.NAME]!;
+    const isRusts = values[names.TARGET] !== 0 && names.namesOfRust.some((name) => values[name] !== 0);
+    const name = isRusts ? names.TARGET : names.NAME;
+    const at = values[name]!;
     if (at === 0 || !isText(this.bytes[at]!)) return;
-    if (values[names.LEVEL_OF_PYTHON] === 0 && names.PROCESS_OF_NODE.some((name) => values[name] === 0)) return;
-    if (this.fields[LOGGER] !== 0 || names.loggerNames.some((name) => values[name] !== 0)) return;
-    this.table.take(names.NAME);
+    const isNodes = names.PROCESS_OF_NODE.every((beside) => values[beside] !== 0);
+    if (!isRusts && !isNodes && values[names.LEVEL_OF_PYTHON] === 0) return;
+    if (this.fields[LOGGER] !== 0 || names.loggerNames.some((other) => values[other] !== 0)) return;
+    this.table.take(name);
     this.fields[LOGGER] = at;
     this.fieldsSet.push(LOGGER);
   }

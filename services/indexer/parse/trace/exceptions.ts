@@ -3,6 +3,7 @@
 //   java.lang.IllegalStateException: x         Unhandled exception. System.Exception: x      TypeError: x
 //   <TAB>at a.B.c(B.java:12)                      at A.B() in /a.cs:line 3                      at f (/a.js:1:2) {
 //   Caused by: java.io.IOException: y          --- End of stack trace from … ---              code: 'E'
+//   (in .NET's console all of it is indented)
 //   <TAB>... 12 more                                                                         }
 //
 // A message of several lines is joined where a frame follows within MESSAGE_LINES_MAX lines, and where it can be
@@ -58,7 +59,7 @@ export const exceptions: Family = { opens, next };
 
 function opens(bytes: Uint8Array, from: number, to: number): number {
   const first = bytes[from];
-  if (first === 0x20 || first === 0x09) return isFrame(bytes, from, to) ? FRAMES | REST : NONE;
+  if (first === 0x20 || first === 0x09) return opensIndented(bytes, from, to);
   if (startsWith(bytes, from, to, IN_THREAD)) return NAMED;
   const cause = CAUSES.find((prefix) => startsWith(bytes, from, to, prefix));
   if (cause) return exceptionNameEnd(bytes, from + cause.length, to) === NONE ? NONE : NAMED | REST;
@@ -67,6 +68,14 @@ function opens(bytes: Uint8Array, from: number, to: number): number {
   const end = exceptionNameEnd(bytes, nameAt, to);
   if (end === NONE) return NONE;
   return bytes.subarray(nameAt, end).includes(DOT) ? NAMED : OPENED;
+}
+
+/** A frame; or, in the indented text of .NET's console, an exception. */
+function opensIndented(bytes: Uint8Array, from: number, to: number): number {
+  if (isFrame(bytes, from, to)) return FRAMES | REST;
+  const at = pastSpaces(bytes, from, to);
+  const end = exceptionNameEnd(bytes, at, to);
+  return end !== NONE && bytes.subarray(at, end).includes(DOT) ? OPENED : NONE;
 }
 
 function next(step: number, bytes: Uint8Array, from: number, to: number): number {
@@ -87,6 +96,7 @@ function inMessage(step: number, bytes: Uint8Array, from: number, to: number): n
 
 /** What begins another trace ends this one. */
 function isOpening(bytes: Uint8Array, from: number, to: number): boolean {
+  if (isIndented(bytes, from, to)) return isFrame(bytes, from, to);
   return opens(bytes, from, to) !== NONE || startsWith(bytes, from, to, TRACEBACK);
 }
 const TRACEBACK = ascii('Traceback ');

@@ -78,7 +78,7 @@ function stateOf(family: number, step: number): number {
 /** A quick look at the first word. */
 function mayOpen(bytes: Uint8Array, from: number, to: number): boolean {
   const first = bytes[from]!;
-  if (first < 0x2e) return isIndentedFrame(bytes, from, to);
+  if (first < 0x2e) return isIndentedFrame(bytes, from, to) || isIndentedName(bytes, from, to);
   const limit = Math.min(to, from + WORD_BYTES_MAX);
   let at = from;
   while (at < limit && bytes[at] !== 0x20) at += 1;
@@ -99,6 +99,16 @@ function isIndentedFrame(bytes: Uint8Array, from: number, to: number): boolean {
   while (at < to && (bytes[at] === 0x20 || bytes[at] === 0x09)) at += 1;
   const first = at < to ? bytes[at]! : 0;
   return first === 0x61 || first === 0x2e || first === 0x46 || first === 0x66 || first === 0x53 || first === 0x2b;
+}
+
+/** Behind the spaces: a word that ends as names of exceptions do. */
+function isIndentedName(bytes: Uint8Array, from: number, to: number): boolean {
+  let start = from;
+  while (start < to && (bytes[start] === 0x20 || bytes[start] === 0x09)) start += 1;
+  const limit = Math.min(to, start + WORD_BYTES_MAX);
+  let at = start;
+  while (at < limit && bytes[at] !== 0x20) at += 1;
+  return at > start && ENDINGS.some((ending) => endsWith(bytes, start, at, ending));
 }
 
 function hashOf(bytes: Uint8Array, from: number, to: number): number {

@@ -22,8 +22,7 @@ const podContainers = ['kubernetes.container.name', 'kubernetes.container_name',
 const others = [
   'kubernetes.namespace', 'kubernetes.namespace_name', 'host.name', 'host', 'hostname', '_HOSTNAME', '_BOOT_ID',
 ]; // prettier-ignore
-const tellers = [...paths, ...ids, ...pods, ...podContainers];
-const leafs = [...tellers, ...others];
+const leafs = [...paths, ...ids, ...pods, ...podContainers, ...others];
 const maps = leafs.flatMap((name) => [...name.matchAll(/\./g)].map(({ index }) => name.slice(0, index)));
 const names = [...new Set([...leafs, ...maps])];
 /** A longer value names no source. */
@@ -57,23 +56,6 @@ export function sourceOf(bytes: Uint8Array, recordAt: number, tag: string, strea
     said.push(name, Buffer.from(bytes.subarray(start, end)).toString('latin1'));
   }
   return hash('sha256', JSON.stringify(said), 'base64url');
-}
-
-/**
- * What the record at `recordAt` tells of its file, container or pod, by the same names; empty where it tells nothing.
- * For what also goes by other names than these.
- */
-export function toldSource(bytes: Uint8Array, recordAt: number): string {
-  if (table.index(bytes, recordAt, bytes.length, keys) < 0) return '';
-  let said = '';
-  for (const name of tellers) {
-    const at = valueOf(bytes, name);
-    if (at === 0 || (paths.includes(name) && !isPath(bytes, at))) continue;
-    const start = textStart(bytes, at);
-    const end = Math.min(textEnd(bytes, at), start + NAME_BYTES_MAX);
-    said += `${name}=${Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')}\0`;
-  }
-  return said;
 }
 
 /** Where the text of the name is; 0 where it has none. */

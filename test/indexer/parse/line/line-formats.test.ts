@@ -80,6 +80,58 @@ test('heads of text: a time, a level, who says it', () => {
   head('2026-01-02T03:04:05Z INFO 5 ', { time: created, level: 'info', message: `5 ${text}` });
 });
 
+test('.NET: its console in each of its forms, Serilog, NLog', () => {
+  check('fail: Shop.Cart[13]', {
+    level: 'error', message: 'fail: Shop.Cart[13]', original: false, log: { logger: 'Shop.Cart' },
+    attributes: { level: 'fail' },
+  }); // prettier-ignore
+  isMessage('      order 17 failed');
+  check('2026-01-02T03:04:05.678Z warn: Shop.Cart[14] order 17 is slow', {
+    time: '2026-01-02T03:04:05.678Z', level: 'warn', message: 'order 17 is slow', log: { logger: 'Shop.Cart' },
+  }); // prettier-ignore
+  check('<4>Shop.Cart[14] order 17 is slow', {
+    level: 'warn', message: 'Shop.Cart[14] order 17 is slow', attributes: { level: '4' },
+  }); // prettier-ignore
+  const state = { Message: 'order 17 took 12.5', id: 17, took: 12.5, '{OriginalFormat}': 'order {id} took {took}' };
+  const console = { EventId: 14, LogLevel: 'Warning', Category: 'Shop.Cart', Message: state.Message, State: state };
+  check(JSON.stringify(console), {
+    level: 'warn', message: state.Message, log: { logger: 'Shop.Cart' },
+    attributes: { EventId: 14, LogLevel: 'Warning', State: state },
+  }); // prettier-ignore
+  const trace = 'System.InvalidOperationException: no\n   at Shop.Cart.Place()';
+  check(JSON.stringify({ Timestamp: '2026-01-02T03:04:05.6781234Z', ...console, Exception: trace }), {
+    time: '2026-01-02T03:04:05.678123400Z', level: 'warn', message: state.Message, log: { logger: 'Shop.Cart' },
+    attributes: { EventId: 14, LogLevel: 'Warning', State: state }, error: { stack_trace: trace },
+  }); // prettier-ignore
+  check('[03:04:05 INF] order 17 took 12.5', {
+    level: 'info', message: 'order 17 took 12.5', attributes: { level: 'INF' },
+  }); // prettier-ignore
+  check('2026-01-02 03:04:05.678 +00:00 [WRN] order 17 took 12.5', {
+    time: '2026-01-02T03:04:05.678Z', level: 'warn', message: 'order 17 took 12.5', attributes: { level: 'WRN' },
+  }); // prettier-ignore
+  const id = '4bf92f3577b34da6a3ce929d0e0e4736';
+  const compact = { '@t': '2026-01-02T03:04:05.6781234Z', '@mt': 'order {id}', '@l': 'Error', '@x': trace, id: 17 };
+  check(JSON.stringify({ ...compact, SourceContext: 'Shop.Cart', '@tr': id, '@sp': '00f067aa0ba902b7' }), {
+    time: '2026-01-02T03:04:05.678123400Z', level: 'error', message: 'order {id}', log: { logger: 'Shop.Cart' },
+    trace: { id }, span: { id: '00f067aa0ba902b7' }, error: { stack_trace: trace }, attributes: { id: 17 },
+  }); // prettier-ignore
+  const { '@mt': _, ...rendered } = compact;
+  check(JSON.stringify({ ...rendered, '@m': 'order 17', '@i': 'f2b6d1c3' }), {
+    time: '2026-01-02T03:04:05.678123400Z', level: 'error', message: 'order 17',
+    error: { stack_trace: trace }, attributes: { '@i': 'f2b6d1c3', id: 17 },
+  }); // prettier-ignore
+  const full = { MessageTemplate: 'order {id}', Properties: { id: 17, SourceContext: 'Shop.Cart' }, TraceId: id };
+  const time = '2026-01-02T03:04:05.6781234+00:00';
+  check(JSON.stringify({ Timestamp: time, Level: 'Warning', ...full, RenderedMessage: 'order 17' }), {
+    time: '2026-01-02T03:04:05.678123400Z', level: 'warn', message: 'order 17', log: { logger: 'Shop.Cart' },
+    trace: { id }, attributes: { Level: 'Warning', MessageTemplate: 'order {id}', Properties: { id: 17 } },
+  }); // prettier-ignore
+  check('2026-01-02 03:04:05.6781|WARN|Shop.Cart|order 17 took 12.5', {
+    level: 'warn', message: 'order 17 took 12.5', log: { logger: 'Shop.Cart' },
+  }); // prettier-ignore
+  check('2026-01-02 03:04:05 INFO user|17|login', { level: 'info', message: 'user|17|login' });
+});
+
 test('JSON behind a head', () => {
   check('2026-01-02T03:04:05Z ERROR {"a":1,"msg":"inner"}', {
     time: created, level: 'error', message: 'inner', attributes: { a: 1 },

@@ -33,6 +33,7 @@ const expected: Record<string, number[]> = {
   php: [1, 10, 1, 11],
   'php-log': [1, 10, 1, 11],
   dotnet: [1, 9, 1, 7],
+  'dotnet-console': [1, 1, 1, 1, 5, 1, 1, 3, 1, 1],
   mono: [1, 6, 1, 1, 1, 6, 6],
 };
 
@@ -73,6 +74,7 @@ test('what opens a trace', () => {
   check('\t... 12 common frames omitted', true);
   check('Unhandled exception. System.Exception: x', true);
   check('   at A.B() in /a.cs:line 3', true);
+  check('      System.InvalidOperationException: x', true);
   check('TypeError [ERR_X]: x', true);
   check('    at /a/b.js:1:2', true);
   check('Traceback (most recent call last):', true);
@@ -102,6 +104,8 @@ test('what opens none', () => {
   check('    at noon we met', false);
   check('  ... and so on', false);
   check('    indented', false);
+  check('    Error: x', false);
+  check('    some.thing: x', false);
   check('# a comment', false);
   check('#1 of 5: done', false);
   check('/healthz 200', false);
