@@ -5,7 +5,6 @@
 //   /var/lib/docker/containers/<id>/local-logs/container.log   and .1, .2.gz, …: of the driver local
 //   { "Name": "/web", "Config": { "Image": "busybox:1", "Labels": { … } }, … }
 
-import { dirname } from 'node:path';
 import { tagOfPath } from '../files/source-path.ts';
 
 export interface DockerContainer {
@@ -39,7 +38,7 @@ export function isOfLocalDriver(path: string): boolean {
 
 /** The folder of the container whose log it is. */
 export function folderOfContainer(path: string): string {
-  return dirname(isOfLocalDriver(path) ? dirname(path) : path);
+  return path.replace(/(?:\/local-logs)?\/[^/]+$/, '');
 }
 
 /** Null where the text is not what Docker writes. */
