@@ -1,8 +1,8 @@
 // Twenty real containers with Docker's default driver, json-file, and a few with its driver local, which rotate and
 // compress their logs: every line that `docker logs` has is held once, though the collector is killed ten times, and
-// containers are removed as soon as their lines are held. SLUICE_TEST_DOCKER_LINES=250 makes 100,000 lines of each. With
-// SLUICE_TEST_DOCKERD, a command, the daemon is ended and started again in the middle: `COMMAND stop`, then `COMMAND
-// start`.
+// containers are removed as soon as their lines are held. SLUICE_TEST_DOCKER_LINES=250 makes 100,000 lines of each.
+// With SLUICE_TEST_DOCKERD, a command, the daemon is ended and started again in the middle: `COMMAND stop`, then
+// `COMMAND start`.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';

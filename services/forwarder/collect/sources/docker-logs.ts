@@ -1,7 +1,7 @@
 // `collect.docker` as a rule of files: which containers below Docker's folder are wanted, by the names and labels that
-// their `config.v2.json` says, and what their lines are: those of the drivers `json-file` and `local`. The daemon is not
-// asked: it may be down, or not yet up. Its own copies of what other drivers send (`container-cached.log`) are not read:
-// they would come twice.
+// their `config.v2.json` says, and what their lines are: those of the drivers `json-file` and `local`. The daemon is
+// not asked: it may be down, or not yet up. Its own copies of what other drivers send (`container-cached.log`) are not
+// read: they would come twice.
 //
 // Guarantee: what is said of a container is that of when its log was first seen, and is kept with its checkpoint: it is
 // part of the names of its lines.

@@ -2,12 +2,12 @@
 //
 //   <length, 4 bytes, the high byte first> <LogEntry> <the same length>        one after another, with nothing between
 //
-//   LogEntry (protobuf)        1 source, "stdout" or "stderr"    2 time_nano    3 line    4 partial
-//                              5 partial_log_metadata { 1 last  2 id  3 ordinal }    6 attrs { 1 key  2 value }, from 29 on
+//   LogEntry (protobuf)   1 source, "stdout" or "stderr"    2 time_nano    3 line    4 partial
+//                         5 partial_log_metadata { 1 last  2 id  3 ordinal }    6 attrs { 1 key  2 value }, from 29 on
 //
-// https://github.com/moby/moby/tree/master/daemon/logger/local and internal/logdriver/entry.proto. Every Docker writes the
-// fields in their order, so that a record begins with its source: that is how one is found again behind damage. Total:
-// what has another form is no record.
+// https://github.com/moby/moby/tree/master/daemon/logger/local and internal/logdriver/entry.proto. Every Docker writes
+// the fields in their order, so that a record begins with its source: that is how one is found again behind damage.
+// Total: what has another form is no record.
 
 import { BYTES, ProtobufReader, VARINT } from '#shared/otlp/protobuf-reader.ts';
 import { eventTimeOfNs } from '#shared/record/event-time.ts';

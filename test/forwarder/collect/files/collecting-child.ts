@@ -1,8 +1,8 @@
 // A process that collects files until somebody kills it, and writes what its intake holds to a file, a line for each
 // event: its name, and its text as JSON. Arguments: the folder of the data, the file, and patterns
 // of paths; or `pods:` or `docker:` and a folder of containers; or `journal:` and a folder of journals. Lines of its
-// input: `clock MS`, by how much its clock is wrong from now on; `refuse` and `accept`, what its intake does; `figures`,
-// which it then tells.
+// input: `clock MS`, by how much its clock is wrong from now on; `refuse` and `accept`, what its intake does;
+// `figures`, which it then tells.
 
 import { openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';

@@ -1,5 +1,5 @@
-// A disk of its own for the collector's data, which can be filled to the last byte: a tmpfs. Where nobody may mount one,
-// it is a folder that is never full.
+// A disk of its own for the collector's data, which can be filled to the last byte: a tmpfs. Where nobody may mount
+// one, it is a folder that is never full.
 
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';

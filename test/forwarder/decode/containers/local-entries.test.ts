@@ -55,7 +55,8 @@ const records = (...entries: (LocalEntry | string)[]): Buffer =>
   Buffer.concat(entries.map((entry) => localRecord(typeof entry === 'string' ? { text: entry } : entry)));
 
 test('records', () => {
-  check(records('a', { text: 'b', stream: 'stderr' }, '', 'two\nlines\r'), ['stdout a', 'stderr b', 'stdout ', 'stdout two\nlines\r']); // prettier-ignore
+  const written = records('a', { text: 'b', stream: 'stderr' }, '', 'two\nlines\r');
+  check(written, ['stdout a', 'stderr b', 'stdout ', 'stdout two\nlines\r']);
   check(records({ text: 'of 1970', timeNs: 0n }), ['stdout of 1970']);
   const { run } = read([records({ text: 'a', timeNs: 1_795_169_410_123_456_789n })]);
   const [[time]] = [...decodeMulti(run)] as [[{ data: Uint8Array }]];
@@ -68,8 +69,8 @@ test('records', () => {
 
 test('a file that Docker 20.10.24 has written', () => {
   // docker run --log-driver=local busybox sh -c 'echo one; echo two >&2; echo; printf left'
-  const file = `000000170a067374646f757410fedbbdecec8aabf5181a036f6e6500000017000000170a06737464657272109ab5aa9ced8aabf518
-    1a0374776f00000017000000120a067374646f757410f1a7b8d5ed8aabf51800000012000000600a067374646f757410fcc3aee0ed8aabf5181a
+  const file = `000000170a067374646f757410fedbbdecec8aabf5181a036f6e6500000017000000170a06737464657272109ab5aa9ced8aabf
+    5181a0374776f00000017000000120a067374646f757410f1a7b8d5ed8aabf51800000012000000600a067374646f757410fcc3aee0ed8aabf5181a
     046c65667420012a441240613538636437316536346163306133313731666565633638323963643662396234653264646563653964313661393
     365653536333530313738666565326338361801 00000060`;
   check(Buffer.from(file.replaceAll(/\s/g, ''), 'hex'), ['stdout one', 'stderr two', 'stdout ', 'stdout left']);
@@ -90,7 +91,8 @@ test('parts, as Docker marks them', () => {
     'stdout b',
   ]);
   // Where nothing says which part is the last, the first that is shorter is.
-  check(records(part(full), part(full), part('end'), 'b'), [`stdout [1] ${full}…`, `stdout [2] ${full}…`, 'stdout [3] end', 'stdout b']); // prettier-ignore
+  const untold = [`stdout [1] ${full}…`, `stdout [2] ${full}…`, 'stdout [3] end', 'stdout b'];
+  check(records(part(full), part(full), part('end'), 'b'), untold);
   // What a container leaves without a line feed, before it is started again.
   check(records(part('left', false), 'b', part('left'), 'c'), ['stdout left', 'stdout b', 'stdout left', 'stdout c']);
 });

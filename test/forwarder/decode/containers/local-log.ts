@@ -10,7 +10,7 @@ export interface LocalEntry {
   readonly attrs?: Readonly<Record<string, string>>;
 }
 
-export const TIME_NS = 1_795_169_410_123_456_789n;
+const TIME_NS = 1_795_169_410_123_456_789n;
 
 /** A record with its lengths. */
 export function localRecord(entry: LocalEntry): Buffer {
