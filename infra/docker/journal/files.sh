@@ -18,7 +18,7 @@ linked() {
 }
 
 place "$program"
-folder=$(dirname "$(linked "$program" | grep '/liblzma\|/libcap\|/libacl' | head -n 1)")
+folder=$(dirname "$(linked "$program" | grep '/libc\.so')")
 # Newer ones are loaded by name when a journal needs them.
 for name in libzstd.so.1 liblz4.so.1 liblzma.so.5 libgcrypt.so.20 libgpg-error.so.0; do
   library=$(find "$folder" "/usr$folder" -name "$name" 2> /dev/null | head -n 1)
