@@ -1,13 +1,16 @@
 // The image as a user would build and run it, on stand-ins for the two images that it is made from, and a container
-// whose log driver sends to it.
+// whose log driver sends to it; and the one with journalctl, of this machine's files, which reads a journal.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { entries, noJournal, writeJournal } from '#test/forwarder/collect/journal/journal-files.ts';
 import { freePort } from '#test/backends/free-port.ts';
 import { runContainer, whyNoContainers } from '#test/integration/parts/container.ts';
 
@@ -37,10 +40,11 @@ async function build(): Promise<void> {
   await docker('build', '--network=host', ...options, '--file=infra/docker/Dockerfile', `--tag=${name}`, '.');
 }
 
-test(
-  'the image is built, is healthy, and takes what a log driver sends',
-  { skip: why ? `SKIPPED: ${why}` : false },
-  async () => {
+suite('the image', { skip: why ? `SKIPPED: ${why}` : false }, () => {
+  before(build);
+  after(() => docker('rmi', '--force', name));
+
+  test('is built, is healthy, and takes what a log driver sends', async () => {
     const [forward, http, admin] = [await freePort(), await freePort(), await freePort()];
     const settings = {
       SLUICE_FORWARD_LISTEN: `127.0.0.1:${forward}`,
@@ -50,9 +54,7 @@ test(
     await using cleanUp = new AsyncDisposableStack();
     cleanUp.defer(async () => {
       await docker('rm', '--force', '--volumes', name);
-      await docker('rmi', '--force', name);
     });
-    await build();
 
     const environment = Object.entries(settings).flatMap(([key, value]) => ['--env', `${key}=${value}`]);
     const hardened = ['--read-only', '--cap-drop=ALL', '--security-opt=no-new-privileges'];
@@ -79,5 +81,39 @@ test(
       '0',
       'SIGTERM reaches it, and it drains',
     );
-  },
-);
+  });
+
+  test('with journalctl reads a journal, with nothing else of the machine', { skip: noJournal }, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-journal-image-'));
+    const [files, journals] = [join(folder, 'files'), join(folder, 'journals')];
+    const tag = `${name}-journal`;
+    await using cleanUp = new AsyncDisposableStack();
+    cleanUp.defer(async () => {
+      await docker('rm', '--force', '--volumes', tag);
+      await docker('rmi', '--force', tag);
+      rmSync(folder, { recursive: true });
+    });
+    // What the Dockerfile does with the files of a Debian that apt is asked for.
+    await execute('sh', [join(root, 'infra/docker/journal/files.sh'), files]);
+    writeFileSync(join(folder, 'Dockerfile'), `FROM ${name}\nCOPY files/ /\n`);
+    await docker('build', `--tag=${tag}`, folder);
+    mkdirSync(journals);
+    writeJournal(journals, 'a.journal', entries(1, 200));
+    for (const path of [folder, journals]) chmodSync(path, 0o755);
+    chmodSync(join(journals, 'a.journal'), 0o644);
+    const rule = JSON.stringify({ directory: '/var/log/journal' });
+    const hardened = ['--read-only', '--cap-drop=ALL', '--security-opt=no-new-privileges', '--network=none'];
+    const given = [`--env=SLUICE_COLLECT_JOURNAL=${rule}`, `--volume=${journals}:/var/log/journal:ro`];
+    await docker('run', '--detach', '--name', tag, ...hardened, ...given, tag);
+    const logs = ['exec', tag, '/usr/local/bin/node', '/opt/sluice/sluice.js', 'logs', 'journal'];
+    let lines: string[] = [];
+    while (lines.length < 200) {
+      assert.equal(await docker('inspect', '--format={{.State.Running}}', tag), 'true', 'the container ended');
+      lines = (await docker(...logs).catch(() => '')).split('\n');
+    }
+    assert.deepEqual(
+      lines,
+      entries(1, 200).map(({ n }) => `line ${n}`),
+    );
+  });
+});

@@ -69,7 +69,7 @@ const isSubset = (part: Record<string, unknown>, whole: Record<string, unknown>)
   Object.entries(part).every(([key, value]) => whole[key] === value);
 
 suite('manifests', { skip: missing ? `SKIPPED: no ${missing.join(' ')}` : false }, () => {
-  for (const name of ['central', 'edge', 'keda', 'keda-jobs', 'cron', 'demo']) {
+  for (const name of ['central', 'edge', 'edge-journal', 'keda', 'keda-jobs', 'cron', 'demo']) {
     test(`${name}: valid, and every pod is held as tight as it can be`, () => {
       const manifests = built(name);
       const { code, says } = validate(manifests);
@@ -148,6 +148,24 @@ suite('manifests', { skip: missing ? `SKIPPED: no ${missing.join(' ')}` : false 
     assert.equal(securityContext.capabilities.add, undefined);
     const pods = volumeMounts.find(({ name }: { name: string }) => name === 'pods');
     assert.deepEqual(pods, { name: 'pods', mountPath: '/var/log/pods', readOnly: true });
+  });
+
+  test('edge-journal reads the journal as one of its group, and can neither write to it nor make its folder', () => {
+    const spec = documentsOf(built('edge-journal')).find(({ kind }) => kind === 'DaemonSet')?.spec.template.spec;
+    assert.deepEqual(spec.securityContext.supplementalGroups, [0, 999]);
+    const [{ env, volumeMounts }] = spec.containers;
+    assert.ok(env.some(({ name }: Manifest) => name === 'SLUICE_COLLECT_JOURNAL'));
+    const mounted = volumeMounts.filter(({ mountPath }: Manifest) => /journal|machine-id/.test(mountPath));
+    assert.deepEqual(
+      mounted.map(({ mountPath, readOnly }: Manifest) => [mountPath, readOnly]),
+      [
+        ['/etc/machine-id', true],
+        ['/var/log/journal', true],
+        ['/run/log/journal', true],
+      ],
+    );
+    const { hostPath } = spec.volumes.find(({ name }: Manifest) => name === 'journal');
+    assert.deepEqual(hostPath, { path: '/var/log/journal', type: 'Directory' });
   });
 
   test('edge may read pods and nothing else, and only its forwarders have a token', () => {

@@ -6,7 +6,7 @@
 // What follows the last line feed stays unread, so nothing is kept in memory of a file that waits.
 
 import type { FileHandle } from 'node:fs/promises';
-import type { FileEntries } from '../../decode/files/file-entries.ts';
+import { type FileEntries, writeRest } from '../../decode/files/file-entries.ts';
 import { CHECK_BYTES, checkOf, headOf, isWrittenSince, markOf, readAt, tailOf } from './file-bytes.ts';
 import { identityOf, isFileError, openRegular, statusOf } from './file-identity.ts';
 import type { FoundFile } from './found-files.ts';
@@ -93,8 +93,7 @@ export class FollowedFile implements Reader {
   /** The same descriptor, for what the file has now. */
   restarted(generation: Generation): FollowedFile {
     const file = new FollowedFile(this.path, this.handle, generation, this.options, Buffer.alloc(0));
-    const { isLinked, grownMs } = this;
-    return Object.assign(file, { isLinked, grownMs, unpaidEnd: this.#size });
+    return Object.assign(file, { isLinked: this.isLinked, grownMs: this.grownMs, unpaidEnd: this.#size });
   }
 
   get unreadBytes(): number {
@@ -113,8 +112,8 @@ export class FollowedFile implements Reader {
     if (this.isOver || !this.isStarted) return false;
     this.isInTurn = true;
     try {
-      const hasMore = await this.#read(slot);
-      if (hasMore === false && this.wantsUnfinished) await this.#giveUnfinished(slot);
+      let hasMore = await this.#read(slot);
+      if (hasMore === false && this.wantsUnfinished) hasMore = await this.#giveUnfinished(slot);
       if (hasMore !== null) return hasMore;
       this.isOver = true;
       this.options.replaced(this);
@@ -235,33 +234,34 @@ export class FollowedFile implements Reader {
   }
 
   /**
-   * Gives what follows the last line feed as a line, for nothing was written for a while. Its place stays: if the line
-   * goes on, all of it comes under another name. The end of a line in parts waits until nothing can follow.
+   * Gives what follows the last line feed as a line, for nothing was written for a while. Its place stays: if it goes
+   * on, all of it has another name. The end of a line in parts waits until nothing can follow. True: there is more.
    */
-  async #giveUnfinished(slot: Slot): Promise<void> {
+  async #giveUnfinished(slot: Slot): Promise<boolean> {
     this.wantsUnfinished = false;
     const entries = this.#entries;
-    if (entries === null || !this.hasUnfinished) return;
-    if (this.isLinked && !entries.isAtLine) {
-      this.hasUnfinished = false;
-      return;
-    }
+    if (entries === null || !this.hasUnfinished) return false;
     const from = this.#check.length;
-    const start = entries.offset - from;
-    const end = await readAt(this.handle, slot.buffer, start, slot.buffer.length);
-    const hasFeed = slot.buffer.subarray(from, Math.max(from, end)).includes(0x0a);
-    if (end <= from || end === slot.buffer.length || hasFeed) return;
-    if (!slot.buffer.subarray(0, from).equals(this.#check)) return;
+    const end = await readAt(this.handle, slot.buffer, entries.offset - from, slot.buffer.length);
+    const text = slot.buffer.subarray(from, Math.max(from, end));
+    const isRest = end > from && end < slot.buffer.length && slot.buffer.subarray(0, from).equals(this.#check);
+    if (isRest && entries.passesTorn(slot.buffer, from, end)) return true;
+    // No program that writes records goes on with one when its file has another name.
+    const mayGoOn = this.isLinked && (entries.headBytes === 0 || this.path === this.generation.source.path);
+    const isWanted = !mayGoOn || entries.isAtLine;
+    if (isWanted && !(isRest && (entries.headBytes > 0 || !text.includes(0x0a)))) return false;
     this.hasUnfinished = false;
-    slot.writer.reset();
+    if (isWanted && text.some((byte) => byte !== 0)) await this.#giveRest(slot, entries, from, end);
+    return false;
+  }
+
+  async #giveRest({ buffer, writer }: Slot, entries: FileEntries, from: number, end: number): Promise<void> {
     const { chain } = entries;
-    const text = slot.buffer.subarray(from, end);
-    if (text.every((byte) => byte === 0)) return;
-    if (start === 0) this.generation.head = headOf(slot.buffer.subarray(0, end));
-    if (entries.isAtLine) entries.asLine(slot.writer, slot.buffer, from, end);
-    else entries.asEnd(slot.writer, slot.buffer, from, end);
-    await this.#give({ entries: slot.writer.take(), count: 1, chain });
-    this.generation.unfinishedEnd = start + end;
+    const restEnd = entries.offset + end - from;
+    if (restEnd === end) this.generation.head = headOf(buffer.subarray(0, end));
+    this.options.malformed(this.path, writeRest(entries, writer, buffer.subarray(from, end)));
+    await this.#give({ entries: writer.take(), count: 1, chain });
+    this.generation.unfinishedEnd = restEnd;
     this.options.changed(this.generation);
   }
 

@@ -44,8 +44,9 @@ export class NulRun {
 
   #pass(): 'more' | 'over' {
     const entries = this.#entries;
+    const nuls = Math.max(0, this.#to - entries.offset - entries.headBytes);
     // In whole units, whatever the encoding.
-    const left = this.#to - entries.offset - ((this.#to - entries.offset) % 2);
+    const left = nuls - (nuls % 2);
     for (let bytes = Math.min(left, PASSED_AT_ONCE); bytes > 0; bytes -= NULS.length)
       entries.pass(NULS.subarray(0, Math.min(bytes, NULS.length)));
     return left > PASSED_AT_ONCE ? 'more' : 'over';

@@ -1,7 +1,7 @@
 // Reads what a file that is complete holds of a generation that was not read: once, from its beginning, for there is no
 // other way into a compressed one. What was read before is unpacked and passed over.
 
-import type { FileEntries } from '../../decode/files/file-entries.ts';
+import { type FileEntries, writeRest } from '../../decode/files/file-entries.ts';
 import { BOM_BYTES_MAX } from '../../decode/files/file-encoding.ts';
 import type { Compression } from '../../decode/files/source-path.ts';
 import { unpackedBytes } from './file-content.ts';
@@ -136,7 +136,8 @@ export class WholeFile implements Reader {
 
   /** Nobody writes in their place any more. */
   #passNuls(entries: FileEntries): false {
-    const length = this.#rest.length - (this.#rest.length % 2);
+    const nuls = this.#rest.length - entries.headBytes;
+    const length = nuls - (nuls % 2);
     entries.pass(this.#rest.subarray(0, length));
     spendNuls(this.#options.budget, length);
     this.#rest = this.#rest.subarray(length);
@@ -156,14 +157,12 @@ export class WholeFile implements Reader {
     if (this.#entries === null && this.#rest.length > 0) this.#begin();
     const entries = this.#entries;
     if (entries === null || this.#rest.every((byte) => byte === 0)) return;
-    while (await this.#take(slot));
+    while ((await this.#take(slot)) || entries.passesTorn(this.#rest, 0, this.#rest.length));
     const { generation } = this;
     const end = entries.offset + this.#rest.length;
     if (this.#rest.length === 0 || end <= generation.unfinishedEnd) return;
-    slot.writer.reset();
     const { chain } = entries;
-    if (entries.isAtLine) entries.asLine(slot.writer, this.#rest, 0, this.#rest.length);
-    else entries.asEnd(slot.writer, this.#rest, 0, this.#rest.length);
+    this.#options.malformed(this.path, writeRest(entries, slot.writer, this.#rest));
     await this.#give({ entries: slot.writer.take(), count: 1, chain });
     generation.unfinishedEnd = end;
     generation.size = Math.max(generation.size, end);

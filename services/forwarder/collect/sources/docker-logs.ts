@@ -1,5 +1,7 @@
 // `collect.docker` as a rule of files: which containers below Docker's folder are wanted, by the names and labels that
-// their `config.v2.json` says, and what their lines are. The daemon is not asked: it may be down, or not yet up.
+// their `config.v2.json` says, and what their lines are: those of the drivers `json-file` and `local`. The daemon is
+// not asked: it may be down, or not yet up. Its own copies of what other drivers send (`container-cached.log`) are not
+// read: they would come twice.
 //
 // Guarantee: what is said of a container is that of when its log was first seen, and is kept with its checkpoint: it is
 // part of the names of its lines.
@@ -7,15 +9,18 @@
 import { hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { DockerRule } from '#shared/config/settings/container-rules.ts';
 import { ContainerEntries } from '../../decode/containers/container-entries.ts';
 import { JSON_FILE } from '../../decode/containers/container-line.ts';
+import { LocalEntries } from '../../decode/containers/local-entries.ts';
 import {
   containerIdOf,
   type DockerContainer,
   dockerContainerOf,
   fieldsOfContainer,
+  folderOfContainer,
+  isOfLocalDriver,
   labelsWithin,
   NOBODY,
   tagOfContainer,
@@ -29,12 +34,13 @@ const CONFIG_BYTES_MAX = 4 * 1024 * 1024;
 /** Beyond, all are asked again: containers come and go. */
 const KNOWN_MAX = 20_000;
 const LABEL = 'label:';
+const ROTATED = '{,.[0-9]*}';
 
 /** `configOf`: the text of a container's config. */
 export function dockerRule(rule: DockerRule, host: string, configOf = configIn): SourceRule {
   const { path = DOCKER_LOGS, from, max_bytes_per_second } = rule;
   return {
-    include: [`${path}/*/*-json.log{,.[0-9]*}`],
+    include: [`${path}/*/*-json.log${ROTATED}`, `${path}/*/local-logs/container.log${ROTATED}`],
     ...(from !== undefined && { from }),
     ...(max_bytes_per_second !== undefined && { max_bytes_per_second }),
     form: new DockerForm(rule, host, { root: path, configOf }),
@@ -80,7 +86,7 @@ class DockerForm implements SourceForm {
     if (before !== undefined) return before;
     if (containerIdOf(source) === null) return null;
     if (kept !== '' && (this.#choice === null || (JSON.parse(kept) as KeptFacts).choice === this.#choice)) return kept;
-    const read = dockerContainerOf(await this.#config(dirname(source)));
+    const read = dockerContainerOf(await this.#config(folderOfContainer(source)));
     // The next walk asks again.
     if (read === null && this.#choice !== null)
       throw new Error('its config.v2.json does not say which container it is');
@@ -112,12 +118,14 @@ class DockerForm implements SourceForm {
     const id = containerIdOf(source) ?? '';
     const fields = { ...fieldsOfFile(source, this.#host), ...fieldsOfContainer(id, container) };
     const { labels } = container;
-    const hasLabels = Object.keys(labels).length > 0;
+    const common = { fields, ...(Object.keys(labels).length > 0 && { labels }) };
     return {
       tag: tagOfContainer(source, container),
       root: this.root,
       newEntries: (_head, place) =>
-        new ContainerEntries({ fields, format: JSON_FILE, ...(hasLabels && { labels }) }, place),
+        isOfLocalDriver(source)
+          ? new LocalEntries(common, place)
+          : new ContainerEntries({ ...common, format: JSON_FILE }, place),
     };
   }
 }

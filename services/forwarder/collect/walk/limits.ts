@@ -11,8 +11,8 @@ export interface WalkLimits {
   readonly bytes: number;
 }
 
-/** Of a walk. */
-export const LIMITS: WalkLimits = { files: 100_000, folders: 20_000, bytes: 48 * 1024 * 1024 };
+/** Of a walk: 10,000 pods or containers have two folders each. */
+export const LIMITS: WalkLimits = { files: 100_000, folders: 25_000, bytes: 48 * 1024 * 1024 };
 
 export function bytesOfNames(names: readonly string[]): number {
   return names.reduce((bytes, name) => bytes + name.length, NAME_BYTES);

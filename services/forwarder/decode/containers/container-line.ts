@@ -39,12 +39,13 @@ const COLON = 0x3a;
 const CARRIAGE_RETURN = 0x0d;
 const LINE_FEED = 0x0a;
 /** Docker cuts a line where so many are full, and nowhere else. */
-const DOCKER_PART_BYTES = 16 * 1024;
+export const DOCKER_PART_BYTES = 16 * 1024;
 /** The time, the stream and the tags. */
 const HEADER_BYTES_MAX = 128;
 /** What begins a line: every Docker writes its keys in this order. Within a text its quotes are escaped. */
 const JSON_HEAD = '{"log":"';
-const SECONDS_END = 2 ** 32;
+/** Of an EventTime. */
+export const SECONDS_END = 2 ** 32;
 
 export const CRI: ContainerFormat = {
   // So that what is left of a longer one, without its header and a carriage return, is more than a part.

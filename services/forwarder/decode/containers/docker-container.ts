@@ -1,7 +1,8 @@
-// What Docker's own file says of a container: `config.v2.json` beside its log, as moby's container.Container writes it.
+// What Docker's own file says of a container: `config.v2.json` in its folder, as moby's container.Container writes it.
 // Pure, and total: what has another form says nothing.
 //
-//   /var/lib/docker/containers/<id>/<id>-json.log   and .1, .2.gz, …
+//   /var/lib/docker/containers/<id>/<id>-json.log              and .1, .2.gz, …: of the driver json-file
+//   /var/lib/docker/containers/<id>/local-logs/container.log   and .1, .2.gz, …: of the driver local
 //   { "Name": "/web", "Config": { "Image": "busybox:1", "Labels": { … } }, … }
 
 import { tagOfPath } from '../files/source-path.ts';
@@ -15,7 +16,8 @@ export interface DockerContainer {
 
 /** Of which nothing is known. */
 export const NOBODY: DockerContainer = { name: '', image: '', labels: {} };
-const PATH = /\/([0-9a-f]{64})\/([0-9a-f]{64})-json\.log(?:\.[0-9]+(?:\.gz)?)?$/;
+const PATH = /\/([0-9a-f]{64})\/(?:([0-9a-f]{64})-json|local-logs\/container)\.log(?:\.[0-9]+(?:\.gz)?)?$/;
+const LOCAL = /\/local-logs\/[^/]+$/;
 /** As Docker lets names be. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$/;
 const LABELS_MAX = 64;
@@ -26,7 +28,17 @@ const LABELS_LENGTH_MAX = 4096;
 /** Null where the path is not that of a container's log. */
 export function containerIdOf(path: string): string | null {
   const [, folder, file] = PATH.exec(path) ?? [];
-  return folder !== undefined && folder === file ? folder : null;
+  return folder !== undefined && folder === (file ?? folder) ? folder : null;
+}
+
+/** Whether the log is one of Docker's driver `local`, by its path. */
+export function isOfLocalDriver(path: string): boolean {
+  return LOCAL.test(path);
+}
+
+/** The folder of the container whose log it is. */
+export function folderOfContainer(path: string): string {
+  return path.replace(/(?:\/local-logs)?\/[^/]+$/, '');
 }
 
 /** Null where the text is not what Docker writes. */

@@ -1,5 +1,5 @@
 // What makes entries of a file's bytes, whatever its lines look like: plain ones (line-entries.ts), or those that a
-// container runtime wraps (../containers/container-entries.ts). Here is what both share. Pure.
+// container runtime wraps (../containers/container-texts.ts). Here is what both share. Pure.
 //
 // Guarantees of each: linear; the same bytes give the same entries, however they are cut into calls.
 
@@ -48,6 +48,13 @@ export interface FileEntries {
   ): { at: number; count: number; isFull: boolean };
   /** Goes past NULs, which are followed by something else. */
   pass(nuls: Uint8Array): void;
+  /** 0 where lines end in line feeds; else records begin with so many bytes, of which some may be NULs. */
+  readonly headBytes: number;
+  /**
+   * Whether `take` has something to give all the same of bytes[start, end), the rest, to which nothing was added for a
+   * while: then it does so from now on. For what has no line feeds to be found again by.
+   */
+  passesTorn(bytes: Buffer, start: number, end: number): boolean;
   /**
    * Appends bytes[start, end), the rest of the file, as its last line. The place stays before it: if more is written,
    * the line has another text and another name.
@@ -55,6 +62,15 @@ export interface FileEntries {
   asLine(writer: MsgpackWriter, bytes: Buffer, start: number, end: number): void;
   /** The same of a line of which parts are written already: then nothing can follow. */
   asEnd(writer: MsgpackWriter, bytes: Buffer, start: number, end: number): void;
+}
+
+/** Writes the rest of a file, and nothing else: see `asLine` and `asEnd`. Returns how many lines are malformed. */
+export function writeRest(entries: FileEntries, writer: MsgpackWriter, rest: Buffer): number {
+  const { malformed } = entries;
+  writer.reset();
+  if (entries.isAtLine) entries.asLine(writer, rest, 0, rest.length);
+  else entries.asEnd(writer, rest, 0, rest.length);
+  return entries.malformed - malformed;
 }
 
 /** Keeps the place in the file, and makes runs of entries; which they are, each kind of file says itself. */
@@ -71,6 +87,7 @@ export abstract class PlacedEntries implements FileEntries {
 
   abstract readonly malformed: number;
   abstract readonly isAtLine: boolean;
+  readonly headBytes: number = 0;
   abstract asLine(writer: MsgpackWriter, bytes: Buffer, start: number, end: number): void;
   abstract asEnd(writer: MsgpackWriter, bytes: Buffer, start: number, end: number): void;
   /** Whether the next byte goes on with a line of which a part is written. */
@@ -108,7 +125,7 @@ export abstract class PlacedEntries implements FileEntries {
     for (;;) {
       if (count === RUN_ENTRIES_MAX || writer.length >= RUN_BYTES_MAX) return { at, count, isFull: true };
       if (!this.isInLine) {
-        const text = textStart(held, at, this.unitBytes);
+        const text = this.textStart(held, at);
         if (text === end) break;
         at = this.skip(bytes, at, text);
       }
@@ -122,6 +139,17 @@ export abstract class PlacedEntries implements FileEntries {
 
   pass(nuls: Uint8Array): void {
     this.skip(nuls, 0, nuls.length);
+  }
+
+  passesTorn(_bytes: Buffer, _start: number, _end: number): boolean {
+    return false;
+  }
+
+  /** Behind NULs that belong to no text, in whole units. */
+  protected textStart(bytes: Buffer, start: number): number {
+    let at = start;
+    while (at < bytes.length && bytes[at] === 0) at += 1;
+    return at === bytes.length ? at : at - ((at - start) % this.unitBytes);
   }
 
   /** Goes past bytes of the file. Returns where they end. */
@@ -142,13 +170,6 @@ export interface OpenLine {
   readonly id: string;
   ordinal: number;
   readonly time: EventTime | null;
-}
-
-/** Behind NULs, in whole units. */
-function textStart(bytes: Uint8Array, start: number, unitBytes: number): number {
-  let at = start;
-  while (at < bytes.length && bytes[at] === 0) at += 1;
-  return at === bytes.length ? at : at - ((at - start) % unitBytes);
 }
 
 /** Four pairs. */

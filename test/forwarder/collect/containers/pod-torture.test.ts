@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Collector } from '../files/collecting-process.ts';
 import { PodTree, uid } from './pod-tree.ts';
-import { randomOf } from '../files/torture.ts';
+import { randomOf } from '../torture/torture.ts';
 
 const STEPS = Number(process.env['SLUICE_TEST_POD_STEPS'] ?? 120);
 

@@ -1,9 +1,12 @@
 // A process that collects files until somebody kills it, and writes what its intake holds to a file, a line for each
 // event: its name, and its text as JSON. Arguments: the folder of the data, the file, and patterns
-// of paths; or `pods:` or `docker:` and a folder of containers; or `journal:` and a folder of journals.
+// of paths; or `pods:` or `docker:` and a folder of containers; or `journal:` and a folder of journals. Lines of its
+// input: `clock MS`, by how much its clock is wrong from now on; `refuse` and `accept`, what its intake does;
+// `figures`, which it then tells.
 
 import { openSync, writeSync } from 'node:fs';
-import { systemClock } from '#shared/clock.ts';
+import { createInterface } from 'node:readline';
+import { type Clock, systemClock } from '#shared/clock.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { FilesInput } from '#forwarder/collect/files-input.ts';
 import { dockerRule } from '#forwarder/collect/sources/docker-logs.ts';
@@ -17,12 +20,16 @@ import { RecordingIntake, namedRecords } from './file-world.ts';
 
 const [dataDir = '', heldFile = '', ...include] = process.argv.slice(2);
 const held = openSync(heldFile, 'a');
+let clockMs = Number(process.env['SLUICE_TEST_CLOCK_MS'] ?? 0);
+let isRefusing = false;
+const clock: Clock = { ...systemClock, epochMs: () => systemClock.epochMs() + clockMs };
 const [, journals = null] = /^journal:(.*)$/.exec(include[0] ?? '') ?? [];
 const tell = (event: string, about?: object): void => {
   process.stdout.write(`${JSON.stringify({ event, ...about })}\n`);
 };
 const intake = new RecordingIntake();
 intake.before = (chunk) => {
+  if (isRefusing) return Promise.reject(new Error('it is to refuse'));
   const records = chunk.chain === undefined ? [namedRecord(chunk)] : namedRecords(chunk);
   const lines = records.map(([name, record]) => {
     const { message, log } = record as { message?: string; log?: string };
@@ -33,7 +40,7 @@ intake.before = (chunk) => {
 };
 const metrics = new Metrics({ version: '0', command: 'test' }, { ofProcess: false });
 const log = { debug: tell, info: tell, warn: tell, error: tell };
-const common = { host: 'node-1', intake, room: intake, clock: systemClock };
+const common = { host: 'node-1', intake, room: intake, clock };
 const input = new FilesInput({
   ...common,
   rules: journals === null ? [ruleOf(include)] : [],
@@ -67,4 +74,10 @@ process.on('SIGTERM', () => {
   })();
 });
 // It ends with whoever has started it, however that ends.
-process.stdin.resume().on('end', () => process.exit(1));
+const commands = createInterface({ input: process.stdin }).on('close', () => process.exit(1));
+commands.on('line', (line) => {
+  const [command, value] = line.split(' ');
+  if (command === 'clock') clockMs = Number(value);
+  else if (command === 'figures') tell('figures', input.figures);
+  else isRefusing = command === 'refuse';
+});

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const CHILD = fileURLToPath(new URL('./collecting-child.ts', import.meta.url));
@@ -11,7 +12,11 @@ const CHILD = fileURLToPath(new URL('./collecting-child.ts', import.meta.url));
 /** A process that collects, and what its intake holds. */
 export class Collector {
   kills = -1;
+  /** What it said, a line each. */
   told: string[] = [];
+  /** By how much its clock is wrong. */
+  #clockMs = 0;
+  readonly #waiting = new Map<string, (line: string) => void>();
   readonly #folder: string;
   readonly #names = new Map<string, string>();
   readonly #texts = new Map<string, number>();
@@ -34,14 +39,40 @@ export class Collector {
 
   async start(): Promise<void> {
     const args = [CHILD, join(this.#folder, 'data'), this.#heldFile, this.#what];
-    const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    const isReady = Promise.withResolvers<void>();
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      this.told.push(text);
-      if (text.includes('collecting_files')) isReady.resolve();
+    const env = { ...process.env, SLUICE_TEST_CLOCK_MS: String(this.#clockMs) };
+    const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'], env });
+    // What is written to one that was killed is for nobody.
+    child.stdin.on('error', () => undefined);
+    const ready = this.#untilTold('collecting_files');
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      this.told.push(`${line}\n`);
+      for (const [event, tell] of this.#waiting) if (line.startsWith(`{"event":"${event}"`)) tell(line);
     });
     this.#child = child;
-    await isReady.promise;
+    await ready;
+  }
+
+  /** Its clock jumps, to what is so far from the right time. */
+  jump(ms: number): void {
+    this.#clockMs = ms;
+    this.say(`clock ${ms}`);
+  }
+
+  say(command: string): void {
+    this.#child?.stdin?.write(`${command}\n`);
+  }
+
+  /** Bytes that it has seen, and its intake does not hold. */
+  async unreadBytes(): Promise<number> {
+    const line = this.#untilTold('figures');
+    this.say('figures');
+    return (JSON.parse(await line) as { unreadBytes: number }).unreadBytes;
+  }
+
+  #untilTold(event: string): Promise<string> {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.#waiting.set(event, resolve);
+    return promise.finally(() => this.#waiting.delete(event));
   }
 
   async stop(): Promise<void> {

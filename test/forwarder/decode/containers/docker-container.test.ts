@@ -17,7 +17,13 @@ test('paths of containers', () => {
   check(`/var/lib/docker/containers/${ID}/${ID}-json.log`, ID);
   check(`/d/${ID}/${ID}-json.log.1`, ID);
   check(`/d/${ID}/${ID}-json.log.12.gz`, ID);
+  check(`/d/${ID}/local-logs/container.log`, ID);
+  check(`/d/${ID}/local-logs/container.log.3.gz`, ID);
   check(`/d/${ID}/${ID}-json.log.tmp`, null);
+  check(`/d/${ID}/local-logs/container.log.tmp`, null);
+  check(`/d/${ID}/container.log`, null);
+  check(`/d/${ID}/container-cached.log`, null);
+  check(`/d/${ID.slice(1)}/local-logs/container.log`, null);
   check(`/d/${ID}/${'f'.repeat(64)}-json.log`, null);
   check(`/d/${ID.slice(1)}/${ID.slice(1)}-json.log`, null);
   check('', null);
