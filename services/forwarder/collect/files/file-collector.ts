@@ -170,8 +170,9 @@ export class FileCollector {
       this.followed.remember(path);
       return true;
     }
-    const generation = this.generations.ofIdentity(identity);
-    if (generation === null || compressionOf(path) !== null) return false;
+    if (compressionOf(path) !== null) return false;
+    const generation = this.generations.ofIdentity(identity) ?? this.rotated.back(identity);
+    if (generation === null) return false;
     const isRead = unreadBytesOf(generation) === 0 && size === generation.size && size > 0;
     if (isRead && (found.base !== path || this.followed.parks(found, generation))) this.followed.remember(path);
     else await this.#follow(found, generation);
@@ -287,7 +288,7 @@ export class FileCollector {
         // No walk finds what was only imported.
         if (this.claimed.has(identity) || !this.walker.covers(source)) continue;
         if (this.#starting.some((file) => file.generation === generation)) continue;
-        this.rotated.lost(generation);
+        this.rotated.missed(generation);
       }
     }
     const waiting = this.followed.walked(present);

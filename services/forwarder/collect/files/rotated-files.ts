@@ -8,6 +8,7 @@
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
 import { compressionOf } from '../../decode/files/source-path.ts';
+import { AbsentFiles } from './absent-files.ts';
 import { WholeFile } from './whole-file.ts';
 import type { Checkpoints } from '../checkpoints/checkpoints.ts';
 import { birthOf, isOtherFile } from './file-identity.ts';
@@ -63,13 +64,26 @@ export class RotatedFiles {
   #examined: Promise<void> = Promise.resolve();
   /** Generations whose file is gone, and that are not read to the end: how many walks there were by then. */
   readonly #incomplete = new Map<Generation, number>();
+  readonly #absent: AbsentFiles;
   #walks = 0;
 
   constructor(options: RotatedFilesOptions) {
     this.#options = options;
+    this.#absent = new AbsentFiles(options.checkpoints.generations);
     for (const { generations } of options.checkpoints.generations.sources) {
       for (const one of generations) if (one.identity === '' && unreadBytesOf(one) > 0) this.#incomplete.set(one, 0);
     }
+  }
+
+  /** A walk did not come upon the generation's file. */
+  missed(generation: Generation): void {
+    this.#absent.missed(generation, this.#options.clock.monotonicMs());
+    this.lost(generation);
+  }
+
+  /** The generation of a file that was missed, and is there again. */
+  back(identity: string): Generation | null {
+    return this.#absent.back(identity, this.#options.clock.monotonicMs());
   }
 
   /** The generation's file is gone, or has other content. */

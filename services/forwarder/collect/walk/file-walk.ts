@@ -12,7 +12,7 @@ import { pathsBeforeRotation } from '../../decode/files/source-path.ts';
 import { roundRobin } from '../sources/round-robin.ts';
 import type { SourceRule } from '../sources/source-form.ts';
 import { folderOf, type FoundPath, type FullWalk, type Walk } from './found-path.ts';
-import { bytesOfNames, LIMITS, shareOf, type WalkLimits } from './limits.ts';
+import { bytesOfNames, LIMITS, NOTHING, shareOf, type WalkLimits } from './limits.ts';
 import { Listings } from './listings.ts';
 import { Patterns } from './patterns.ts';
 import { Steps } from './steps.ts';
@@ -68,10 +68,10 @@ export class FileWalker {
   /** `known`: their folders come first. */
   async #pass(listings: Listings, steps: Steps, known: ReadonlyMap<string, FoundPath> | null): Promise<FullWalk> {
     const walk = { paths: new Map(), folders: new Set<string>(), overfull: new Set<string>(), links: [] };
-    const used = { bytes: 0 };
+    const used = { bytes: 0, names: 0 };
     const folders = known === null ? [] : [...new Set([...known.keys()].map(folderOf))];
     for (const [n, patterns] of this.#rules.entries()) {
-      const limits = shareOf({ files: 0, folders: 0, bytes: 0 }, this.#limits, n, this.#rules.length);
+      const limits = shareOf(NOTHING, this.#limits, n, this.#rules.length);
       const visiting = { ...walk, patterns, listings, steps, limits, used, last: this.#last, isTop: true };
       for (const segments of patterns.include) await visitKnown(folders, segments, visiting);
       for (const segments of patterns.include) await visit('', segments, 0, visiting);

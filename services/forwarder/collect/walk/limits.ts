@@ -9,10 +9,14 @@ export interface WalkLimits {
   readonly folders: number;
   /** Of their paths, and what is kept with each, about. */
   readonly bytes: number;
+  /** That are gone through in folders, whether anybody asks for them or not. */
+  readonly names: number;
 }
 
 /** Of a walk: 10,000 pods or containers have two folders each. */
-export const LIMITS: WalkLimits = { files: 100_000, folders: 25_000, bytes: 48 * 1024 * 1024 };
+export const LIMITS: WalkLimits = { files: 100_000, folders: 25_000, bytes: 48 * 1024 * 1024, names: 400_000 };
+
+export const NOTHING: WalkLimits = { files: 0, folders: 0, bytes: 0, names: 0 };
 
 export function bytesOfNames(names: readonly string[]): number {
   return names.reduce((bytes, name) => bytes + name.length, NAME_BYTES);
@@ -25,5 +29,5 @@ export function bytesOfNames(names: readonly string[]): number {
 export function shareOf(from: WalkLimits, to: WalkLimits, n: number, count: number): WalkLimits {
   const left = (count - 1 - n) / (2 * count);
   const share = (of: keyof WalkLimits): number => to[of] - Math.floor(Math.max(0, to[of] - from[of]) * left);
-  return { files: share('files'), folders: share('folders'), bytes: share('bytes') };
+  return { files: share('files'), folders: share('folders'), bytes: share('bytes'), names: share('names') };
 }

@@ -9,7 +9,7 @@ import { pathsBeforeRotation } from '../../decode/files/source-path.ts';
 import { roundRobin } from '../sources/round-robin.ts';
 import type { FoundPath, FullWalk } from './found-path.ts';
 import { bytesOfNames, shareOf, type WalkLimits } from './limits.ts';
-import type { Listings } from './listings.ts';
+import type { Listings, Name } from './listings.ts';
 import { firstWild, type Patterns } from './patterns.ts';
 import type { Steps } from './steps.ts';
 import { isBehindLink, isFolder, isLink } from './what-is-there.ts';
@@ -22,7 +22,7 @@ interface Visit extends FullWalk {
   readonly listings: Listings;
   readonly steps: Steps;
   readonly limits: WalkLimits;
-  readonly used: { bytes: number };
+  readonly used: { bytes: number; names: number };
   readonly last: ReadonlyMap<string, FoundPath>;
   /** Before the first segment that matches names: what it leads to are the trees of the rule. */
   readonly isTop: boolean;
@@ -48,7 +48,7 @@ export async function visitKnown(
   for (const [n, folder] of inTurn.entries()) {
     if (await isBehindLink(`${folder}/`, patterns.rootDepth)) continue;
     const limits = shareOf(from, visiting.limits, n, inTurn.length);
-    if (isFull(folder, visiting, limits)) continue;
+    if (isFull(folder, { ...visiting, limits })) continue;
     await files(folder, last, { ...visiting, limits });
   }
 }
@@ -56,7 +56,7 @@ export async function visitKnown(
 export async function visit(folder: string, segments: readonly Segment[], at: number, visiting: Visit): Promise<void> {
   const segment = segments[at];
   if (segment === undefined) return;
-  if (isFull(folder, visiting, visiting.limits)) return tooMany(folder, visiting);
+  if (isFull(folder, visiting)) return tooMany(folder, visiting);
   if (at === segments.length - 1) return files(folder, segment, visiting);
   if (segment !== ANY_FOLDERS && typeof segment === 'string') {
     const path = `${folder}/${segment}`;
@@ -84,24 +84,25 @@ export async function visit(folder: string, segments: readonly Segment[], at: nu
 
 /** `segment`: that their names match; null for those below `**`. */
 async function foldersIn(folder: string, segment: Segment | null, visiting: Visit): Promise<string[]> {
-  const { listings, steps, patterns, links, limits } = visiting;
+  const { patterns, links, limits, used } = visiting;
   const found: string[] = [];
-  for (const entry of await listings.in(folder || '/')) {
-    if (steps.isOver()) await steps.next();
-    if (!entry.isDirectory() && !entry.isSymbolicLink()) continue;
-    const path = `${folder}/${entry.name}`;
+  let bytes = 0;
+  for await (const { name, kind } of namesIn(folder, visiting)) {
+    if (kind !== 'folder' && kind !== 'link') continue;
+    const path = `${folder}/${name}`;
     if (segment === null) {
       // A link may lead back to where it is.
-      if (!entry.isDirectory() || entry.name.startsWith('.')) continue;
+      if (kind === 'link' || name.startsWith('.')) continue;
     } else {
-      if (!matchesName(segment, entry.name)) continue;
-      if (entry.isSymbolicLink() && patterns.rule.form !== undefined) {
+      if (!matchesName(segment, name)) continue;
+      if (kind === 'link' && patterns.rule.form !== undefined) {
         links.push(path);
         continue;
       }
-      if (!entry.isDirectory() && !(await isFolder(path))) continue;
+      if (kind === 'link' && !(await isFolder(path))) continue;
     }
-    if (found.length >= limits.folders) {
+    bytes += bytesOfNames([path]);
+    if (found.length >= limits.folders || used.bytes + bytes > limits.bytes) {
       tooMany(folder, visiting);
       break;
     }
@@ -110,16 +111,28 @@ async function foldersIn(folder: string, segment: Segment | null, visiting: Visi
   return found;
 }
 
+/** In steps, as far as the limits go. */
+async function* namesIn(folder: string, visiting: Visit): AsyncGenerator<Name, void, void> {
+  const { listings, steps, used, limits } = visiting;
+  for await (const page of listings.in(folder || '/')) {
+    for (const name of page) {
+      if (used.names >= limits.names) return tooMany(folder, visiting);
+      used.names += 1;
+      if (steps.isOver()) await steps.next();
+      yield name;
+    }
+  }
+}
+
 async function files(folder: string, segment: Segment, visiting: Visit): Promise<void> {
-  const { limits, links, patterns, paths, listings, steps, used } = visiting;
+  const { limits, links, patterns, paths, used } = visiting;
   addFolder(folder, visiting);
-  for (const entry of await listings.in(folder || '/')) {
-    if (steps.isOver()) await steps.next();
-    if (entry.isDirectory()) continue;
+  for await (const { name, kind } of namesIn(folder, visiting)) {
+    if (kind === 'folder') continue;
     if (paths.size >= limits.files || used.bytes >= limits.bytes) return tooMany(folder, visiting);
-    const path = `${folder}/${entry.name}`;
-    if (patterns.rule.form !== undefined && !entry.isFile()) {
-      if (entry.isSymbolicLink()) links.push(path);
+    const path = `${folder}/${name}`;
+    if (patterns.rule.form !== undefined && kind !== 'file') {
+      if (kind === 'link') links.push(path);
       continue;
     }
     const found = foundPath(path, segment, visiting);
@@ -130,11 +143,12 @@ async function files(folder: string, segment: Segment, visiting: Visit): Promise
 }
 
 function usedBy({ paths, folders, used }: Visit): WalkLimits {
-  return { files: paths.size, folders: folders.size, bytes: used.bytes };
+  return { files: paths.size, folders: folders.size, ...used };
 }
 
-function isFull(folder: string, { folders, used }: Visit, limits: WalkLimits): boolean {
-  return (folders.size >= limits.folders || used.bytes >= limits.bytes) && !folders.has(folder);
+function isFull(folder: string, { folders, used, limits }: Visit): boolean {
+  const isBeyond = folders.size >= limits.folders || used.bytes >= limits.bytes;
+  return used.names >= limits.names || (isBeyond && !folders.has(folder));
 }
 
 function addFolder(folder: string, { folders, used }: Visit): void {

@@ -93,6 +93,27 @@ test('names that are long take room from their tree, not from others', async () 
   for (const rule of rules) assert.ok([...paths.values()].some((found) => found.rule === rule));
 });
 
+test('names that nobody asks for keep no tree, and no other rule, from being looked at', async () => {
+  await using world = new FileWorld();
+  for (const tree of ['many/a0', 'many/a1', 'many/a2', 'many/z', 'few/z'])
+    mkdirSync(world.path(tree), { recursive: true });
+  for (const tree of ['many/a0', 'many/a1', 'many/a2'])
+    for (let n = 0; n < 100; n++) writeFileSync(world.path(`${tree}/none${n}`), '');
+  const files = ['many/z/app.log', 'few/z/app.log'].map((name) => world.path(name));
+  for (const file of files) writeFileSync(file, 'line\n');
+  const check = async (patterns: readonly string[], found: readonly string[]): Promise<void> => {
+    const rules = patterns.map((pattern) => ({ include: [world.path(pattern)] }));
+    const walker = new FileWalker(rules, { limits: { names: 250 } });
+    for (let walk = 0; walk < 3; walk++) {
+      const { paths, overfull } = await walker.walk();
+      assert.deepEqual([...paths.keys()], found, `walk ${walk} of ${patterns}`);
+      assert.ok(overfull.size > 0);
+    }
+  };
+  await check(['many/**/*.log'], files.slice(0, 1));
+  await check(['many/*/*.log', 'few/*/*.log'], files);
+});
+
 test('a file that no walk has room for any more is read on, and is the same one when there is room', async () => {
   await using world = new FileWorld();
   makeHonest(world);
