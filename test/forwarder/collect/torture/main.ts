@@ -10,7 +10,7 @@ const { values } = parseArgs({
     seeds: number('2'),
     seed: { type: 'string' },
     writers: number('200'),
-    steps: number('5000'),
+    steps: number('6000'),
     kills: number('100'),
   },
 });
