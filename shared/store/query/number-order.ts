@@ -28,6 +28,23 @@ export const CODE_MIN = 'A';
 export const CODE_END = '{';
 
 export function orderedNumber(text: string): string | null {
+  return shortIntegerCode(text) ?? codeOf(text);
+}
+
+/** Most numbers are a few digits, without a sign, a point or a zero before them; null for all else. */
+function shortIntegerCode(text: string): string | null {
+  const { length } = text;
+  if (length > LETTER_MAX || length === 0 || text.charCodeAt(0) === 0x30) return null;
+  let end = 0;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0x30 || code > 0x39) return null;
+    if (code !== 0x30) end = i + 1;
+  }
+  return head(length) + text.slice(0, end);
+}
+
+function codeOf(text: string): string | null {
   const [, sign, whole = '', fraction = '', exponent = '0'] = NUMBER.exec(text) ?? [];
   if (sign === undefined || whole.length + fraction.length === 0) return null;
   const all = whole + fraction;
@@ -47,7 +64,11 @@ export const NUMBER_LENGTH_MAX = 24;
 
 /** The code of a value of a document, a number or a text that looks like one; null for all else. */
 export function numberIn(value: string): string | null {
-  return value.length <= NUMBER_LENGTH_MAX && NUMBER_OF_JSON.test(value) ? orderedNumber(value) : null;
+  return shortIntegerCode(value) ?? longCode(value);
+}
+
+function longCode(value: string): string | null {
+  return value.length <= NUMBER_LENGTH_MAX && NUMBER_OF_JSON.test(value) ? codeOf(value) : null;
 }
 
 function zerosBefore(digits: string): number {

@@ -105,3 +105,17 @@ test('long digits: the first 40 count, and every text has an answer', () => {
   check(`${'0'.repeat(100_000)}1`, 'f1');
   fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => void orderedNumber(text)));
 });
+
+test('a plain integer has the code that it has in any other writing', () => {
+  const check = (digits: string): void => {
+    const code = orderedNumber(`+${digits}`);
+    assert.equal(orderedNumber(digits), code, digits);
+    assert.equal(orderedNumber(`${digits}.0`), code, digits);
+    if (digits.length <= 24) assert.equal(numberIn(digits), code, digits);
+  };
+  for (let length = 1; length <= 24; length += 1)
+    for (const digits of ['1', '9', '10', '105', '99'])
+      for (const fill of ['0', '9', '5']) check(digits.slice(0, length).padEnd(length, fill));
+  for (const digits of ['0', '7', '10', '500', '1000000', '9007199254740993', '18446744073709551615']) check(digits);
+  for (const text of ['', ' 1', '1 ', '1_', '٣', '1e', '-', '00', '01']) assert.equal(numberIn(text), null, text);
+});
