@@ -10,7 +10,7 @@ const LENGTH_MAX = 8192;
 const PARTS_MAX = 100;
 /** As each store has the times of places: nanoseconds, or what Elasticsearch sorts by. */
 const TIMES: Readonly<Record<Store['kind'], RegExp>> = {
-  embedded: /^-?\d{1,18}$/,
+  embedded: /^-?\d{1,19}$/,
   elasticsearch: /^\d{4}-\d{2}-\d{2}T[\d:.]{1,30}Z$/,
 };
 /** Of documents. */

@@ -15,6 +15,8 @@ import type { TailRequest } from './request.ts';
 const POLL_MS = 250;
 /** Between polls of a store that takes long to answer: as many times as long. */
 const REST = 3;
+/** Nobody else waits for the thread that reads the embedded store. */
+const REST_MAX_MS = 1000;
 const SIGN_OF_LIFE_MS = 15_000;
 /** Ids that a tail remembers, about 150 bytes each: of some 7,000 documents a second. */
 const SEEN_MAX = 100_000;
@@ -58,7 +60,7 @@ export async function* tailEvents(
       yield ': nothing new\n\n';
       toldMs = clock.monotonicMs();
     }
-    await clock.sleep(Math.max(POLL_MS, REST * tookMs), signal);
+    await clock.sleep(Math.min(Math.max(POLL_MS, REST * tookMs), REST_MAX_MS), signal);
   }
 }
 
