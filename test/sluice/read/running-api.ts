@@ -117,7 +117,9 @@ export class RunningApi implements AsyncDisposable {
 
   /** Its answer as it begins. */
   async begin(path: string, options: RequestOptions = {}): Promise<IncomingMessage> {
-    const asked = request({ host: '127.0.0.1', port: this.port, path: `/api/${path}`, agent: false, ...options });
+    const unix = this.#address.startsWith('unix:') ? this.#address.slice('unix:'.length) : null;
+    const to = unix === null ? { host: '127.0.0.1', port: this.port } : { socketPath: unix };
+    const asked = request({ ...to, path: `/api/${path}`, agent: false, ...options });
     asked.end();
     const [response] = (await once(asked, 'response')) as [IncomingMessage];
     return response;
