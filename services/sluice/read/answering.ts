@@ -70,7 +70,7 @@ export class Answering {
     for (const answer of all) answer.abort(stopping());
     const { promise: late, resolve } = Promise.withResolvers<void>();
     using _timer = this.#options.clock.timer(STOP_MS, resolve);
-    await Promise.race([Promise.all(all.map(({ ended }) => ended)), late]);
+    await Promise.race([Promise.all(all.flatMap(({ ended, sent }) => [ended, sent])), late]);
   }
 }
 
@@ -97,6 +97,15 @@ class Answer {
   /** Resolves when nothing is done for it any more. */
   get ended(): Promise<void> {
     return this.#ending.promise;
+  }
+
+  /** Resolves when the system has all that was to be said, or its reader is gone. */
+  get sent(): Promise<void> {
+    const response = this.#response;
+    if (response.writableFinished || response.closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      for (const event of ['finish', 'close']) response.once(event, () => resolve());
+    });
   }
 
   abort(reason: Error): void {
