@@ -31,7 +31,7 @@ export interface ServerDoor {
 }
 
 /** Told of connections that are closed here. */
-export interface ConnectionRefusals {
+interface ConnectionRefusals {
   pipelined(peer: string): void;
   tlsFailed(reason: 'tls_failed' | 'certificate_refused', peer: string | null, detail: string): void;
 }

@@ -90,8 +90,10 @@ export function admittedExposures(config: Config, started: readonly ListenSettin
 
 function refusal({ setting, input, address }: Exposure, config: Config): string {
   const guards = GUARDS[setting].by.map((row) => row.map(variableOf).join(' with '));
-  if (input === 'read')
-    return `Cannot listen on ${address} for reading: anyone who reaches it could read all logs; set ${guards.join(' or ')}, or listen on 127.0.0.1`;
+  if (input === 'read') {
+    const remedy = `set ${guards.join(' or ')}, or listen on 127.0.0.1`;
+    return `Cannot listen on ${address} for reading: anyone who reaches it could read all logs; ${remedy}`;
+  }
   const settings = [...guards, variableOf('allow_networks')].join(' or ');
   const remedies = `set ${settings}, listen on 127.0.0.1, or say SLUICE_INSECURE=${input}`;
   const why =

@@ -130,7 +130,11 @@ export class PeerTelemetry {
   }
 }
 
-export function watchCertificate(metrics: Metrics, listener: InputName | 'admin' | 'read', expiresMs: () => number): void {
+export function watchCertificate(
+  metrics: Metrics,
+  listener: InputName | 'admin' | 'read',
+  expiresMs: () => number,
+): void {
   metrics.gauge(
     'tls_certificate_expiry_seconds',
     'When the certificate of a listener expires, in Unix seconds.',

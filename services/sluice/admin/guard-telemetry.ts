@@ -1,5 +1,5 @@
-// What is told of whoever is not let in to a page for few: an operators' page, or the read API. The metrics are those of
-// the inputs, so that their alerts hold here too.
+// What is told of whoever is not let in to a page for few: an operators' page, or the read API. The metrics are those
+// of the inputs, so that their alerts hold here too.
 
 import {
   AUTH_FAILURES,

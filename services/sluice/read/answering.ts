@@ -26,7 +26,7 @@ export interface AnsweringOptions {
 }
 
 /** So long nothing of what waits for its reader has gone. */
-export const STALLED_MS = 30_000;
+const STALLED_MS = 30_000;
 const LOOK_MS = 5000;
 /** What a stop waits for. */
 const STOP_MS = 500;
@@ -56,7 +56,7 @@ export class Answering {
     }
     const answer = new Answer(this.#options, request, response);
     this.#open.add(answer);
-    answer.ended.finally(() => {
+    void answer.ended.finally(() => {
       slot[Symbol.dispose]();
       this.#open.delete(answer);
     });

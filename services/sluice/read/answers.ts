@@ -7,9 +7,8 @@
 
 import { stageFields } from '#shared/store/query/stages.ts';
 import { fieldNamed } from '#shared/store/query/fields.ts';
-import type { ReadableStore, StoredDocument } from '#shared/store/store.ts';
+import type { StoredDocument } from '#shared/store/store.ts';
 import { fieldsOf } from '#shared/store/where.ts';
-import type { Clock } from '#shared/clock.ts';
 import { missingFields } from '../search/missing-fields.ts';
 import { isStreamed, streamedTables, type TableReader, wholeTable } from '../search/result-tables.ts';
 import type { Table } from '../search/rows.ts';
@@ -17,16 +16,7 @@ import { jsonText } from '../search/table.ts';
 import { cursorText } from './cursor.ts';
 import { FieldSample } from './field-sample.ts';
 import type { FieldsRequest, HistogramRequest, ReadRequest, SearchRequest } from './request.ts';
-import { tailEvents } from './tail-events.ts';
-
-export interface ReadSource {
-  readonly store: ReadableStore;
-  readonly clock: Clock;
-  /** How long a document may take until it is found. */
-  readonly foundAfterMs: (signal: AbortSignal) => Promise<number>;
-  /** Whether a part of the store cannot be read. */
-  readonly isDamaged: () => boolean;
-}
+import { type ReadSource, tailEvents } from './tail-events.ts';
 
 /** Of one JSON text: beyond it the rest is another answer. */
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024;

@@ -1,5 +1,5 @@
-// The description of the read API, OpenAPI 3.1: https://spec.openapis.org/oas/v3.1.1.html. Its parameters are those that
-// parameters.ts takes; a test holds its paths and schemas to what is answered. Pure.
+// The description of the read API, OpenAPI 3.1: https://spec.openapis.org/oas/v3.1.1.html. Its parameters are those
+// that parameters.ts takes; a test holds its paths and schemas to what is answered. Pure.
 
 import { VERSION } from '../process/version.ts';
 import { DOCUMENTS_MAX, LAST_MAX, PARAMETERS, SAMPLE_DEFAULT, SAMPLE_MAX, SEARCH_DEFAULT } from './parameters.ts';

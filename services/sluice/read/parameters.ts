@@ -47,7 +47,7 @@ export const SAMPLE_DEFAULT = 500;
 export const SAMPLE_MAX = 1000;
 export const LAST_MAX = 1000;
 /** Spans of time in a histogram. */
-export const SPANS_MAX = 2000;
+const SPANS_MAX = 2000;
 const SPANS_WANTED = 60;
 const HISTOGRAM_MS = 3_600_000;
 const BY_MAX = 3;

@@ -1,5 +1,5 @@
-// Starts the read API of a service: searches over HTTP on an address of their own (`read.listen`), apart from inputs and
-// operators. Where nothing is set, `sluice run` has it on loopback, and does without where the port is taken.
+// Starts the read API of a service: searches over HTTP on an address of their own (`read.listen`), apart from inputs
+// and operators. Where nothing is set, `sluice run` has it on loopback, and does without where the port is taken.
 
 import { readFileSync } from 'node:fs';
 import { RefusalPace } from '#forwarder/accept/turns/refusal-pace.ts';

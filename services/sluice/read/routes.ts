@@ -1,5 +1,5 @@
-// What the read API answers: /api/search, /api/histogram, /api/fields, /api/tail, and /api/openapi.json, which describes
-// them. Every path is guarded, including those that do not exist.
+// What the read API answers: /api/search, /api/histogram, /api/fields, /api/tail, and /api/openapi.json, which
+// describes them. Every path is guarded, including those that do not exist.
 //
 // Guarantees: nothing is answered before the request was admitted; a reader with a tenant gets no document of another
 // one, whatever it asks; an error is JSON with a code of docs/errors.md.

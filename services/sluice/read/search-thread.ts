@@ -4,7 +4,7 @@
 
 import { systemClock } from '#shared/clock.ts';
 import { moved, serveWorker } from '#shared/sqlite/worker-thread.ts';
-import { ReadingStore } from '#shared/store/embedded/reading-store.ts';
+import { ReadingStore } from '#shared/open/reading-store.ts';
 import { answer } from './answers.ts';
 import type { ReadRequest } from './request.ts';
 

@@ -1,16 +1,27 @@
-// What comes into the store, as server-sent events: `data:` with a document as JSON, and now and then a comment, so that
-// whoever is in between sees that the connection lives.
+// What comes into the store, as server-sent events: `data:` with a document as JSON, and now and then a comment, so
+// that whoever is in between sees that the connection lives.
 //
 //   https://html.spec.whatwg.org/multipage/server-sent-events.html
 //
 // Documents are read from the store when the reader takes more: a slow one gets all of them, later, and costs no
 // memory. See follower.ts for what is promised of the order.
 
+import type { Clock } from '#shared/clock.ts';
 import { isRetryable } from '#shared/errors.ts';
+import type { ReadableStore } from '#shared/store/store.ts';
 import { Follower, type Followed } from '../search/follower.ts';
 import { lastPages } from '../search/last-pages.ts';
-import type { ReadSource } from './answers.ts';
 import type { TailRequest } from './request.ts';
+
+/** What answers are made of. */
+export interface ReadSource {
+  readonly store: ReadableStore;
+  readonly clock: Clock;
+  /** How long a document may take until it is found. */
+  readonly foundAfterMs: (signal: AbortSignal) => Promise<number>;
+  /** Whether a part of the store cannot be read. */
+  readonly isDamaged: () => boolean;
+}
 
 const POLL_MS = 250;
 /** Between polls of a store that takes long to answer: as many times as long. */

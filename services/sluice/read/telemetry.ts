@@ -1,5 +1,5 @@
-// The log and metrics of the read API: whom it refused, what was read, and how that ended. Never what was asked for, nor
-// what was found.
+// The log and metrics of the read API: whom it refused, what was read, and how that ended. Never what was asked for,
+// nor what was found.
 
 import type { Clock } from '#shared/clock.ts';
 import type { Log } from '#shared/log.ts';

@@ -1,6 +1,6 @@
-// Runs the stages behind a query's bars: reads the documents that the query finds, page by page, and gives the rows that
-// come of them. Documents are counted in this process, whichever store they come from: each is read once, and none is
-// kept.
+// Runs the stages behind a query's bars: reads the documents that the query finds, page by page, and gives the rows
+// that come of them. Documents are counted in this process, whichever store they come from: each is read once, and
+// none is kept.
 
 import type { SortKey, Stage } from '#shared/store/query/stages.ts';
 import type { ReadableStore, StoredDocument, StoreQuery } from '#shared/store/store.ts';

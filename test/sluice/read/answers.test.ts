@@ -58,18 +58,22 @@ describe('Elasticsearch store', { skip: server === null ? 'no Elasticsearch to b
 );
 
 type Sources = StoredDocument['source'][];
-const numbers = (found: Sources): number[] => found.map(({ attributes }) => Number((attributes as { n: number }).n));
+const numbers = (found: Sources): number[] => found.map(({ attributes }) => (attributes as { n: number }).n);
 
 function answers(open: () => Promise<Place>): void {
   let place: Place;
-  let api: RunningApi;
   before(async () => {
     place = await open();
-    ({ api } = place);
   });
   after(() => place[Symbol.asyncDispose]());
+  findsDocuments(() => place.api);
+  makesRows(() => place.api);
+  printsLines(() => place.api);
+}
 
+function findsDocuments(running: () => RunningApi): void {
   it('all documents, each once, in pages of any size, in either order', async () => {
+    const api = running();
     const { documents: whole } = await api.json(search('', { limit: '1000' }));
     assert.equal(new Set(numbers(whole)).size, documents.length);
     for (const order of ['newest', 'oldest']) {
@@ -91,6 +95,7 @@ function answers(open: () => Promise<Place>): void {
   });
 
   it('by a query, a name, a level and times', async () => {
+    const api = running();
     const found = async (parameters: Record<string, string>): Promise<number[]> =>
       numbers((await api.json(search('status:500', { limit: '500', ...parameters }))).documents);
     const expected = (is: (n: number) => boolean): number[] =>
@@ -115,8 +120,11 @@ function answers(open: () => Promise<Place>): void {
     );
     assert.deepEqual(await found({ from: '1m' }), []);
   });
+}
 
+function makesRows(running: () => RunningApi): void {
   it('rows, a histogram, and fields', async () => {
+    const api = running();
     const rows = await api.json(search('* | count by level | sort log.level'));
     assert.deepEqual(rows.columns, ['log.level', 'count']);
     assert.deepEqual(rows.rows, [
@@ -146,6 +154,7 @@ function answers(open: () => Promise<Place>): void {
   });
 
   it('hints for fields that nothing has, and no others', async () => {
+    const api = running();
     assert.deepEqual((await api.json(search('lvl:error'))).hints, [
       'nothing has the field lvl; did you mean log.level?',
     ]);
@@ -154,8 +163,11 @@ function answers(open: () => Promise<Place>): void {
     ]);
     assert.deepEqual((await api.json(search('level:fatal'))).hints, []);
   });
+}
 
+function printsLines(running: () => RunningApi): void {
   it('an error with a code, and the place where the query is wrong', async () => {
+    const api = running();
     const wrong = await api.ask(search('level:error (timeout'));
     assert.equal(wrong.status, 400);
     assert.deepEqual(JSON.parse(wrong.body), {
@@ -174,6 +186,7 @@ function answers(open: () => Promise<Place>): void {
   });
 
   it('lines as `sluice search --json` prints them, to the byte', async () => {
+    const api = running();
     const cases = [
       ['', '-n', '7'],
       ['status:500', '-n', 'all'],
@@ -202,7 +215,8 @@ function answers(open: () => Promise<Place>): void {
 describe('what a reader may not lose', () => {
   it('numbers as they were written, and keys that mean something to JavaScript', async () => {
     await using api = await RunningApi.open();
-    const source = `{"@timestamp":"2026-03-01T12:00:00Z","message":"m","event":{"sequence":1},"attributes":{"exact":${EXACT},"__proto__":{"a":1}}}`;
+    const attributes = `{"exact":${EXACT},"__proto__":{"a":1}}`;
+    const source = `{"@timestamp":"2026-03-01T12:00:00Z","event":{"sequence":1},"attributes":${attributes}}`;
     await api.store.bulk({
       body: Buffer.from(`{"create":{}}\n${source}\n`),
       items: [

@@ -110,10 +110,14 @@ test('a tail is of the tenant too', async () => {
   const response = await api.begin('tail?q=tenant:beta+OR+of', bearer(ACME));
   response.setEncoding('utf8');
   let told = '';
+  const begun = Promise.withResolvers<void>();
   const read = (async () => {
-    for await (const chunk of response) if ((told += String(chunk)).includes('of acme 4')) break;
+    for await (const chunk of response) {
+      begun.resolve();
+      if ((told += String(chunk)).includes('of acme 4')) break;
+    }
   })();
-  while (told === '') await new Promise((resolve) => setTimeout(resolve, 5));
+  await begun.promise;
   await ofTwo(api);
   await read;
   assert.doesNotMatch(told, /beta/);

@@ -22,7 +22,7 @@ const json = (given: Parameters, asker = anyone) => searchRequest(given, asker, 
 function check(what: string, read: () => unknown, expected: object | RegExp): void {
   test(what, () => {
     if (expected instanceof RegExp)
-      assert.throws(read, (error) => expected.test(`${(error as SluiceError).code}: ${error}`));
+      assert.throws(read, (error) => expected.test(`${(error as SluiceError).code}: ${String(error)}`));
     else assert.partialDeepStrictEqual(read(), expected);
   });
 }

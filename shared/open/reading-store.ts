@@ -5,10 +5,10 @@
 
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { allOf, PAGE_BYTES, pagesOf } from '../pages.ts';
-import type { ReadableStore, StoredDocument, StoredPage, StoreQuery } from '../store.ts';
-import { DocumentDatabase } from './database.ts';
-import { storedDocument } from './search/row-page.ts';
+import { allOf, PAGE_BYTES, pagesOf } from '../store/pages.ts';
+import type { ReadableStore, StoredDocument, StoredPage, StoreQuery } from '../store/store.ts';
+import { DocumentDatabase } from '../store/embedded/database.ts';
+import { storedDocument } from '../store/embedded/search/row-page.ts';
 
 export interface ReadingStoreOptions {
   readonly dataDir: string;
