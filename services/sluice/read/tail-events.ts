@@ -46,7 +46,7 @@ export async function* tailEvents(
   // The answer begins, though nothing may come for long.
   yield ': following\n\n';
   if (last > 0) {
-    for await (const { documents } of lastPages(store, { ...query, limit: last }, signal)) {
+    for await (const { documents } of lastPages(store, { ...query, limit: last }, { signal, countsDocuments: true })) {
       for (const document of documents) follower.see(document);
       yield documents.map(({ source }) => eventOf(source)).join('');
     }
