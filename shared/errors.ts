@@ -53,6 +53,8 @@ export const errorTable = {
   signal_refused: kind('sender', 400),
   tag_refused: kind('sender', 403),
   origin_refused: kind('sender', 403),
+  tenant_refused: kind('sender', 403),
+  query_wrong: kind('sender', 400, { exit: 2 }),
   unauthorized: kind('sender', 401),
   // A guesser is about: whoever has a secret is to show it again later.
   login_limited: kind('sender', 429, { retryable: true }),
@@ -60,6 +62,9 @@ export const errorTable = {
   intake_full: kind('operator', 429, { retryable: true }),
   rate_limited: kind('sender', 429, { retryable: true }),
   conversion_unavailable: kind('operator', 503, { retryable: true }),
+  // The read API.
+  searches_full: kind('operator', 429, { retryable: true }),
+  search_timeout: kind('sender', 503),
   // Queue.
   queue_unavailable: kind('operator', 503, { retryable: true }),
   queue_full: kind('operator', 503, { retryable: true }),

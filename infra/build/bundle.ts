@@ -12,6 +12,7 @@ const workers = [
   'services/forwarder/dialects/conversion-worker.ts',
   'services/forwarder/collect/checkpoints/checkpoint-thread.ts',
   'services/indexer/poison/opening-thread.ts',
+  'services/sluice/read/search-thread.ts',
 ];
 
 /** Elasticsearch's client loads undici beside Node's own HTTP client, which we have it use (connection.ts). */

@@ -13,6 +13,7 @@ import { loadConfig } from '#shared/config/load.ts';
 import { type MetricFacts, Metrics } from '#shared/metrics.ts';
 import { AdminTelemetry } from '../../services/sluice/admin/telemetry.ts';
 import { LagTelemetry } from '../../services/sluice/lag/telemetry.ts';
+import { ReadTelemetry } from '../../services/sluice/read/telemetry.ts';
 import { turnHistogram, watchService, watchStore } from '../../services/sluice/process/telemetry.ts';
 import { WorkersTelemetry } from '../../services/sluice/workers/telemetry.ts';
 
@@ -48,6 +49,11 @@ const parts: Record<string, (metrics: Metrics) => void> = {
   },
   'admin page'(metrics) {
     new AdminTelemetry(metrics, log, systemClock).watchCertificate(() => 0);
+  },
+  'read API'(metrics) {
+    const telemetry = new ReadTelemetry(metrics, log, systemClock);
+    telemetry.watch(() => 0);
+    telemetry.watchCertificate(() => 0);
   },
   'primary of workers'(metrics) {
     new WorkersTelemetry(metrics, log).watch({ up: () => 0, events: () => [] });

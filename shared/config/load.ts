@@ -112,6 +112,8 @@ function contradictions(config: Config, isCalledWithRecords: boolean): string[] 
   const adminCertified = config['admin.tls.key'] !== undefined || config['admin.tls.client_ca'] !== undefined;
   needs(adminCertified, 'admin.tls.cert', 'a key, or the authority of clients, of the admin page is set');
   needs(config['admin.tls.cert'] !== undefined, 'admin.tls.key', 'a certificate of the admin page is set');
+  needs(config['read.tls.key'] !== undefined, 'read.tls.cert', 'a key of the read API is set');
+  needs(config['read.tls.cert'] !== undefined, 'read.tls.key', 'a certificate of the read API is set');
   return mistakes;
 }
 

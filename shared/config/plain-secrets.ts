@@ -4,6 +4,7 @@
 
 import { isLoopback, isLoopbackHost, parseListenAddress } from '#shared/net/listen-address.ts';
 import type { Config } from './settings.ts';
+import { NO_READ_API } from './settings/read.ts';
 import { maskedUrl } from './value-text.ts';
 
 /** A sentence each: what goes where, and what to set. */
@@ -16,6 +17,7 @@ export function plainSecrets(config: Config): string[] {
     ...ofDeadLetterUrl(config),
     ...ofTokens(config),
     ...ofAdmin(config),
+    ...ofReaders(config),
   ];
 }
 
@@ -90,6 +92,16 @@ function ofAdmin(config: Config): string[] {
   return [
     `Operators and scrapers show their tokens to ${open.join(', ')} unencrypted: set SLUICE_ADMIN_TLS_CERT and ` +
       'SLUICE_ADMIN_TLS_KEY',
+  ];
+}
+
+function ofReaders(config: Config): string[] {
+  const { 'read.tokens': tokens, 'read.tls.cert': certificate, 'read.listen': listen = NO_READ_API } = config;
+  if (tokens === undefined || certificate !== undefined || listen === NO_READ_API) return [];
+  if (listen.startsWith('systemd:') || isLoopback(parseListenAddress(listen))) return [];
+  return [
+    `Readers show their tokens to ${listen} unencrypted, unless what stands in front of it speaks TLS: set ` +
+      'SLUICE_READ_TLS_CERT and SLUICE_READ_TLS_KEY',
   ];
 }
 

@@ -13,6 +13,7 @@ import { connections } from './settings/connections.ts';
 import { indexer } from './settings/indexer.ts';
 import { inputs } from './settings/inputs.ts';
 import { queue } from './settings/queue.ts';
+import { read } from './settings/read.ts';
 import { store } from './settings/store.ts';
 import type { Setting, Syntax } from './settings/setting-kinds.ts';
 
@@ -22,6 +23,7 @@ export type { Setting, Syntax };
 export const settings = {
   ...inputs,
   ...admin,
+  ...read,
   ...access,
   ...connections,
   ...buffers,

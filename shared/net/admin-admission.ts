@@ -2,16 +2,10 @@
 // path is guarded, including those that do not exist; only the public ones are not.
 
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { AdminDeed } from '../access-log.ts';
+import type { ServerDoor } from './guarded-server.ts';
 import { peerAddress } from './networks.ts';
-
-interface AdminDoor {
-  enter(socket: Socket, listensOn: 'tcp' | 'unix'): string | null;
-  /** What an address may ask for; null: it has no rate. */
-  rateOf(address: string): { request(): boolean } | null;
-}
 
 export type AdminVerdict =
   /** `who`: as the audit line of an action names it. */
@@ -37,8 +31,7 @@ export interface AdminPageTelemetry {
 }
 
 export interface AdmissionOptions {
-  /** What every connection passes before a byte of it is read; it closes those that it does not let in. */
-  readonly door: AdminDoor;
+  readonly door: ServerDoor;
   readonly access: AdminAccess;
   readonly telemetry: AdminPageTelemetry;
 }

@@ -54,6 +54,9 @@ export interface Store extends AsyncDisposable {
   watchSpace?(watch: StoreSpaceWatch): void;
 }
 
+/** What searches need of a store. */
+export type ReadableStore = Pick<Store, 'pages' | 'search'>;
+
 /**
  * Small blocks become larger ones, old documents are deleted, and the oldest where there is too much, those of an
  * earlier version are converted.

@@ -17,7 +17,7 @@ export function checkEdge(config: Config, readFile: ReadFile): void {
     () => checkSenders(config, readFile),
     () => checkTls(config),
     () => exemptNetworks(config),
-    () => admittedExposures(config, [...INPUT_LISTENERS, 'admin.listen', 'lag.listen']),
+    () => admittedExposures(config, [...INPUT_LISTENERS, 'admin.listen', 'lag.listen', 'read.listen']),
   ];
   for (const check of checks) {
     try {

@@ -3,6 +3,7 @@
 // not compile without its row.
 
 import { type Config, type SettingName, variableOf } from '#shared/config/settings.ts';
+import { NO_READ_API } from '#shared/config/settings/read.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { isLoopback, parseListenAddress } from '#shared/net/listen-address.ts';
 import { holdsNearlyAll, parseNetwork } from '#shared/net/networks.ts';
@@ -13,10 +14,11 @@ type Guarded = Config['insecure'] extends readonly (infer Name)[] | undefined ? 
 export type ListenSetting = Extract<SettingName, `${string}listen`>;
 
 interface Guard {
-  readonly input: Guarded;
+  /** `read` is none of those that may be open to anyone: whoever reads has to show whose documents. */
+  readonly input: Guarded | 'read';
   /**
    * Each of these rows of settings tells senders apart where all of the row are set; `allow_networks` does for all
-   * inputs.
+   * inputs, but tells no reader's tenant.
    */
   readonly by: readonly (readonly SettingName[])[];
 }
@@ -37,6 +39,7 @@ const GUARDS: Readonly<Record<ListenSetting, Guard>> = {
   'gelf.listen': { input: 'gelf', by: [] },
   'admin.listen': { input: 'admin', by: OPERATORS },
   'lag.listen': { input: 'admin', by: OPERATORS },
+  'read.listen': { input: 'read', by: [['read.tokens']] },
 };
 
 /** The addresses of the forwarder's inputs. */
@@ -50,17 +53,18 @@ export const INPUT_LISTENERS = [
 
 export interface Exposure {
   readonly setting: ListenSetting;
-  readonly input: Guarded;
+  readonly input: Guard['input'];
   readonly address: string;
 }
 
 /** The addresses among `started` that are public though nothing guards them; those that SLUICE_INSECURE names too. */
 export function exposures(config: Config, started: readonly ListenSetting[]): Exposure[] {
-  if (narrowsNetworks(config)) return [];
+  const isNarrow = narrowsNetworks(config);
   return started.flatMap((setting) => {
     const { input, by } = GUARDS[setting];
     const address = config[setting];
-    if (address === undefined || isLoopback(parseListenAddress(address))) return [];
+    if (isNarrow && input !== 'read') return [];
+    if (address === undefined || address === NO_READ_API || isLoopback(parseListenAddress(address))) return [];
     const isGuarded = by.some((row) => row.every((name) => guards(config, name)));
     return isGuarded ? [] : [{ setting, input, address }];
   });
@@ -77,7 +81,8 @@ function isShort({ shared_key: sharedKey }: Config): boolean {
 /** Those that the operator allowed. Throws config_invalid, with a line for each that is not allowed. */
 export function admittedExposures(config: Config, started: readonly ListenSetting[]): Exposure[] {
   const all = exposures(config, started);
-  const refused = all.filter(({ input }) => !config['insecure']?.includes(input));
+  const allowed: readonly string[] = config['insecure'] ?? [];
+  const refused = all.filter(({ input }) => !allowed.includes(input));
   if (refused.length > 0)
     throw new SluiceError('config_invalid', refused.map((each) => refusal(each, config)).join('\n'));
   return all;
@@ -85,6 +90,10 @@ export function admittedExposures(config: Config, started: readonly ListenSettin
 
 function refusal({ setting, input, address }: Exposure, config: Config): string {
   const guards = GUARDS[setting].by.map((row) => row.map(variableOf).join(' with '));
+  if (input === 'read') {
+    const remedy = `set ${guards.join(' or ')}, or listen on 127.0.0.1`;
+    return `Cannot listen on ${address} for reading: anyone who reaches it could read all logs; ${remedy}`;
+  }
   const settings = [...guards, variableOf('allow_networks')].join(' or ');
   const remedies = `set ${settings}, listen on 127.0.0.1, or say SLUICE_INSECURE=${input}`;
   const why =

@@ -20,8 +20,8 @@ import type { Peer } from './admission.ts';
 /** How soon a new certificate is shown. */
 const LOOK_INTERVAL_MS = 5000;
 
-/** Whose certificate: that of the inputs, or that of the operators' pages. */
-export type TlsPrefix = 'tls' | 'admin.tls';
+/** Whose certificate: that of the inputs, of the operators' pages, or of the read API. */
+export type TlsPrefix = 'tls' | 'admin.tls' | 'read.tls';
 
 interface TlsSettings {
   readonly prefix: TlsPrefix;
@@ -76,7 +76,7 @@ export function tlsContext(config: Config, options: TlsOptionsOfContext, prefix:
 
 /** For `sluice check`: throws config_invalid where the files cannot be used. */
 export function checkTls(config: Config): void {
-  for (const prefix of ['tls', 'admin.tls'] as const) {
+  for (const prefix of ['tls', 'admin.tls', 'read.tls'] as const) {
     const settings = tlsSettings(config, prefix);
     if (settings) read(settings);
   }
@@ -178,7 +178,8 @@ function certificateNames(socket: TLSSocket): string[] {
 function tlsSettings(config: Config, prefix: TlsPrefix): TlsSettings | null {
   const cert = config[`${prefix}.cert` as const];
   const key = config[`${prefix}.key` as const];
-  const clientCa = config[`${prefix}.client_ca` as const];
+  // Readers are known by tokens, which name their tenants.
+  const clientCa = prefix === 'read.tls' ? undefined : config[`${prefix}.client_ca` as const];
   const newest = config['tls.max_version'];
   const maxVersion = newest && (`TLSv${newest}` as const);
   if (cert === undefined || key === undefined) return null;
@@ -190,7 +191,7 @@ function read(settings: TlsSettings): Material {
   const { prefix, clientCa } = settings;
   const cert = readPem(`${prefix}.cert`, settings.cert);
   const key = readPem(`${prefix}.key`, settings.key);
-  const ca = clientCa === undefined ? undefined : readPem(`${prefix}.client_ca`, clientCa);
+  const ca = clientCa === undefined || prefix === 'read.tls' ? undefined : readPem(`${prefix}.client_ca`, clientCa);
   try {
     createSecureContext({ cert, key, ca, ...(settings.ciphers !== undefined && { ciphers: settings.ciphers }) });
     if (ca !== undefined) new X509Certificate(ca);

@@ -5,13 +5,16 @@ import { readFileSync } from 'node:fs';
 import type { Clock } from '#shared/clock.ts';
 import type { Tenant } from '#shared/config/tenants.ts';
 import { watchFiles } from '#shared/config/watched-files.ts';
+import type { ReadFile } from '#shared/config/yaml-file.ts';
 import type { Grant } from '../intake/principal.ts';
-import { loadTokens } from './tokens.ts';
+import { loadTokens, type Tokens } from './tokens.ts';
 
 const LOOK_INTERVAL_MS = 2000;
 
 export interface TokenFileOptions {
   readonly tenants: readonly Tenant[];
+  /** Of another form than that of senders; throws config_invalid. */
+  readonly load?: (path: string, readFile: ReadFile) => Tokens;
   readonly clock: Clock;
   readonly telemetry: {
     tokensReloaded(count: number): void;
@@ -28,8 +31,10 @@ export interface TokenFile extends Disposable {
 }
 
 /** Throws config_invalid. */
-export function openTokenFile(path: string, { tenants, clock, telemetry, intervalMs }: TokenFileOptions): TokenFile {
-  const load = () => loadTokens(path, tenants, (file) => readFileSync(file, 'utf8'));
+export function openTokenFile(path: string, options: TokenFileOptions): TokenFile {
+  const { tenants, clock, telemetry, intervalMs } = options;
+  const loadAs = options.load ?? ((file, readFile) => loadTokens(file, tenants, readFile));
+  const load = () => loadAs(path, (file) => readFileSync(file, 'utf8'));
   let tokens = load();
   const watch = watchFiles({
     paths: [path],

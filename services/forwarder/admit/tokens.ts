@@ -35,7 +35,7 @@ const TokensFile = Type.Array(
   ),
 );
 
-interface Token {
+export interface Token {
   /** For the audit lines: its user, else its place in the file. */
   readonly name: string;
   readonly digest: Buffer;
@@ -114,6 +114,16 @@ export function loadTokens(path: string, tenants: readonly Tenant[], readFile: R
   );
 }
 
+/** Of the tokens in the file, in hex; whatever else it says. Throws config_invalid. */
+export function tokenDigests(path: string, readFile: ReadFile): Set<string> {
+  const tokens = readYamlFile(path, TokensFile, { readFile, empty: [] });
+  return new Set(
+    tokens.map(({ token, sha256 = '' }) =>
+      token === undefined ? sha256.toLowerCase() : digestOf(token).toString('hex'),
+    ),
+  );
+}
+
 interface Credential {
   /** Null where the scheme has none. */
   readonly user: string | null;
@@ -142,6 +152,6 @@ function pairIn(base64: string): Credential[] {
   return colon < 0 ? [] : [{ user: text.slice(0, colon), secret: text.slice(colon + 1) }];
 }
 
-function digestOf(text: string): Buffer {
+export function digestOf(text: string): Buffer {
   return hash('sha256', text, 'buffer');
 }

@@ -34,8 +34,8 @@ export type ConnectionEnd =
   | 'idle_timeout'
   | 'pipelined';
 
-/** Help texts of metrics that the admin page counts too. */
-export const AUTH_FAILURES = 'Senders, operators and scrapers that were not let in.';
+/** Help texts of metrics that the admin page and the read API count too. */
+export const AUTH_FAILURES = 'Senders, operators, scrapers and readers that were not let in.';
 export const CONNECTIONS_CLOSED = 'Connections that were closed because of a limit.';
 
 export class PeerTelemetry {
@@ -130,7 +130,11 @@ export class PeerTelemetry {
   }
 }
 
-export function watchCertificate(metrics: Metrics, listener: InputName | 'admin', expiresMs: () => number): void {
+export function watchCertificate(
+  metrics: Metrics,
+  listener: InputName | 'admin' | 'read',
+  expiresMs: () => number,
+): void {
   metrics.gauge(
     'tls_certificate_expiry_seconds',
     'When the certificate of a listener expires, in Unix seconds.',

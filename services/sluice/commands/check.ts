@@ -11,6 +11,7 @@ import { SluiceError } from '#shared/errors.ts';
 import { deadLetterBytesMaxOf, edgeDeadLetterBytesMaxOf } from '#shared/queue/embedded/dead-letter-budget.ts';
 import type { CommandContext } from '../process/command.ts';
 import { checkPageTokens } from '../admin/page.ts';
+import { checkReadTokens } from '../read/read-api.ts';
 import { harmless } from '#shared/harmless.ts';
 import { fileMistakes } from '../probe/files.ts';
 import { probeAddresses, probeDataFolder } from '../probe/machine.ts';
@@ -71,6 +72,7 @@ function checkFiles(config: Config): void {
   const mistakes = fileMistakes(config);
   try {
     checkPageTokens(config);
+    checkReadTokens(config);
     checkEdge(config, (path) => readFileSync(path, 'utf8'));
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error;

@@ -10,6 +10,7 @@ import { openStore } from '#shared/open/open-store.ts';
 import { messageLine } from '../output/message-line.ts';
 import type { CommandContext } from '../process/command.ts';
 import { answerOperators, runService } from '../process/service.ts';
+import { startReadApi } from '../read/read-api.ts';
 import { watchStore } from '../process/telemetry.ts';
 import { workersOf } from '../workers/count.ts';
 
@@ -59,6 +60,9 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     }
     const indexer = service.lifetime.use(await startIndexer(options));
     await answerOperators(service, [indexer]);
+    // Of several workers none has the address.
+    const readApi = service.worker ? null : await startReadApi({ ...service, store, byDefault: false });
+    if (readApi) service.lifetime.use(readApi);
     await Promise.race([whenAborted(context.signal), indexer.ended]);
     return 0;
   });

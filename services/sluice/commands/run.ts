@@ -10,6 +10,7 @@ import type { CommandContext } from '../process/command.ts';
 import { replayAction } from '../dead-letters/replay-request.ts';
 import { eraseAction } from '../erase/erase-request.ts';
 import { runService, startAdmin } from '../process/service.ts';
+import { startReadApi } from '../read/read-api.ts';
 import { watchStore } from '../process/telemetry.ts';
 import { greeting } from '../output/greeting.ts';
 
@@ -34,7 +35,10 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     const forwarder = service.lifetime.use(await startForwarder(service));
     const replay = replayAction({ ...service, store, random: Math.random });
     const admin = await startAdmin(service, [forwarder, indexer], [replay, eraseAction(service.queue, service.config)]);
-    context.stdout.write(greeting(service.config, { ...forwarder.addresses, admin: admin.address }));
+    const readApi = await startReadApi({ ...service, store, byDefault: true });
+    if (readApi) service.lifetime.use(readApi);
+    const read = readApi?.address ?? null;
+    context.stdout.write(greeting(service.config, { ...forwarder.addresses, admin: admin.address, read }));
     await Promise.race([whenAborted(context.signal), indexer.ended]);
     return 0;
   });

@@ -10,12 +10,14 @@ export interface Addresses {
   readonly syslog: readonly string[];
   readonly gelf: readonly string[];
   readonly admin: string;
+  /** Null: there is no read API. */
+  readonly read: string | null;
 }
 
 /** Docker sends labels only if asked: those by which a container says where it belongs, and Compose's own. */
 const LABELS = String.raw`--log-opt labels-regex='^(sluice|com\.docker\.compose)\.'`;
 
-export function greeting(config: Config, { forward, http, syslog, gelf, admin }: Addresses): string {
+export function greeting(config: Config, { forward, http, syslog, gelf, admin, read }: Addresses): string {
   const queue =
     config['queue'] === 'kafka'
       ? `Kafka at ${config['kafka.brokers']?.map(maskedUrl).join(', ')}`
@@ -26,10 +28,12 @@ export function greeting(config: Config, { forward, http, syslog, gelf, admin }:
       : `embedded, in ${config['data.dir']}`;
   const scheme = config['tls.cert'] === undefined ? 'http' : 'https';
   const adminScheme = config['admin.tls.cert'] === undefined ? 'http' : 'https';
+  const readScheme = config['read.tls.cert'] === undefined ? 'http' : 'https';
+  const api = read === null ? [] : [`${readScheme}://${read}/api/search`];
   return `Sluice is up.
   Forward   ${forward}
   HTTP      ${scheme}://${http}${line('Syslog', syslog)}${line('GELF', gelf)}
-  Metrics   ${adminScheme}://${admin}/metrics
+  Metrics   ${adminScheme}://${admin}/metrics${line('Search', api)}
   Queue     ${queue}
   Store     ${store}
 

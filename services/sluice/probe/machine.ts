@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type Config, variableOf } from '#shared/config/settings.ts';
+import { NO_READ_API } from '#shared/config/settings/read.ts';
 import { reasonOf } from '#shared/errors.ts';
 import {
   datagramOptions,
@@ -52,6 +53,7 @@ const LISTENING = [
   { setting: 'syslog.tls_listen', udp: false },
   { setting: 'gelf.listen', udp: true },
   { setting: 'admin.listen', udp: false },
+  { setting: 'read.listen', udp: false },
 ] as const;
 
 /** One after another, so that two settings with one address do not look like a program that has it. */
@@ -60,7 +62,7 @@ export async function probeAddresses(config: Config): Promise<Finding[]> {
   const named = new Map<string, string>();
   for (const { setting, udp } of LISTENING) {
     const text = config[setting];
-    if (text === undefined || text.startsWith(SYSTEMD_PREFIX)) continue;
+    if (text === undefined || text === NO_READ_API || text.startsWith(SYSTEMD_PREFIX)) continue;
     const address = parseListenAddress(text);
     const variable = variableOf(setting);
     const thing = `Address ${text} (${variable})`;

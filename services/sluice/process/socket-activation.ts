@@ -20,6 +20,7 @@ const ADDRESSES = [
   'gelf.listen',
   'admin.listen',
   'lag.listen',
+  'read.listen',
 ] as const satisfies readonly SettingName[];
 
 /** sd_listen_fds begins behind standard input, output and error. */

@@ -2,7 +2,7 @@
 // source. Groups that touch are one, and no line is shown twice.
 
 import { fieldNamed } from '#shared/store/query/fields.ts';
-import type { Store, StoredDocument } from '#shared/store/store.ts';
+import type { ReadableStore, StoredDocument } from '#shared/store/store.ts';
 import type { FieldWhere, Where } from '#shared/store/where.ts';
 import { valueAt } from '../output/document-text.ts';
 
@@ -23,7 +23,7 @@ const ALONE: ReadonlySet<string> = new Set(['container.id', 'kubernetes.pod.uid'
 const SOURCES_MAX = 10_000;
 
 export interface ContextOptions {
-  readonly store: Store;
+  readonly store: ReadableStore;
   /** On either side. */
   readonly lines: number;
   readonly signal: AbortSignal;

@@ -3,7 +3,7 @@
 import type { Document } from '#shared/store/query/document-values.ts';
 import { fieldNamed, fields, SHORT_NAMES, shortName, UNSEARCHED } from '#shared/store/query/fields.ts';
 import type { Field, Where } from '#shared/store/where.ts';
-import type { Store, StoreQuery } from '#shared/store/store.ts';
+import type { ReadableStore, StoreQuery } from '#shared/store/store.ts';
 
 /** Whose fields are proposed. */
 const SAMPLE = 500;
@@ -11,11 +11,11 @@ const SAMPLE_BYTES = 16 * 1024 * 1024;
 const NAMES_MAX = 5000;
 const DEPTH_MAX = 20;
 
-type Range = Pick<StoreQuery, 'since' | 'until' | 'name'>;
+type Range = Pick<StoreQuery, 'since' | 'until' | 'name' | 'tenant'>;
 
 /** A line for each of them. Costs a search each, so it is for queries that found little. */
 export async function missingFields(
-  store: Store,
+  store: ReadableStore,
   named: readonly Field[],
   range: Range,
   signal: AbortSignal,
@@ -42,7 +42,7 @@ export async function missingFields(
 }
 
 /** Of the newest documents, as they would be written in a query. */
-async function namesOf(store: Store, range: Range, signal: AbortSignal): Promise<string[]> {
+async function namesOf(store: ReadableStore, range: Range, signal: AbortSignal): Promise<string[]> {
   const names = new Set<string>();
   let left = SAMPLE_BYTES;
   for await (const { documents, bytes } of store.pages({ ...range, order: 'newest', limit: SAMPLE }, signal)) {

@@ -9,6 +9,7 @@ import cluster from 'node:cluster';
 import { isSea } from 'node:sea';
 import { whenAborted } from '#shared/abort.ts';
 import { type Config, variableOf } from '#shared/config/settings.ts';
+import { NO_READ_API } from '#shared/config/settings/read.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { exposition } from '#shared/exposition.ts';
 import { INHERITED_PREFIX } from '#shared/net/listen-address.ts';
@@ -78,6 +79,9 @@ function whyOneOnly(name: string, config: Config): string | null {
   if (name === 'indexer' && config.store === 'embedded') {
     return 'the embedded store belongs to one process; set SLUICE_ELASTICSEARCH_URL';
   }
+  const { 'read.listen': read = NO_READ_API } = config;
+  if (name === 'indexer' && read !== NO_READ_API)
+    return 'the read API has one address; unset SLUICE_READ_LISTEN, and start another `sluice indexer` with it';
   const inherited = LISTENING.filter((setting) => config[setting]?.startsWith(INHERITED_PREFIX)).map(variableOf);
   if (inherited.length === 0) return null;
   // node:cluster keeps a listening socket only as long as one of the workers has it.

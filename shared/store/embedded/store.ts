@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts';
-import { parseExactJson } from '../exact-json.ts';
 import { allOf, PAGE_BYTES, pagesOf } from '../pages.ts';
 import type {
   BackingIndex,
@@ -26,7 +25,7 @@ import type { DatabaseOptions } from './database.ts';
 import type { ErasedRows, EraseStart } from './erase-steps.ts';
 import type { Documents, WriteResult } from './document-writes.ts';
 import { type InspectionAsk, type InspectionThread, StoreFiles } from './inspect/store-files.ts';
-import type { Row } from './search/row-page.ts';
+import { storedDocument } from './search/row-page.ts';
 import type { Counted, CountStart } from './search/page-reader.ts';
 import type { StoreThread } from './store-thread.ts';
 import { Upkeep } from './upkeep.ts';
@@ -232,10 +231,4 @@ function outcomesOf(result: WriteResult): BulkOutcome[] {
     outcomes[item] = { status: 400, errorType: 'document_parsing_exception', errorReason: reason };
   }
   return outcomes;
-}
-
-function storedDocument(row: Row): StoredDocument {
-  // indexed-fields.ts took nothing but objects.
-  const source = parseExactJson(row.source) as Record<string, unknown>;
-  return { id: row.id, index: row.stream, source, sort: [row.time, row.sequence, row.rowid] };
 }

@@ -54,6 +54,7 @@ function environmentOf(place: Place | null, more: Environment): NodeJS.ProcessEn
     SLUICE_FORWARD_LISTEN: `127.0.0.1:${place.forward}`,
     SLUICE_HTTP_LISTEN: `127.0.0.1:${place.http}`,
     SLUICE_ADMIN_LISTEN: `127.0.0.1:${place.admin}`,
+    SLUICE_READ_LISTEN: '127.0.0.1:0',
   };
   // The test runner speaks to its own children by this variable; the program is not one.
   return { ...Object.fromEntries(inherited), NODE_TEST_CONTEXT: undefined, ...listen, ...more };

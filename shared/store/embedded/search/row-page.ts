@@ -1,5 +1,7 @@
 // What reading the store gives: documents as they are kept, and pages of them.
 
+import { parseExactJson } from '../../exact-json.ts';
+import type { StoredDocument } from '../../store.ts';
 import type { SearchPlan } from './search-plan.ts';
 
 export interface Row {
@@ -35,4 +37,10 @@ export interface Source {
 export interface Rows {
   readonly after: number;
   readonly to: number;
+}
+
+export function storedDocument(row: Row): StoredDocument {
+  // indexed-fields.ts took nothing but objects.
+  const source = parseExactJson(row.source) as Record<string, unknown>;
+  return { id: row.id, index: row.stream, source, sort: [row.time, row.sequence, row.rowid] };
 }

@@ -24,7 +24,7 @@
 // again, when it has got there.
 
 import type { Clock } from '#shared/clock.ts';
-import type { Store, StoredDocument, StoreQuery } from '#shared/store/store.ts';
+import type { ReadableStore, StoredDocument, StoreQuery } from '#shared/store/store.ts';
 import { ingestedMs } from '../output/document-text.ts';
 
 /** Promised in docs/guarantees.md. A poll that reaches back so far is costly, so only one of several does. */
@@ -59,7 +59,7 @@ interface Pause {
 }
 
 export class Follower {
-  readonly #store: Store;
+  readonly #store: ReadableStore;
   readonly #query: Followed;
   readonly #clock: Clock;
   /** Id → event.ingested, of all that a poll may meet again. */
@@ -77,7 +77,7 @@ export class Follower {
   readonly #lateMs: number;
 
   constructor(
-    store: Store,
+    store: ReadableStore,
     query: Followed,
     clock: Clock,
     { refreshIntervalMs = REFRESH_INTERVAL_MS, seenMax = SEEN_MAX }: FollowerOptions = {},

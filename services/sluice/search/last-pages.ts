@@ -4,7 +4,7 @@
 //
 // Guarantees: bounded memory; no document twice. The second reading also has documents that came meanwhile.
 
-import type { Store, StoredDocument, StoredPage, StoreQuery } from '#shared/store/store.ts';
+import type { ReadableStore, StoredDocument, StoredPage, StoreQuery } from '#shared/store/store.ts';
 import { lastLines, printedLines } from '../output/document-text.ts';
 
 /** As JSON; in memory a document takes some times as much. */
@@ -18,7 +18,7 @@ export interface LastPagesOptions {
 
 /** `query.limit`: how many of the last lines. */
 export async function* lastPages(
-  store: Store,
+  store: ReadableStore,
   query: Omit<StoreQuery, 'order' | 'after'>,
   { signal, countsDocuments = false }: LastPagesOptions,
 ): AsyncGenerator<StoredPage, void, void> {

@@ -1,0 +1,110 @@
+// Runs the stages behind a query's bars: reads the documents that the query finds, page by page, and gives the rows
+// that come of them. Documents are counted in this process, whichever store they come from: each is read once, and
+// none is kept.
+
+import type { SortKey, Stage } from '#shared/store/query/stages.ts';
+import type { ReadableStore, StoredDocument, StoreQuery } from '#shared/store/store.ts';
+import { Aggregate } from './aggregate.ts';
+import { FirstRows } from './first-rows.ts';
+import { arranged, documentRow, type Table } from './rows.ts';
+
+export interface TablesWanted {
+  readonly store: ReadableStore;
+  readonly query: Omit<StoreQuery, 'limit'>;
+  readonly stages: readonly Stage[];
+  /** Of rows; Infinity for all. */
+  readonly limit: number;
+  readonly signal: AbortSignal;
+}
+
+export interface TableReader {
+  /** Further documents were read. */
+  read(documents: number): void;
+  /** Something about the rows that whoever sees them should know. */
+  warn(line: string): void;
+  /** Whether nobody wants any more. */
+  readonly isGone: boolean;
+}
+
+/** What is kept while documents are sorted. */
+const SORTED_MAX = 10_000;
+/** Of values, in UTF-16 units. */
+const SORTED_BYTES = 64 * 1024 * 1024;
+const DEFAULT_COLUMNS = ['@timestamp', 'container.name', 'log.level', 'message'];
+
+/** Whether its rows come as documents are read; else all at once, at the end. */
+export function isStreamed(stages: readonly Stage[]): boolean {
+  return stages[0]?.kind !== 'stats' && !stages.some(({ kind }) => kind === 'sort');
+}
+
+/** Of a query whose rows come as documents are read: a table for each page. */
+export async function* streamedTables(wanted: TablesWanted, reader: TableReader): AsyncGenerator<Table, void, void> {
+  const columns = columnsOf(wanted.stages);
+  for await (const documents of pagesOf(wanted, Math.min(wanted.limit, headOf(wanted.stages)), reader))
+    yield { columns, rows: documents.map(({ source }) => documentRow(source, columns)) };
+}
+
+/** Of any other: all rows. Rejects with usage_wrong where a column is asked for that is not there. */
+export async function wholeTable(wanted: TablesWanted, reader: TableReader): Promise<Table> {
+  const [first, ...rest] = wanted.stages;
+  const { columns, rows } =
+    first?.kind === 'stats' ? await counted(wanted, first, rest, reader) : await sorted(wanted, reader);
+  return { columns, rows: wanted.limit === Infinity ? rows : rows.slice(0, wanted.limit) };
+}
+
+async function* pagesOf(
+  { store, query, signal }: TablesWanted,
+  limit: number,
+  reader: TableReader,
+): AsyncGenerator<readonly StoredDocument[], void, void> {
+  for await (const { documents } of store.pages({ ...query, limit }, signal)) {
+    reader.read(documents.length);
+    yield documents;
+    if (reader.isGone) return;
+  }
+}
+
+async function counted(
+  wanted: TablesWanted,
+  { measures, by }: Stage & { readonly kind: 'stats' },
+  rest: readonly Stage[],
+  reader: TableReader,
+): Promise<Table> {
+  const aggregate = new Aggregate(measures, by);
+  // A wrong column is told before all is read.
+  arranged({ columns: aggregate.columns, rows: [] }, rest);
+  for await (const documents of pagesOf(wanted, Infinity, reader))
+    for (const { source } of documents) aggregate.add(source);
+  const { leftOut } = aggregate;
+  if (leftOut > 0)
+    reader.warn(`there are too many groups: ${leftOut} documents are in none; narrow the query, or group by less`);
+  if (aggregate.isCut) reader.warn('there are too many values: uniq and percentiles are of a part of them');
+  return arranged({ columns: aggregate.columns, rows: aggregate.rows() }, rest);
+}
+
+/** The first of all documents in the order that is asked for. */
+async function sorted(wanted: TablesWanted, reader: TableReader): Promise<Table> {
+  const { stages, limit } = wanted;
+  const columns = columnsOf(stages);
+  const keys: SortKey[] = stages.flatMap((stage) => (stage.kind === 'sort' ? stage.keys : []));
+  const names = [...new Set([...columns, ...keys.map(({ name }) => name)])];
+  const most = Math.min(limit, headOf(stages), SORTED_MAX);
+  const first = new FirstRows({ keys, rowsMax: most, bytesMax: SORTED_BYTES });
+  for await (const documents of pagesOf(wanted, Infinity, reader))
+    for (const { source } of documents) first.add(documentRow(source, names));
+  const rows = first.rows();
+  const { isCutByBytes, dropped } = first;
+  if (isCutByBytes && rows.length < most)
+    reader.warn(
+      `only the first ${rows.length} are shown: their values take too much memory; choose \`fields\`, or give -n`,
+    );
+  else if (dropped > 0 && most === SORTED_MAX) reader.warn(`only the first ${SORTED_MAX} are shown`);
+  return { columns, rows };
+}
+
+function columnsOf(stages: readonly Stage[]): readonly string[] {
+  return stages.findLast((stage) => stage.kind === 'fields')?.names ?? DEFAULT_COLUMNS;
+}
+
+const headOf = (stages: readonly Stage[]): number =>
+  Math.min(Infinity, ...stages.map((stage) => (stage.kind === 'head' ? stage.count : Infinity)));

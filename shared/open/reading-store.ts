@@ -1,0 +1,46 @@
+// The embedded store for a thread that does nothing but search: it reads the file itself, without a thread of its own
+// in between. What is committed is found at once, whoever wrote it.
+//
+// Guarantees: writes nothing; between two pages its thread has a turn for other things.
+
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { allOf, PAGE_BYTES, pagesOf } from '../store/pages.ts';
+import type { ReadableStore, StoredDocument, StoredPage, StoreQuery } from '../store/store.ts';
+import { DocumentDatabase } from '../store/embedded/database.ts';
+import { storedDocument } from '../store/embedded/search/row-page.ts';
+
+export interface ReadingStoreOptions {
+  readonly dataDir: string;
+  /** Of damage: what is damaged is left out. */
+  readonly warn: (message: string) => void;
+}
+
+/** Settings that only whoever writes goes by. */
+const UNUSED = { retentionMs: 0, namesMax: 0 } as const;
+
+export class ReadingStore implements ReadableStore {
+  readonly #database: DocumentDatabase;
+
+  /** Throws data_dir_unusable or store_unavailable. */
+  constructor({ dataDir, warn }: ReadingStoreOptions) {
+    this.#database = new DocumentDatabase({ folder: join(dataDir, 'store'), readOnly: true, ...UNUSED, tell: warn });
+  }
+
+  pages(query: StoreQuery, signal?: AbortSignal): AsyncGenerator<StoredPage, void, void> {
+    return pagesOf(query, async (step) => {
+      await nextTurn();
+      signal?.throwIfAborted();
+      const { rows, ...page } = this.#database.page(step, PAGE_BYTES);
+      return { ...page, documents: rows.map(storedDocument) };
+    });
+  }
+
+  search(query: StoreQuery, signal?: AbortSignal): Promise<StoredDocument[]> {
+    return allOf(this.pages(query, signal));
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}

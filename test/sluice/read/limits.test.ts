@@ -1,0 +1,176 @@
+// What reading may cost: answers at once, their time, readers that take nothing, and readers that leave.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ReadSlots } from '../../../services/sluice/read/slots.ts';
+import { VirtualClock } from '#test/memory/clock.ts';
+import { bearer, LINES, RunningApi, search } from './running-api.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-read-limits-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const OPEN = /^sluice_reads_open\{kind="searches"\} (\d+)/m;
+const TAILS = /^sluice_reads_open\{kind="tails"\} (\d+)/m;
+const ended = (endpoint: string, outcome: string): RegExp =>
+  new RegExp(`^sluice_reads_total\\{endpoint="${endpoint}",outcome="${outcome}"\\} (\\d+)`, 'm');
+
+async function until(is: () => Promise<boolean>): Promise<void> {
+  while (!(await is())) await delay(5);
+}
+
+let sockets = 0;
+/** A unix socket holds little, and so its reader is soon waited for. */
+const small = () => ({ SLUICE_READ_LISTEN: `unix:${join(folder, `${sockets++}.sock`)}` });
+/** More than it holds. */
+const LARGE = Array.from({ length: 200 }, (_, n) => ({ message: `${n}.`, attributes: { blob: '-'.repeat(20_000) } }));
+
+/** The answer has begun, and is read no further. */
+async function unread(api: RunningApi): Promise<IncomingMessage> {
+  const response = await api.begin(search('', { limit: '1000' }), LINES);
+  response.pause();
+  return response;
+}
+
+test('so many searches at once; a reader that takes nothing holds its own and no memory', async () => {
+  await using api = await RunningApi.open({ env: { ...small(), SLUICE_READ_SEARCHES_MAX: '2' } });
+  await api.write(LARGE);
+  const first = await unread(api);
+  const second = await unread(api);
+  const busy = await api.ask('search');
+  assert.deepEqual(
+    [busy.status, JSON.parse(busy.body).error.code, busy.headers['retry-after']],
+    [429, 'searches_full', '2'],
+  );
+  assert.equal(await api.metric(OPEN), 2);
+  first.destroy();
+  await until(async () => (await api.metric(OPEN)) === 1);
+  assert.equal((await api.ask(search('', { limit: '1' }))).status, 200);
+  // What waited comes whole.
+  let lines = 0;
+  for await (const chunk of second.resume()) lines += String(chunk).split('\n').length - 1;
+  assert.equal(lines, LARGE.length);
+  await until(async () => (await api.metric(OPEN)) === 0);
+  assert.equal(await api.metric(ended('search', 'left')), 1);
+  assert.equal(await api.metric(ended('search', 'busy')), 1);
+});
+
+test('a reader that takes nothing is closed after a while, and that is counted', async () => {
+  const clock = new VirtualClock();
+  await using api = await RunningApi.open({ clock, env: small() });
+  await api.write(LARGE);
+  const response = await unread(api);
+  const closed = new Promise<string>((resolve) => {
+    response.on('error', ({ message }) => resolve(message));
+    response.on('end', () => resolve('whole'));
+  });
+  // Its socket is full by now, or soon.
+  await until(async () => {
+    await clock.advance(5000);
+    return (await api.metric(ended('search', 'unread'))) === 1;
+  });
+  response.resume();
+  assert.equal(await closed, 'aborted');
+  assert.equal(await api.metric(OPEN), 0);
+});
+
+test('a search that takes too long ends, and says so where it can', async () => {
+  const clock = new VirtualClock();
+  await using api = await RunningApi.open({ clock, env: { ...small(), SLUICE_READ_TIMEOUT_MS: '1000' } });
+  await api.write(LARGE);
+  const response = await unread(api);
+  await clock.advance(1000);
+  await until(async () => (await api.metric(ended('search', 'timeout'))) === 1);
+  await assert.rejects(async () => {
+    for await (const _ of response.resume());
+  }, /aborted/);
+  // One that has not begun.
+  const asked = api.ask(search('* | count by blob'));
+  await until(async () => (await api.metric(OPEN)) === 1);
+  await clock.advance(1000);
+  const { status, body } = await asked;
+  assert.deepEqual([status, JSON.parse(body).error.code], [503, 'search_timeout']);
+  await until(async () => (await api.metric(OPEN)) === 0);
+});
+
+test('readers of tails that come and go; each gets what comes, once', async () => {
+  await using api = await RunningApi.open({ env: { SLUICE_READ_TAILS_MAX: '4' } });
+  await api.write([{ message: 'before 1' }, { message: 'before 2' }]);
+  const tails = await Promise.all(Array.from({ length: 4 }, () => api.begin('tail?last=1')));
+  const told = tails.map(() => '');
+  for (const [i, tail] of tails.entries()) tail.setEncoding('utf8').on('data', (chunk) => (told[i] += String(chunk)));
+  const all = (text: string) => until(async () => told.every((each) => each.includes(text)));
+  await all('before 2');
+  assert.equal((await api.ask('tail')).status, 429);
+  assert.equal(tails[0]?.headers['content-type'], 'text/event-stream; charset=utf-8');
+  for (let n = 0; n < 20; n++) await api.write([{ message: `line ${n}.`, '@timestamp': new Date().toISOString() }]);
+  await all('line 19.');
+  for (const text of told) {
+    const events = text.split('\n\n').filter((event) => event.startsWith('data: '));
+    const messages = events.map((event) => JSON.parse(event.slice(6)).message);
+    assert.deepEqual(messages, ['before 2', ...Array.from({ length: 20 }, (_, n) => `line ${n}.`)]);
+  }
+  for (const tail of tails) tail.on('error', () => undefined).destroy();
+  await until(async () => (await api.metric(TAILS)) === 0);
+  assert.equal(await api.metric(ended('tail', 'left')), 4);
+  (await api.begin('tail')).on('error', () => undefined).destroy();
+});
+
+test('a slow reader of a tail misses nothing', async () => {
+  await using api = await RunningApi.open({ env: small() });
+  const tail = await api.begin('tail');
+  const first = LARGE.map((document) => ({ ...document, '@timestamp': new Date().toISOString() }));
+  await api.write(first);
+  await api.write([{ message: 'last', '@timestamp': new Date().toISOString() }]);
+  // Longer than a few polls.
+  await delay(1000);
+  let text = '';
+  for await (const chunk of tail.setEncoding('utf8')) {
+    text += String(chunk);
+    if (text.slice(-1000).includes('"last"')) break;
+  }
+  const told = new Set(text.matchAll(/"message":"([^"]*)"/g).map(([, message]) => message));
+  for (const { message } of LARGE) assert(told.has(message), message);
+});
+
+test('a stop tells the readers of tails, and waits for nobody', async () => {
+  const api = await RunningApi.open({ env: small() });
+  await api.write(LARGE);
+  const stuck = await unread(api);
+  stuck.on('error', () => undefined);
+  const tail = await api.begin('tail');
+  const told = (async () => {
+    let text = '';
+    for await (const chunk of tail) text += String(chunk);
+    return text;
+  })();
+  await api[Symbol.asyncDispose]();
+  assert.match(await told, /event: end\ndata: \{"error":\{"code":"shutting_down"/);
+  stuck.destroy();
+});
+
+test('one holder has at most half where there are others', async () => {
+  const path = join(folder, 'tokens.yaml');
+  writeFileSync(path, '- { token: the-token-of-acme, tenant: acme }\n- { token: the-token-of-beta, tenant: beta }\n');
+  await using api = await RunningApi.open({ env: { SLUICE_READ_TOKENS: path, SLUICE_READ_TAILS_MAX: '4' } });
+  const mine = await Promise.all([1, 2].map(() => api.begin('tail', bearer('the-token-of-acme'))));
+  assert.equal((await api.ask('tail', bearer('the-token-of-acme'))).status, 429);
+  const other = await api.begin('tail', bearer('the-token-of-beta'));
+  assert.equal(other.statusCode, 200);
+  for (const tail of [...mine, other]) tail.on('error', () => undefined).destroy();
+});
+
+test('a slot is given back once', () => {
+  const slots = new ReadSlots({ searches: 1, tails: 1 });
+  const slot = slots.take('searches', 'a', false);
+  assert.equal(slots.take('searches', 'b', false), null);
+  slot?.[Symbol.dispose]();
+  slot?.[Symbol.dispose]();
+  assert.equal(slots.taken('searches'), 0);
+  assert.notEqual(slots.take('searches', 'b', false), null);
+  assert.equal(slots.take('searches', 'c', false), null);
+});
