@@ -108,9 +108,9 @@ async function lagOf(topic: string, environment: Environment): Promise<LagLine> 
 const STREAM = `${store?.url}/logs-sluice-default`;
 
 /** What a request of the data stream is answered; null as long as there is none: its first document makes it. */
-async function asked(path: string, body: object = {}): Promise<unknown> {
+async function asked(path: string, body?: object): Promise<unknown> {
   const headers = { 'content-type': 'application/json' };
-  const answer = await fetch(STREAM + path, { method: 'POST', headers, body: JSON.stringify(body) });
+  const answer = await fetch(STREAM + path, { method: 'POST', headers, ...(body && { body: JSON.stringify(body) }) });
   const text = await answer.text();
   if (answer.status === 404) return null;
   assert(answer.ok, text);
