@@ -32,6 +32,8 @@ export function elasticsearch(): Promise<{ url: string; how: string } | null> {
 export interface ElasticsearchOptions {
   /** As Java has it: 768m unless given. */
   readonly heap?: string;
+  /** The only processors that it uses, as taskset has them. */
+  readonly processors?: string;
   /** File that what it says is appended to. */
   readonly log?: string;
   /** Without the tokenizers that every distribution has. */
@@ -52,6 +54,7 @@ interface DistributedOptions {
 /** An Elasticsearch of the test's own, from the jars; it does not run yet. Throws where Java 21 or Maven is missing. */
 export async function privateElasticsearch({
   heap,
+  processors,
   log,
   isBare = false,
   distributed,
@@ -68,6 +71,7 @@ export async function privateElasticsearch({
       ES_PORT: String(port),
       ES_TRANSPORT_PORT: String(transportPort),
       ...(heap !== undefined && { ES_HEAP: heap }),
+      ...(processors !== undefined && { ES_CPUS: processors }),
       ...(isBare && { GLUE_SPLITTING: 'false' }),
       ...(distributed && { ES_SETTINGS: distributed.settings, ES_CONFIG: distributed.configFolder }),
     }),

@@ -1,7 +1,7 @@
 // Kafka → bulk requests. Twice: to an endpoint that only counts, which shows what the indexer costs; and to a real
 // Elasticsearch beside a bare loader that sends ready-made bodies, which shows how much of what Elasticsearch takes
 // gets there. The indexer is a process of its own: its processor time and memory are counted, not those of Kafka, the
-// endpoint or this one.
+// endpoint or this one. That Elasticsearch has half of the processors to itself, as it would on a machine of its own.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,6 +10,7 @@ import { BulkBody } from '#indexer/bulk/body.ts';
 import { DocumentWriter } from '#indexer/parse/document/document.ts';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
+import { reasonOf } from '#shared/errors.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
@@ -19,9 +20,10 @@ import { compress } from '#shared/record/compression.ts';
 import { type Batch, encodeBatches } from '#shared/record/record.ts';
 import { openStore } from '#shared/open/open-store.ts';
 import type { BulkRequest } from '#shared/store/store.ts';
-import { elasticsearch } from '#test/backends/elasticsearch.ts';
+import { privateElasticsearch } from '#test/backends/elasticsearch.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { deleteStream, ownStreamName, withStream } from '#test/indexer/own-stream.ts';
+import { halvesOfMachine, movedTo } from './parts/halves.ts';
 import type { IndexerReport } from './parts/indexer-process.ts';
 import { median } from './parts/median.ts';
 
@@ -163,13 +165,26 @@ export async function run(): Promise<void> {
   try {
     const entryBytes = await fill(env);
     print('Kafka → counting _bulk', entryBytes, await index(env, RECORDS * ENTRIES_PER_RECORD));
-    const real = await elasticsearch();
-    if (!real) console.log('Kafka → Elasticsearch: skipped, there is none');
-    else await storeAll({ ...env, SLUICE_ELASTICSEARCH_URL: real.url }, real.url, entryBytes);
+    await besideBareLoader(env, entryBytes);
   } finally {
     counter.disconnect();
     await dropTopics(env);
   }
+}
+
+async function besideBareLoader(env: NodeJS.ProcessEnv, entryBytes: number): Promise<void> {
+  const halves = halvesOfMachine();
+  await using server = await privateElasticsearch({ heap: '1g', ...(halves && { processors: halves.server }) });
+  try {
+    await server.start();
+  } catch (error) {
+    console.log(`Kafka → Elasticsearch: skipped, ${reasonOf(error)}`);
+    return;
+  }
+  using _ = halves && movedTo(halves.others);
+  if (!halves)
+    console.log('Kafka → Elasticsearch: it shares its processors with the indexer, since they cannot be told apart');
+  await storeAll({ ...env, SLUICE_ELASTICSEARCH_URL: server.url }, server.url, entryBytes);
 }
 
 /** Both into data streams of their own, which are there already: a document that is there is no work. */

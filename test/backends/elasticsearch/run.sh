@@ -4,6 +4,7 @@
 #   ES_HOME, ES_DATA         the folder that prepare.sh printed; folder of data, logs and configuration
 #   ES_PORT                  port of HTTP on ES_HOST (127.0.0.1); ES_TRANSPORT_PORT: one more free port
 #   ES_HEAP                  768m
+#   ES_CPUS                  processors that it has to itself, as taskset has them: all unless given
 #   ES_SETTINGS              more lines of elasticsearch.yml; ES_CONFIG: folder of files that belong beside it
 set -eu
 . "$(dirname "$0")/../java.sh"
@@ -41,7 +42,7 @@ jars="-cp $ES_HOME/boot:$ES_HOME/lib/*"
 # No expansion of the star: Java does that.
 set -f
 # There is no libvec.so on Maven Central; without the flag its absence would switch off libzstd too.
-exec "$java" -Xms"$heap" -Xmx"$heap" -XX:+UseG1GC -XX:+ExitOnOutOfMemoryError \
+exec ${ES_CPUS:+taskset -c "$ES_CPUS"} "$java" -Xms"$heap" -Xmx"$heap" -XX:+UseG1GC -XX:+ExitOnOutOfMemoryError \
   --add-modules=jdk.incubator.vector --enable-native-access=ALL-UNNAMED \
   -Djava.awt.headless=true -Dlog4j2.disable.jmx=true -Dio.netty.noUnsafe=true -Dio.netty.allocator.numDirectArenas=0 \
   -Dorg.elasticsearch.nativeaccess.enableVectorLibrary=false -Des.path.home="$ES_HOME" -Des.path.conf="$ES_DATA/config" \

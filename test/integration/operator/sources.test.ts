@@ -1,5 +1,8 @@
 // Topics of others in a real Kafka: foreign producers write, indexers read them beside their own topic, are killed and
 // join, and the topic is made anew with the same messages at the same places. Each message is in Elasticsearch once.
+//
+//   SLUICE_TEST_FOREIGN_MESSAGES=1000000   how many messages, 20,000 unless given; from 100,000 on, four indexers read
+//                                          them, and more of them are killed
 
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
@@ -21,7 +24,13 @@ const store = await elasticsearch();
 const skip = broker && store ? false : 'SKIPPED: no Kafka or no Elasticsearch';
 
 const PARTITIONS = 4;
-const MESSAGES = 20_000;
+const MESSAGES = Number(process.env['SLUICE_TEST_FOREIGN_MESSAGES'] || 20_000);
+const IS_LONG = MESSAGES >= 100_000;
+const INDEXERS = IS_LONG ? 4 : 2;
+/** Each time one of the indexers, and another one joins. */
+const KILLS = IS_LONG ? 5 : 1;
+/** Elasticsearch gives no more buckets at once, so the numbers are asked for in parts. */
+const NUMBERS_PER_ANSWER = 30_000;
 const PRODUCER = join(import.meta.dirname, '../parts/foreign-producer.ts');
 const TRANSACTIONS = join(import.meta.dirname, '../parts/foreign-transactions.ts');
 const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
@@ -96,23 +105,47 @@ async function lagOf(topic: string, environment: Environment): Promise<LagLine> 
   return found;
 }
 
+const STREAM = `${store?.url}/logs-sluice-default`;
+
+/** What a request of the data stream is answered; null as long as there is none: its first document makes it. */
+async function asked(path: string, body?: object): Promise<unknown> {
+  const headers = { 'content-type': 'application/json' };
+  const answer = await fetch(STREAM + path, { method: 'POST', headers, ...(body && { body: JSON.stringify(body) }) });
+  const text = await answer.text();
+  if (answer.status === 404) return null;
+  assert(answer.ok, text);
+  return JSON.parse(text);
+}
+
+async function documentsOf(tag: string): Promise<number> {
+  await asked('/_refresh');
+  const answer = await asked('/_count', { query: { term: { 'fluentd.tag': tag } } });
+  return (answer as { count: number } | null)?.count ?? 0;
+}
+
 /** How often each number is there. */
 async function countsOf(tag: string): Promise<Map<number, number>> {
-  const stream = `${store?.url}/logs-sluice-default`;
-  await fetch(`${stream}/_refresh`, { method: 'POST' });
-  const answer = await fetch(`${stream}/_search`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({
+  const counts = new Map<number, number>();
+  await asked('/_refresh');
+  const partitions = Math.ceil((1.1 * MESSAGES) / NUMBERS_PER_ANSWER);
+  for (let partition = 0; partition < partitions; partition++) {
+    const include = { partition, num_partitions: partitions };
+    const answer = await asked('/_search', {
       size: 0,
       query: { term: { 'fluentd.tag': tag } },
-      aggs: { numbers: { terms: { field: 'attributes.n', size: 2 * MESSAGES } } },
-    }),
-  });
-  // The data stream is made by the first document.
-  if (answer.status === 404) return new Map();
-  const found = (await answer.json()) as Found;
-  return new Map(found.aggregations.numbers.buckets.map(({ key, doc_count: count }) => [Number(key), count]));
+      aggs: { numbers: { terms: { field: 'attributes.n', size: 2 * NUMBERS_PER_ANSWER, include } } },
+    });
+    for (const { key, doc_count: count } of (answer as Found | null)?.aggregations.numbers.buckets ?? [])
+      counts.set(Number(key), count);
+  }
+  return counts;
+}
+
+/** What is committed is in the store: so many as lag does not tell of are there. */
+async function checkLag(topic: string, environment: Environment, written: number): Promise<void> {
+  const { records } = await lagOf(topic, environment);
+  const documents = await documentsOf(topic);
+  assert(documents >= written - records, `${documents} of ${written} are there, and a lag of ${records} is told`);
 }
 
 function checkOnce(counts: ReadonlyMap<number, number>, end: number, times: (n: number) => number): void {
@@ -120,6 +153,10 @@ function checkOnce(counts: ReadonlyMap<number, number>, end: number, times: (n: 
   const shown = wrong.slice(0, 10).map((n) => `${n}: ${counts.get(n) ?? 0}`);
   assert.equal(wrong.length, 0, `so often in the store: ${shown.join(', ')}`);
   assert.equal(counts.size, end);
+}
+
+async function killAll(processes: readonly SluiceProcess[]): Promise<void> {
+  for (const each of processes) await each.kill();
 }
 
 suite('topics of others', { skip }, () => {
@@ -148,12 +185,21 @@ suite('topics of others', { skip }, () => {
       const before = await lagOf(name, environment);
       assert.deepEqual([before.group, before.records], [`${own.SLUICE_KAFKA_GROUP}.${name}`, MESSAGES / 2]);
 
-      const first = await indexer();
-      await using second = await indexer();
-      await first.until(async () => (await countsOf(name)).size > 0);
-      await first.kill();
-      await using third = await indexer();
-      await topic.write(MESSAGES / 2, MESSAGES);
+      const indexers = await Promise.all(Array.from({ length: INDEXERS }, indexer));
+      places.defer(() => killAll(indexers));
+      for (let kill = 0, there = 0; kill < KILLS; kill++) {
+        const [victim, ...others] = indexers;
+        assert(victim);
+        await victim.until(async () => (await documentsOf(name)) > there);
+        await victim.kill();
+        indexers.splice(0, INDEXERS, ...others, await indexer());
+        there = await documentsOf(name);
+        const [from, to] = [kill, kill + 1].map((part) => MESSAGES / 2 + Math.floor((MESSAGES / 2 / KILLS) * part));
+        await topic.write(from ?? 0, to ?? 0);
+        await checkLag(name, environment, to ?? 0);
+      }
+      const [second] = indexers;
+      assert(second);
       await second.until(async () => (await lagOf(name, environment)).records === 0);
       checkOnce(await countsOf(name), MESSAGES, () => 1);
 
@@ -168,14 +214,15 @@ suite('topics of others', { skip }, () => {
       const again = MESSAGES / 10;
       await topic.write(0, again);
       const caughtUp = async (): Promise<boolean> => (await lagOf(name, environment)).records === 0;
-      await second.until(async () => (await countsOf(name)).get(again - 1) === 2 && (await caughtUp()));
+      await second.until(async () => (await documentsOf(name)) >= MESSAGES + again && (await caughtUp()));
       checkOnce(await countsOf(name), MESSAGES, (n) => (n < again ? 2 : 1));
 
       await topic.write(MESSAGES, MESSAGES + again);
       const drain = await sluice(['indexer', '--drain', '--max-seconds', '55'], null, environment);
       assert.equal(drain.code, 0, drain.stderr);
       checkOnce(await countsOf(name), MESSAGES + again, (n) => (n < again ? 2 : 1));
-      for (const { code, stdout } of await Promise.all([second.stop(), third.stop()])) assert.equal(code, 0, stdout);
+      for (const { code, stdout } of await Promise.all(indexers.map((each) => each.stop())))
+        assert.equal(code, 0, stdout);
     } finally {
       await removeTopics(config);
     }
