@@ -1,5 +1,5 @@
-// The form of time that nearly all logs have, from their bytes: a tenth of the work of `eventTimeOfIso`, which knows the
-// others. What it takes for a time, and for which, is the same: a test holds it to that. Pure.
+// The form of time that nearly all logs have, from their bytes: a tenth of the work of `eventTimeOfIso`, which knows
+// the others. What it takes for a time, and for which, is the same: a test holds it to that. Pure.
 //
 //   2026-01-02T03:04:05.678901234Z     T or a space; a fraction of up to nine digits behind . or , or none;
 //   2026-01-02 03:04:05+01:00          Z or an offset; behind it a space, a tab, a bracket ], or nothing
