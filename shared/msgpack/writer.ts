@@ -49,9 +49,9 @@ export class MsgpackWriter {
     return copy;
   }
 
-  /** What was written, uncopied: valid until the next write or reset. */
-  view(): Buffer<ArrayBuffer> {
-    return this.#bytes.subarray(0, this.#length);
+  /** What was written from there on, uncopied: valid until the next write or reset. */
+  view(from = 0): Buffer<ArrayBuffer> {
+    return this.#bytes.subarray(from, this.#length);
   }
 
   arrayHeader(count: number): void {

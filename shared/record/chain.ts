@@ -33,19 +33,50 @@ export function chainStart(source: string, generation: string): Buffer {
   return hash('sha256', Buffer.concat(parts), 'buffer').subarray(0, CHAIN_BYTES);
 }
 
+/**
+ * A chain that goes on entry by entry, in one piece of memory. A digest comes as a string: as a buffer of its own it
+ * would cost more than the hash.
+ */
+export class RunningChain {
+  readonly #chain = Buffer.allocUnsafeSlow(CHAIN_BYTES);
+
+  constructor(chain: Uint8Array) {
+    this.#chain.set(chain);
+  }
+
+  /** As it is now; whoever keeps it copies it. */
+  get current(): Uint8Array {
+    return this.#chain;
+  }
+
+  /** Goes past an entry. `record`: the bytes of its record map, without its time. */
+  next(record: Uint8Array): void {
+    const length = CHAIN_BYTES + record.length;
+    const bytes = length <= scratch.length ? scratch : Buffer.allocUnsafe(length);
+    bytes.set(this.#chain);
+    bytes.set(record, CHAIN_BYTES);
+    this.#chain.write(hash('sha256', bytes.subarray(0, length), 'binary'), 0, CHAIN_BYTES, 'latin1');
+  }
+
+  /** Goes past the entry in bytes[start, end), which is whole. */
+  nextEntry(bytes: Uint8Array, start: number, end: number): void {
+    const timeAt = start + (bytes[start] === 0x92 ? 1 : bytes[start] === 0xdc ? 3 : 5);
+    this.next(bytes.subarray(timeEnd(bytes, timeAt, end), end));
+  }
+}
+
 /** The chain after an entry. `record`: the bytes of its record map, without its time. */
-export function chainNext(chain: Uint8Array, record: Uint8Array): Buffer {
-  const length = CHAIN_BYTES + record.length;
-  const bytes = length <= scratch.length ? scratch : Buffer.allocUnsafe(length);
-  bytes.set(chain);
-  bytes.set(record, CHAIN_BYTES);
-  return hash('sha256', bytes.subarray(0, length), 'buffer').subarray(0, CHAIN_BYTES);
+export function chainNext(chain: Uint8Array, record: Uint8Array): Uint8Array {
+  const running = new RunningChain(chain);
+  running.next(record);
+  return running.current;
 }
 
 /** The chain after the entry in bytes[start, end), which is whole. */
-export function chainAfterEntry(chain: Uint8Array, bytes: Uint8Array, start: number, end: number): Buffer {
-  const timeAt = start + (bytes[start] === 0x92 ? 1 : bytes[start] === 0xdc ? 3 : 5);
-  return chainNext(chain, bytes.subarray(timeEnd(bytes, timeAt, end), end));
+export function chainAfterEntry(chain: Uint8Array, bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const running = new RunningChain(chain);
+  running.nextEntry(bytes, start, end);
+  return running.current;
 }
 
 /** Names that are made in a step: some 4 ms, for each is a hash, however small its entry is. */
@@ -56,38 +87,38 @@ export const NAMES_PER_STEP = 2048;
  * turn.
  */
 export function* chainAfterRun(chain: Uint8Array, run: Uint8Array): Generator<null, Uint8Array, void> {
-  let after = chain;
+  const after = new RunningChain(chain);
   let count = 0;
   for (let at = 0; at < run.length;) {
     const end = entryEnd(run, at, run.length);
     if (end < 0) break;
-    after = chainAfterEntry(after, run, at, end);
+    after.nextEntry(run, at, end);
     at = end;
     count += 1;
     if (count % NAMES_PER_STEP === 0) yield null;
   }
-  return after;
+  return after.current;
 }
 
 /** Derives names, entry by entry, so that the caller can take turns. */
 export class PositionNamer {
   readonly #bytes: Buffer;
-  #chain: Uint8Array;
+  readonly #chain: RunningChain;
   #at = 0;
   #earliestMs = Number.POSITIVE_INFINITY;
 
   /** `chain`: at the start of the first entry. */
   constructor(chain: Uint8Array, count: number) {
-    this.#chain = chain;
+    this.#chain = new RunningChain(chain);
     this.#bytes = Buffer.allocUnsafeSlow(count * POSITION_NAME_BYTES);
   }
 
   /** The next entry, in bytes[start, end), which is whole. */
   add(bytes: Uint8Array, start: number, end: number): void {
     const timeMs = entryTimeMs(bytes, start, end);
-    this.#chain = chainAfterEntry(this.#chain, bytes, start, end);
+    this.#chain.nextEntry(bytes, start, end);
     this.#bytes.writeUIntBE(timeMs, this.#at, NAME_TIME_BYTES);
-    this.#bytes.set(this.#chain, this.#at + NAME_TIME_BYTES);
+    this.#bytes.set(this.#chain.current, this.#at + NAME_TIME_BYTES);
     this.#at += POSITION_NAME_BYTES;
     this.#earliestMs = Math.min(this.#earliestMs, timeMs);
   }

@@ -1,9 +1,11 @@
-// `npm run bench [-- NAME… [--documents N]]`: prints figures, asserts nothing. Speeds are per CPU-second of the process
-// under test, so that they mean something on a shared machine. Compare figures of one run only, or by parts/compare.ts.
+// `npm run bench [-- NAME… [--documents N …]]`: prints figures, asserts nothing. Speeds are per CPU-second of the
+// process under test, so that they mean something on a shared machine. Compare figures of one run only, or by
+// parts/compare.ts.
 
 import { parseArgs } from 'node:util';
 import { reasonOf } from '#shared/errors.ts';
 import { endAll } from '#test/backends/source.ts';
+import { benchFile } from './parts/bench-file.ts';
 import { compare, compareOptions } from './parts/compare.ts';
 
 const benches = [
@@ -13,6 +15,7 @@ const benches = [
   'queue',
   'syslog',
   'forwarder',
+  'files',
   'indexer',
   'crowd',
   'tenants',
@@ -23,6 +26,10 @@ const benches = [
   'elasticsearch',
   'store',
 ];
+/** What can be said to how much a bench does; each bench tells which it knows. */
+const COUNTS = ['documents', 'events', 'megabytes', 'rounds', 'rate', 'seconds'] as const;
+type Counts = Readonly<Record<string, number>>;
+
 const work = planned(process.argv.slice(2));
 try {
   await work();
@@ -40,38 +47,30 @@ function planned(given: readonly string[]): () => Promise<void> {
     }
     const { values, positionals } = parseArgs({
       args: [...given],
-      options: { documents: { type: 'string' }, events: { type: 'string' } },
+      options: Object.fromEntries(COUNTS.map((name) => [name, { type: 'string' as const }])),
       allowPositionals: true,
     });
-    const documents = wholeNumber(values.documents, 'documents');
-    const events = wholeNumber(values.events, 'events');
+    const options = Object.fromEntries(COUNTS.flatMap((name) => wholeNumber(values[name], name)));
     const names = positionals.length === 0 ? benches : positionals;
     const unknown = names.find((name) => !benches.includes(name));
     if (unknown !== undefined) throw new Error(`Cannot run "${unknown}": the benches are ${benches.join(', ')}`);
-    return () => runAll(names, { ...(documents && { documents }), ...(events && { events }) });
+    return () => runAll(names, options);
   } catch (error) {
     console.error(reasonOf(error));
     return process.exit(2);
   }
 }
 
-function wholeNumber(text: string | undefined, what: string): number | undefined {
-  if (text === undefined) return undefined;
+function wholeNumber(text: string | boolean | undefined, name: string): [name: string, number: number][] {
+  if (typeof text !== 'string') return [];
   const number = Number(text);
-  if (Number.isSafeInteger(number) && number > 0) return number;
-  throw new Error(`Cannot load "${text}" ${what}: give a whole number above 0`);
+  if (Number.isSafeInteger(number) && number > 0) return [[name, number]];
+  throw new Error(`Cannot take "${text}" ${name}: give a whole number above 0`);
 }
 
-interface BenchOptions {
-  /** How many documents the bench of Elasticsearch loads each time. */
-  readonly documents?: number;
-  /** How many lines the bench of the embedded store loads each time. */
-  readonly events?: number;
-}
-
-async function runAll(names: readonly string[], options: BenchOptions): Promise<void> {
+async function runAll(names: readonly string[], options: Counts): Promise<void> {
   for (const name of names) {
-    const { run }: { run: (options: BenchOptions) => Promise<void> } = await import(`./${name}.ts`);
+    const { run }: { run: (options: Counts) => Promise<void> } = await import(`./${benchFile(name)}`);
     await run(options);
     console.log('');
   }

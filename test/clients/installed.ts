@@ -64,6 +64,11 @@ const toolchains = {
     send: (folder) => [join(folder, 'send')],
     trust: (ca) => ({ SSL_CERT_FILE: ca }),
   },
+  'go-collector': {
+    probe: ['go', 'version'],
+    install: [['go', 'build', '-o', 'collector', '.']],
+    send: (folder) => [join(folder, 'collector')],
+  },
 } satisfies Record<string, Toolchain>;
 
 export type ClientName = keyof typeof toolchains;
@@ -107,6 +112,13 @@ export async function runClient(
     env: { ...process.env, ...toolchain.environment?.(folder), ...environment },
     ...(signal !== undefined && { signal, killSignal: 'SIGKILL' }),
   });
+}
+
+/** The file of a program that is no sender; installed if need be. Rejects with what the installation said. */
+export async function programOf(name: 'go-collector'): Promise<string> {
+  const toolchain: Toolchain = toolchains[name];
+  const [program = ''] = toolchain.send(await installed(name, toolchain));
+  return program;
 }
 
 function environmentOf({ ca, sharedKey, user, password }: Security, { trust }: Toolchain): Record<string, string> {

@@ -10,9 +10,7 @@ const BUNDLE = 'dist/sluice.js';
 /** USER_HZ of Linux. */
 const TICKS_PER_SECOND = 100;
 
-export interface ProcessUnderTest extends AsyncDisposable {
-  readonly forwardPort: number;
-  readonly httpPort: number;
+export interface ServiceUnderTest extends AsyncDisposable {
   readonly pid: number;
   /** Of all its threads, so far. */
   cpuSeconds(): number;
@@ -23,30 +21,50 @@ export interface ProcessUnderTest extends AsyncDisposable {
   counter(name: string): Promise<number>;
 }
 
+export interface ProcessUnderTest extends ServiceUnderTest {
+  readonly forwardPort: number;
+  readonly httpPort: number;
+}
+
+export interface Service {
+  readonly command: readonly [program: string, ...args: string[]];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Answers well once it is ready. */
+  readonly readyUrl: string;
+  /** In the format of Prometheus. */
+  readonly metricsUrl: string;
+}
+
 /** Starts `sluice COMMAND` on free ports, with the flags that users start it with; resolves when it is ready. */
 export async function startUnderTest(command: string, env: Record<string, string>): Promise<ProcessUnderTest> {
   const [forwardPort, httpPort, adminPort] = [await freePort(), await freePort(), await freePort()];
-  const child = spawn(process.execPath, [...V8_FLAGS, BUNDLE, command], {
+  const service = await startService({
+    command: [process.execPath, ...V8_FLAGS, BUNDLE, command],
     env: {
-      ...process.env,
       ...env,
       SLUICE_LOG_LEVEL: 'error',
       SLUICE_FORWARD_LISTEN: `127.0.0.1:${forwardPort}`,
       SLUICE_HTTP_LISTEN: `127.0.0.1:${httpPort}`,
       SLUICE_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
     },
-    stdio: ['ignore', 'ignore', 'inherit'],
+    readyUrl: `http://127.0.0.1:${adminPort}/readyz`,
+    metricsUrl: `http://127.0.0.1:${adminPort}/metrics`,
   });
-  await ready(child, `http://127.0.0.1:${adminPort}/readyz`);
+  return Object.assign(service, { forwardPort, httpPort });
+}
+
+/** Any program that tells its metrics; resolves when it is ready. */
+export async function startService({ command, env, readyUrl, metricsUrl }: Service): Promise<ServiceUnderTest> {
+  const [program, ...args] = command;
+  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'inherit'] });
+  await ready(child, readyUrl);
   return {
-    forwardPort,
-    httpPort,
     pid: child.pid ?? 0,
     cpuSeconds: () => cpuSecondsOf(child.pid),
     peakMiB: () => memoryMiB(child.pid, 'VmHWM'),
     residentMiB: () => memoryMiB(child.pid, 'VmRSS'),
     async counter(name) {
-      const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
+      const text = await (await fetch(metricsUrl)).text();
       return text
         .split('\n')
         .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
@@ -59,10 +77,10 @@ export async function startUnderTest(command: string, env: Record<string, string
   };
 }
 
-/** User and system time of all threads of a process, so far. */
+/** User and system time of all threads of a process and of its children that have ended, so far. */
 export function cpuSecondsOf(pid: number | undefined): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS_PER_SECOND;
 }
 
 function memoryMiB(pid: number | undefined, what: 'VmHWM' | 'VmRSS'): number {

@@ -14,6 +14,7 @@ import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { kafka } from '#test/backends/kafka.ts';
+import { benchFile } from './bench-file.ts';
 import { compareFigures, comparisonTable, figuresOf } from './figures.ts';
 
 const root = join(import.meta.dirname, '../../..');
@@ -93,7 +94,7 @@ function build(tree: string): void {
 
 /** Starts what the benches need, so that no run has to; it ends with this process. */
 async function backendsOf(names: readonly string[]): Promise<Record<string, string>> {
-  const sources = names.map((name) => readFileSync(join(import.meta.dirname, '..', `${name}.ts`), 'utf8'));
+  const sources = names.map((name) => readFileSync(join(import.meta.dirname, '..', benchFile(name)), 'utf8'));
   const needs = (backend: string): boolean => sources.some((source) => source.includes(`#test/backends/${backend}.ts`));
   const found = {
     KAFKA: needs('kafka') ? await kafka() : null,

@@ -4,19 +4,21 @@
 import type { Clock } from '#shared/clock.ts';
 import { type BackoffLimits, steadyBackoffMs } from '#shared/backoff.ts';
 import { abortError } from '#shared/abort.ts';
+import { freeOwn } from '#shared/memory/buffer-garbage.ts';
 import type { Chunk, Intake, Undecodable } from '../../intake/chunk.ts';
 
 const PAUSES: BackoffLimits = { baseMs: 100, capMs: 5000 };
 
 export interface LineRun {
   readonly tag: string;
+  /** In memory of their own: they are gone once the queue holds them. */
   readonly entries: Uint8Array;
   readonly count: number;
   /** Before the first of them. */
   readonly chain: Uint8Array;
 }
 
-type NamedRun = Pick<Chunk, 'tag' | 'input' | 'chunkId' | 'content' | 'entries' | 'count' | 'chain'>;
+type NamedRun = Pick<Chunk, 'tag' | 'input' | 'chunkId' | 'content' | 'entries' | 'count' | 'chain' | 'freeBytes'>;
 
 export class Delivery {
   readonly #intake: Intake;
@@ -33,7 +35,8 @@ export class Delivery {
 
   /** Resolves when the queue holds the lines. Rejects if the signal is aborted first; it may hold them all the same. */
   give({ tag, entries, count, chain }: LineRun): Promise<void> {
-    return this.giveNamed({ tag, input: 'files', chunkId: null, entries, count, chain });
+    const freeBytes = (): void => freeOwn(entries);
+    return this.giveNamed({ tag, input: 'files', chunkId: null, entries, count, chain, freeBytes });
   }
 
   /** The same for entries that have a name. */

@@ -9,6 +9,7 @@
 // of https://github.com/moby/moby/tree/master/daemon/logger/jsonfilelog. Total: what has another form is no such line.
 
 import type { EventTime } from '#shared/record/event-time.ts';
+import { fullTimeOf } from '../full-time.ts';
 import { eventTimeOfIso } from '../iso-time.ts';
 import { PART_BYTES } from '../files/file-entries.ts';
 
@@ -62,7 +63,7 @@ export const CRI: ContainerFormat = {
     const tag = bytes[streamEnd + 1] ?? 0;
     const tagEnd = bytes[streamEnd + 2] === COLON ? streamEnd + 2 : tagsEnd;
     const isTag = tagEnd === streamEnd + 2 && (tag === PARTIAL || tag === FULL);
-    const time = timeOf(bytes.toString('latin1', start, timeEnd));
+    const time = within(fullTimeOf(bytes, start, timeEnd)) ?? timeOf(bytes.toString('latin1', start, timeEnd));
     if (!isTag || time === null || (stream !== 'stdout' && stream !== 'stderr')) return null;
     const textStart = Math.min(end, tagsEnd + 1);
     const isPart = tag === PARTIAL;
@@ -111,7 +112,11 @@ function spaceAt(bytes: Buffer, start: number, end: number): number {
 }
 
 function timeOf(text: string): EventTime | null {
-  const time = eventTimeOfIso(text);
+  return within(eventTimeOfIso(text));
+}
+
+/** Null for what a time of the protocol cannot hold. */
+function within(time: EventTime | null): EventTime | null {
   return time !== null && time.seconds < SECONDS_END ? time : null;
 }
 

@@ -10,7 +10,6 @@
 // stdout and stderr may come between each other. Pure.
 
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
-import { chainNext } from '#shared/record/chain.ts';
 import type { EventTime } from '#shared/record/event-time.ts';
 import {
   type LinePlace,
@@ -83,22 +82,22 @@ export abstract class ContainerTexts extends PlacedEntries {
   protected give(writer: MsgpackWriter, text: Text, of: { bytes: Buffer; start: number; end: number }): number {
     const { stream, isPart, time } = text;
     let line = this.open.get(stream) ?? null;
-    if (isPart) line ??= { id: Buffer.from(this.at.chain).toString('hex'), ordinal: 0, time };
+    if (isPart) line ??= { id: Buffer.from(this.chain).toString('hex'), ordinal: 0, time };
     if (line !== null) line.ordinal += 1;
     if (line !== null && isPart) this.open.set(stream, line);
     else this.open.delete(stream);
-    this.at.chain = this.write(writer, text, line);
+    this.named(writer, this.write(writer, text, line));
     this.skip(of.bytes, of.start, of.end);
     if (!this.isInLine) this.endLine(openText(this.open));
     return of.end;
   }
 
-  /** Returns the chain after the entry. */
+  /** Returns where its record begins. */
   protected write(
     writer: MsgpackWriter,
     { bytes, start, end, stream, attrs, isPart, time }: Text,
     line: OpenLine | null,
-  ): Buffer {
+  ): number {
     writer.arrayHeader(2);
     if (this.#metadata !== null) writer.arrayHeader(2);
     writeTime(writer, line === null ? time : line.time);
@@ -112,7 +111,7 @@ export abstract class ContainerTexts extends PlacedEntries {
     if (stream !== '') writer.raw(STREAMS[stream]);
     if (attrs !== null) writer.raw(packedMap('attrs', attrs));
     writer.raw(this.#common);
-    return chainNext(this.at.chain, writer.view().subarray(recordAt));
+    return recordAt;
   }
 }
 

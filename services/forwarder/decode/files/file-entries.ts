@@ -5,6 +5,7 @@
 
 import { crc32 } from 'node:zlib';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+import { CHAIN_BYTES, RunningChain } from '#shared/record/chain.ts';
 import type { EventTime } from '#shared/record/event-time.ts';
 
 /** Longer texts pass in parts. */
@@ -73,15 +74,28 @@ export function writeRest(entries: FileEntries, writer: MsgpackWriter, rest: Buf
   return entries.malformed - malformed;
 }
 
-/** Keeps the place in the file, and makes runs of entries; which they are, each kind of file says itself. */
+/**
+ * Keeps the place in the file, and makes runs of entries; which they are, each kind of file says itself. What tells the
+ * place is made once for a run: a call out of JavaScript for each line would cost as much as its hash.
+ */
 export abstract class PlacedEntries implements FileEntries {
-  /** The next byte to read, the chain before the next entry, and the CRC-32 of all bytes so far. */
-  protected readonly at: { offset: number; chain: Uint8Array; crc32: number };
+  /** Of the next byte to read. */
+  #offset: number;
+  /** Of all bytes before `#offset`; in a run, of those before its first. */
+  #crc32: number;
+  readonly #chain: RunningChain;
   #line: LinePlace;
+  #isInRun = false;
+  /** In a run: where its last line ended; negative: no line ended in it. */
+  #endedAt = -1;
+  #endedOpen: string | undefined;
+  readonly #endedChain = new Uint8Array(CHAIN_BYTES);
 
   /** `place`: where reading begins, at the beginning of a line. */
   constructor(place: LinePlace) {
-    this.at = { offset: place.offset, chain: place.chain, crc32: place.crc32 };
+    this.#offset = place.offset;
+    this.#crc32 = place.crc32;
+    this.#chain = new RunningChain(place.chain);
     this.#line = place;
   }
 
@@ -98,15 +112,15 @@ export abstract class PlacedEntries implements FileEntries {
   protected abstract writeNext(writer: MsgpackWriter, held: Buffer, start: number): number;
 
   get chain(): Uint8Array {
-    return this.at.chain;
+    return ownCopy(this.#chain.current);
   }
 
   get offset(): number {
-    return this.at.offset;
+    return this.#offset;
   }
 
   get crc32(): number {
-    return this.at.crc32;
+    return this.#crc32;
   }
 
   get line(): LinePlace {
@@ -119,15 +133,30 @@ export abstract class PlacedEntries implements FileEntries {
     start: number,
     end: number,
   ): { at: number; count: number; isFull: boolean } {
-    const held = bytes.subarray(0, end);
+    const first = this.#offset;
+    this.#isInRun = true;
+    this.#endedAt = -1;
+    const run = this.#writeRun(writer, bytes.subarray(0, end), start);
+    this.#isInRun = false;
+    let summed = start;
+    if (this.#endedAt >= 0) {
+      summed += this.#endedAt - first;
+      this.#crc32 = crc32(bytes.subarray(start, summed), this.#crc32);
+      this.#line = this.#placeOf(this.#endedAt, this.#endedChain, this.#endedOpen);
+    }
+    if (summed < run.at) this.#crc32 = crc32(bytes.subarray(summed, run.at), this.#crc32);
+    return run;
+  }
+
+  #writeRun(writer: MsgpackWriter, held: Buffer, start: number): { at: number; count: number; isFull: boolean } {
     let at = start;
     let count = 0;
     for (;;) {
       if (count === RUN_ENTRIES_MAX || writer.length >= RUN_BYTES_MAX) return { at, count, isFull: true };
       if (!this.isInLine) {
         const text = this.textStart(held, at);
-        if (text === end) break;
-        at = this.skip(bytes, at, text);
+        if (text === held.length) break;
+        if (text > at) at = this.skip(held, at, text);
       }
       const next = this.writeNext(writer, held, at);
       if (next < 0) break;
@@ -154,14 +183,28 @@ export abstract class PlacedEntries implements FileEntries {
 
   /** Goes past bytes of the file. Returns where they end. */
   protected skip(bytes: Uint8Array, start: number, end: number): number {
-    this.at.crc32 = crc32(bytes.subarray(start, end), this.at.crc32);
-    this.at.offset += end - start;
+    if (!this.#isInRun) this.#crc32 = crc32(bytes.subarray(start, end), this.#crc32);
+    this.#offset += end - start;
     return end;
+  }
+
+  /** The entry that ends the writer's bytes is one of the file's, and its record begins there. */
+  protected named(writer: MsgpackWriter, recordAt: number): void {
+    this.#chain.next(writer.view(recordAt));
   }
 
   /** A line ends here. `open`: see `LinePlace`. */
   protected endLine(open?: string): void {
-    this.#line = open === undefined ? { ...this.at } : { ...this.at, open };
+    if (this.#isInRun) {
+      this.#endedAt = this.#offset;
+      this.#endedOpen = open;
+      this.#endedChain.set(this.#chain.current);
+    } else this.#line = this.#placeOf(this.#offset, this.#chain.current, open);
+  }
+
+  #placeOf(offset: number, chain: Uint8Array, open: string | undefined): LinePlace {
+    const place = { offset, chain: ownCopy(chain), crc32: this.#crc32 };
+    return open === undefined ? place : { ...place, open };
   }
 }
 
@@ -170,6 +213,11 @@ export interface OpenLine {
   readonly id: string;
   ordinal: number;
   readonly time: EventTime | null;
+}
+
+/** Kept for as long as its file is known: not in Node's pool, whose buffers keep each other. */
+function ownCopy(chain: Uint8Array): Uint8Array {
+  return new Uint8Array(chain);
 }
 
 /** Four pairs. */

@@ -9,7 +9,6 @@
 // may yet write in their place. Parts are of a fixed size, so that their names are the same in every reading.
 
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
-import { chainNext } from '#shared/record/chain.ts';
 import type { EventTime } from '#shared/record/event-time.ts';
 import {
   type LinePlace,
@@ -106,7 +105,7 @@ export class LineEntries extends PlacedEntries {
     const unfinished = this.#unfinished;
     const time = unfinished === null ? this.#timeOf(bytes, start, text) : unfinished.time;
     if (unfinished !== null) unfinished.ordinal += 1;
-    this.at.chain = this.#write(writer, bytes, { start, end: text, time, unfinished, last: true });
+    this.named(writer, this.#write(writer, bytes, { start, end: text, time, unfinished, last: true }));
     this.#unfinished = null;
     this.skip(bytes, start, next);
     this.endLine();
@@ -114,16 +113,16 @@ export class LineEntries extends PlacedEntries {
   }
 
   #part(writer: MsgpackWriter, bytes: Buffer, { start, end }: { start: number; end: number }): number {
-    const id = Buffer.from(this.at.chain).toString('hex');
+    const id = Buffer.from(this.chain).toString('hex');
     const time = this.#unfinished?.time ?? this.#timeOf(bytes, start, end);
     this.#unfinished ??= { id, ordinal: 0, time, decoder: decoderOf(this.#encoding) };
     this.#unfinished.ordinal += 1;
-    this.at.chain = this.#write(writer, bytes, { start, end, time, unfinished: this.#unfinished });
+    this.named(writer, this.#write(writer, bytes, { start, end, time, unfinished: this.#unfinished }));
     return this.skip(bytes, start, end);
   }
 
-  /** Returns the chain after the entry. */
-  #write(writer: MsgpackWriter, bytes: Buffer, { start, end, time, unfinished, last = false }: Piece): Buffer {
+  /** Returns where its record begins. */
+  #write(writer: MsgpackWriter, bytes: Buffer, { start, end, time, unfinished, last = false }: Piece): number {
     writer.arrayHeader(2);
     writeTime(writer, time);
     const recordAt = writer.length;
@@ -134,7 +133,7 @@ export class LineEntries extends PlacedEntries {
     else writer.string(decoder.decode(bytes.subarray(start, end), { stream: unfinished !== null && !last }));
     if (unfinished !== null) writePart(writer, unfinished, last);
     writer.raw(this.#common);
-    return chainNext(this.at.chain, writer.view().subarray(recordAt));
+    return recordAt;
   }
 
   #timeOf(bytes: Buffer, start: number, end: number): EventTime | null {

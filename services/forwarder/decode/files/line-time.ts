@@ -4,6 +4,7 @@
 //   2026-01-02T03:04:05.678Z …      2026-01-02 03:04:05,678+01:00 …      [2026-01-02T03:04:05Z] …
 
 import type { EventTime } from '#shared/record/event-time.ts';
+import { fullTimeOf } from '../full-time.ts';
 import { eventTimeOfIso } from '../iso-time.ts';
 
 const LEFT_BRACKET = 0x5b;
@@ -20,7 +21,11 @@ export function timeOfLine(bytes: Buffer, start: number, end: number): EventTime
   const at = bytes[start] === LEFT_BRACKET ? start + 1 : start;
   // Most lines are told by two bytes.
   if (end - at < SECONDS_LENGTH || bytes[at + 4] !== DASH || bytes[at + 13] !== COLON) return null;
-  const text = ZONED.exec(bytes.toString('latin1', at, Math.min(end, at + LENGTH_MAX)))?.[0];
-  const time = text === undefined ? null : eventTimeOfIso(text);
+  const time = fullTimeOf(bytes, at, end) ?? timeOfText(bytes.toString('latin1', at, Math.min(end, at + LENGTH_MAX)));
   return time !== null && time.seconds < SECONDS_END ? time : null;
+}
+
+function timeOfText(line: string): EventTime | null {
+  const text = ZONED.exec(line)?.[0];
+  return text === undefined ? null : eventTimeOfIso(text);
 }
