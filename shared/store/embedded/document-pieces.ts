@@ -2,8 +2,9 @@
 
 import type { ReadBatch } from './batch-reader.ts';
 import type { BlockReader } from './blocks/decode-block.ts';
-import { type DocumentName, idOf, namesIn } from './blocks/document-ids.ts';
-import { type Chosen, lengthOf } from './blocks/encode-batch.ts';
+import { type BatchKey, type DocumentName, idOf, namesIn } from './blocks/document-ids.ts';
+import type { Chosen } from './blocks/encode-batch.ts';
+import { timeGroups, type Times } from './blocks/time-groups.ts';
 import { withNamesAsAttributes } from './names-as-attributes.ts';
 import type { BlockDocument } from './blocks/encode-block.ts';
 import { BLOCK_BYTES, BLOCK_DOCUMENTS } from './tables/block-merge.ts';
@@ -19,17 +20,82 @@ export function countsOf({ known }: BlockReader): Map<number, number> {
   return counts;
 }
 
-/** Whether they may be one block, with the text that they have in the body. */
-export function isOneBlock(chosen: Chosen, { texts }: ReadBatch, nameless: ReadonlySet<number>): boolean {
-  const { documents } = chosen;
-  const { seconds } = chosen.batch;
-  if (documents.length === 0 || documents.length > BLOCK_DOCUMENTS || texts.size > 0 || nameless.size > 0) return false;
+/** Whether all have the text that they have in the body. */
+export const isAsWritten = ({ texts }: ReadBatch, nameless: ReadonlySet<number>): boolean =>
+  texts.size === 0 && nameless.size === 0;
+
+/** What becomes a block each: near in time, and as many documents and bytes as one takes. */
+export function* blocksOf(chosen: Chosen, groupsMax: number): Generator<Chosen, void, void> {
+  const { batch, documents } = chosen;
+  const all = Array.from(documents.keys());
+  const timesOf = (i: number): Times => {
+    const time = batch.timeOf(documents[i] ?? 0);
+    return { min: time, max: time };
+  };
+  const groups = isNarrow(chosen) ? [all] : timeGroups(all, timesOf, groupsMax);
+  for (const group of groups) for (const piece of evenPieces(chosen, group)) yield picked(chosen, piece);
+}
+
+/** Makes no BigInt for each. */
+function isNarrow({ batch, documents }: Chosen): boolean {
   let [least, greatest] = [Infinity, -Infinity];
-  for (const item of documents) {
-    least = Math.min(least, seconds[item] ?? 0);
-    greatest = Math.max(greatest, seconds[item] ?? 0);
+  for (const document of documents) {
+    least = Math.min(least, batch.seconds[document] ?? 0);
+    greatest = Math.max(greatest, batch.seconds[document] ?? 0);
   }
-  return lengthOf(chosen) <= BLOCK_BYTES && greatest - least < GAP_SECONDS;
+  return greatest - least < GAP_SECONDS;
+}
+
+/** Of about as many documents each: small blocks would have to be merged. */
+function* evenPieces({ batch, documents }: Chosen, group: readonly number[]): Generator<readonly number[], void, void> {
+  const { bounds } = batch;
+  const lengthAt = (i: number): number => {
+    const document = documents[i] ?? 0;
+    return (bounds[2 * document + 1] ?? 0) - (bounds[2 * document] ?? 0);
+  };
+  const bytes = group.reduce((sum, i) => sum + lengthAt(i), 0);
+  const pieces = Math.max(Math.ceil(group.length / BLOCK_DOCUMENTS), Math.ceil(bytes / BLOCK_BYTES));
+  const documentsMax = Math.ceil(group.length / pieces);
+  let start = 0;
+  let length = 0;
+  for (const [at, i] of group.entries()) {
+    const isFull = at - start >= documentsMax || length + lengthAt(i) > BLOCK_BYTES;
+    if (at > start && isFull) {
+      yield group.slice(start, at);
+      start = at;
+      length = 0;
+    }
+    length += lengthAt(i);
+  }
+  if (start < group.length) yield group.slice(start);
+}
+
+/** Those at these places, which ascend. */
+function picked(chosen: Chosen, places: readonly number[]): Chosen {
+  const { batch, documents, rows, origins, runs } = chosen;
+  if (places.length === documents.length) return chosen;
+  const pickedRuns: { key: BatchKey; first: number; last: number }[] = [];
+  let number = 0;
+  let runStart = 0;
+  for (const place of places) {
+    let run = runs[number];
+    while (run !== undefined && place > runStart + run.last - run.first) {
+      runStart += run.last - run.first + 1;
+      run = runs[++number];
+    }
+    if (run === undefined) throw new Error('a document has no name');
+    const index = run.first + place - runStart;
+    const before = pickedRuns.at(-1);
+    if (before !== undefined && before.key === run.key && before.last + 1 === index) before.last = index;
+    else pickedRuns.push({ key: run.key, first: index, last: index });
+  }
+  return {
+    batch,
+    documents: Int32Array.from(places, (place) => documents[place] ?? 0),
+    rows: Float64Array.from(places, (place) => rows[place] ?? 0),
+    origins: Float64Array.from(places, (place) => origins[place] ?? 0),
+    runs: pickedRuns,
+  };
 }
 
 /** One by one. `nameless`: items that have their names among their attributes. */

@@ -12,7 +12,7 @@ import type { BlockDocument } from './blocks/encode-block.ts';
 import { timeGroups } from './blocks/time-groups.ts';
 import { type BatchNames } from './batch-names.ts';
 import { BatchReader, type ReadBatch } from './batch-reader.ts';
-import { changes, documentsOf, isOneBlock, piecesOf } from './document-pieces.ts';
+import { blocksOf, changes, documentsOf, isAsWritten, piecesOf } from './document-pieces.ts';
 import { DocumentNames } from './tables/document-names.ts';
 import { mendCounter } from './tables/row-counter.ts';
 import { EndedBlocks, type Kept } from './ended-blocks.ts';
@@ -108,8 +108,9 @@ export class DocumentWrites {
     for (const origin of origins) counts.set(origin, (counts.get(origin) ?? 0) + 1);
     this.#sourceNames.count(counts);
     const chosen = { batch: prepared.batch, documents: Int32Array.from(fresh), rows, origins, runs };
-    if (isOneBlock(chosen, prepared, nameless)) this.#blocks.insertBatch(chosen);
-    else this.#insert(documentsOf(chosen, prepared, nameless));
+    if (isAsWritten(prepared, nameless)) {
+      for (const block of blocksOf(chosen, TIME_GROUPS_MAX)) this.#blocks.insertBatch(block);
+    } else this.#insert(documentsOf(chosen, prepared, nameless));
     this.#unmerged += 1;
     return { statuses, refused, unnamed: nameless.size };
   }

@@ -7,7 +7,7 @@
 //   by position, 30 letters         time and chain (22)        0
 //   any other text                  the text                   0
 
-import { decodeIntegers, encodeIntegers } from './integers.ts';
+import { decodeIntegers, encodeIntegers } from './parts/integers.ts';
 
 export type BatchKey = Uint8Array | string;
 

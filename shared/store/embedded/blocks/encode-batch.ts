@@ -15,7 +15,8 @@ import {
   WORDLESS,
 } from './column.ts';
 import { encodeRuns, type NameRun } from './document-ids.ts';
-import { addTokens, type EncodedBlock, isFiltered, knownPart, NOT_CREATED, PartList } from './encode-block.ts';
+import { addTokens, type EncodedBlock, isFiltered, NOT_CREATED, PartList } from './encode-block.ts';
+import { encodeKnown } from './parts/known-columns.ts';
 import { ShapeBook } from './shape-book.ts';
 import type { Shape } from './shapes.ts';
 import { HashSet, hashOfOrigin, makeFilter } from './word-filter.ts';
@@ -115,7 +116,7 @@ export function encodeBatch(chosen: Chosen): EncodedBlock {
   }
   const hashes = isFiltered(documents.length, lengthOf(chosen)) ? new HashSet() : null;
   const parts = new PartList();
-  parts.add(knownPart({ ...knownOf(chosen), shape: shapes }));
+  parts.add(encodeKnown({ ...knownOf(chosen), shape: shapes }));
   parts.add(encodeRuns(chosen.runs));
   const columns = new Columns(chosen, book, shapes);
   const listed = book.paths.map((path, column) => {

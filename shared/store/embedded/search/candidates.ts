@@ -11,7 +11,7 @@ import { selectRows } from '../blocks/select-rows.ts';
 import type { BlockReader } from '../blocks/decode-block.ts';
 import { type Block, BLOCK_COLUMNS, type BlockFile, blockOf, DamagedList } from '../tables/block-file.ts';
 import type { BlockCache } from '../tables/block-cache.ts';
-import { type Candidate, FirstOnes } from './first-ones.ts';
+import { type Candidate, FirstOnes, type KeptMax } from './first-ones.ts';
 import type { Rows, Source } from './row-page.ts';
 import { compare, firstKey, type SearchPlan } from './search-plan.ts';
 
@@ -55,9 +55,9 @@ export class CandidateSearch {
     this.#cache = cache;
   }
 
-  /** `old`: candidates from elsewhere, at least the first `keep` of them. */
-  find(plan: SearchPlan, keep: number, old: readonly Candidate[]): Candidates {
-    const kept = new FirstOnes(plan, keep);
+  /** `old`: candidates from elsewhere, at least the first of them that are kept. */
+  find(plan: SearchPlan, max: KeptMax, old: readonly Candidate[]): Candidates {
+    const kept = new FirstOnes(plan, max);
     for (const candidate of old) kept.add(candidate);
     let lookedAt = 0;
     let start = plan.after === null ? null : firstKey(plan, plan.after);
@@ -230,13 +230,12 @@ export class CandidateSearch {
     // all else here.
     const isIngested = isWithin(block.ingested, ingested);
     const isInTime = isWithin(plan.boundsArrival ? block.arrival : block.time, bounds);
+    const isInRows = rows.after < block.row.min && block.row.max <= rows.to;
     const within: number[] = [];
     for (let at = 0; at < reader.documents; at++) {
-      const row = known.row[at] ?? 0;
-      if (row <= rows.after || row > rows.to) continue;
+      if (!isInRows && !isBetween(known.row[at] ?? 0, rows)) continue;
       if (origins !== null && !origins.has(known.origin[at] ?? 0)) continue;
-      const ms = known.ingested[at] ?? 0;
-      if (!isIngested && (ms < ingested.since || ms >= ingested.until)) continue;
+      if (!isIngested && !isDuring(known.ingested[at] ?? 0, ingested)) continue;
       if (!isInTime) {
         const time = plan.boundsArrival ? (reader.createdOf(at) ?? reader.timeOf(at)) : reader.timeOf(at);
         if (time < bounds.since || time >= bounds.until) continue;
@@ -273,6 +272,10 @@ function overlapOf({ boundsArrival, bounds, ingested }: SearchPlan): (bigint | n
 
 const isWithin = (span: { readonly min: bigint; readonly max: bigint }, { since, until }: SearchPlan['bounds']) =>
   span.min >= since && span.max < until;
+
+const isDuring = (ms: number, { since, until }: SearchPlan['bounds']): boolean => ms >= since && ms < until;
+
+const isBetween = (row: number, { after, to }: Rows): boolean => row > after && row <= to;
 
 const edgeOf = ({ byArrival, isNewest }: SearchPlan, { sequence, time }: Block): bigint => {
   const span = byArrival ? sequence : time;

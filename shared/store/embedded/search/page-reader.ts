@@ -175,7 +175,7 @@ export class PageReader {
     const asks = plan.asksDocument || plan.where.kind !== 'all';
     const keep = Math.min(asks ? Math.max(2 * limit, KEPT_MIN) : limit, KEPT_MAX);
     const old = this.#oldRows.candidates(plan, keep + 1);
-    const found = this.#reader()?.search.find(plan, keep, old) ?? {
+    const found = this.#reader()?.search.find(plan, { keep, enough: limit }, old) ?? {
       ...NOTHING,
       kept: old.slice(0, keep),
       isCut: old.length > keep,
