@@ -2,8 +2,8 @@
 
 import type { ReadBatch } from './batch-reader.ts';
 import type { BlockReader } from './blocks/decode-block.ts';
-import { type BatchKey, type DocumentName, idOf, namesIn } from './blocks/document-ids.ts';
-import type { Chosen } from './blocks/encode-batch.ts';
+import { type BatchKey, type DocumentName, idOf, namesIn, type NameRun } from './blocks/document-ids.ts';
+import { type Chosen, lengthOf } from './blocks/encode-batch.ts';
 import { timeGroups, type Times } from './blocks/time-groups.ts';
 import { withNamesAsAttributes } from './names-as-attributes.ts';
 import type { BlockDocument } from './blocks/encode-block.ts';
@@ -27,13 +27,16 @@ export const isAsWritten = ({ texts }: ReadBatch, nameless: ReadonlySet<number>)
 /** What becomes a block each: near in time, and as many documents and bytes as one takes. */
 export function* blocksOf(chosen: Chosen, groupsMax: number): Generator<Chosen, void, void> {
   const { batch, documents } = chosen;
-  const all = Array.from(documents.keys());
+  if (isNarrow(chosen)) {
+    yield* evenPieces(chosen);
+    return;
+  }
   const timesOf = (i: number): Times => {
     const time = batch.timeOf(documents[i] ?? 0);
     return { min: time, max: time };
   };
-  const groups = isNarrow(chosen) ? [all] : timeGroups(all, timesOf, groupsMax);
-  for (const group of groups) for (const piece of evenPieces(chosen, group)) yield picked(chosen, piece);
+  for (const group of timeGroups(Array.from(documents.keys()), timesOf, groupsMax))
+    yield* evenPieces(picked(chosen, group));
 }
 
 /** Makes no BigInt for each. */
@@ -47,34 +50,49 @@ function isNarrow({ batch, documents }: Chosen): boolean {
 }
 
 /** Of about as many documents each: small blocks would have to be merged. */
-function* evenPieces({ batch, documents }: Chosen, group: readonly number[]): Generator<readonly number[], void, void> {
-  const { bounds } = batch;
-  const lengthAt = (i: number): number => {
-    const document = documents[i] ?? 0;
-    return (bounds[2 * document + 1] ?? 0) - (bounds[2 * document] ?? 0);
-  };
-  const bytes = group.reduce((sum, i) => sum + lengthAt(i), 0);
-  const pieces = Math.max(Math.ceil(group.length / BLOCK_DOCUMENTS), Math.ceil(bytes / BLOCK_BYTES));
-  const documentsMax = Math.ceil(group.length / pieces);
+function* evenPieces(chosen: Chosen): Generator<Chosen, void, void> {
+  const { documents } = chosen;
+  const { bounds } = chosen.batch;
+  const pieces = Math.max(Math.ceil(documents.length / BLOCK_DOCUMENTS), Math.ceil(lengthOf(chosen) / BLOCK_BYTES));
+  const documentsMax = Math.ceil(documents.length / pieces);
   let start = 0;
   let length = 0;
-  for (const [at, i] of group.entries()) {
-    const isFull = at - start >= documentsMax || length + lengthAt(i) > BLOCK_BYTES;
-    if (at > start && isFull) {
-      yield group.slice(start, at);
+  for (let at = 0; at < documents.length; at++) {
+    const document = documents[at] ?? 0;
+    const own = (bounds[2 * document + 1] ?? 0) - (bounds[2 * document] ?? 0);
+    if (at > start && (at - start >= documentsMax || length + own > BLOCK_BYTES)) {
+      yield between(chosen, start, at);
       start = at;
       length = 0;
     }
-    length += lengthAt(i);
+    length += own;
   }
-  if (start < group.length) yield group.slice(start);
+  if (start < documents.length) yield between(chosen, start, documents.length);
+}
+
+function between(chosen: Chosen, start: number, end: number): Chosen {
+  const { batch, documents, rows, origins, runs } = chosen;
+  if (start === 0 && end === documents.length) return chosen;
+  const own: NameRun[] = [];
+  let at = 0;
+  for (const { key, first, last } of runs) {
+    const from = Math.max(first, first + start - at);
+    const to = Math.min(last, first + end - 1 - at);
+    if (from <= to) own.push({ key, first: from, last: to });
+    at += last - first + 1;
+  }
+  return {
+    batch,
+    documents: documents.subarray(start, end),
+    rows: rows.subarray(start, end),
+    origins: origins.subarray(start, end),
+    runs: own,
+  };
 }
 
 /** Those at these places, which ascend. */
-function picked(chosen: Chosen, places: readonly number[]): Chosen {
-  const { batch, documents, rows, origins, runs } = chosen;
-  if (places.length === documents.length) return chosen;
-  const pickedRuns: { key: BatchKey; first: number; last: number }[] = [];
+function picked({ batch, documents, rows, origins, runs }: Chosen, places: readonly number[]): Chosen {
+  const own: { key: BatchKey; first: number; last: number }[] = [];
   let number = 0;
   let runStart = 0;
   for (const place of places) {
@@ -85,16 +103,16 @@ function picked(chosen: Chosen, places: readonly number[]): Chosen {
     }
     if (run === undefined) throw new Error('a document has no name');
     const index = run.first + place - runStart;
-    const before = pickedRuns.at(-1);
+    const before = own.at(-1);
     if (before !== undefined && before.key === run.key && before.last + 1 === index) before.last = index;
-    else pickedRuns.push({ key: run.key, first: index, last: index });
+    else own.push({ key: run.key, first: index, last: index });
   }
   return {
     batch,
     documents: Int32Array.from(places, (place) => documents[place] ?? 0),
     rows: Float64Array.from(places, (place) => rows[place] ?? 0),
     origins: Float64Array.from(places, (place) => origins[place] ?? 0),
-    runs: pickedRuns,
+    runs: own,
   };
 }
 

@@ -59,7 +59,7 @@ export function encodeBlock(documents: readonly BlockDocument[]): EncodedBlock {
   const values = new DocumentValues(documents);
   const { book } = values;
   const length = documents.reduce((sum, { text }) => sum + text.length, 0);
-  const hashes = isFiltered(documents.length, length) ? new HashSet() : null;
+  const hashes = isFiltered(documents.length, length) ? emptyHashes() : null;
   const parts = new PartList();
   parts.add(encodeKnown({ ...knownOf(documents), shape: values.numbers }));
   parts.add(encodeRuns(runsOf(namesOf(documents.map(({ id }) => id)))));
@@ -114,6 +114,14 @@ function compressed(bytes: Uint8Array): Uint8Array {
 /** `length`: of all documents. */
 export const isFiltered = (documents: number, length: number): boolean =>
   documents >= FILTERED_DOCUMENTS || length >= FILTERED_LENGTH;
+
+const hashes = new HashSet();
+
+/** Until the next block is made. */
+export function emptyHashes(): HashSet {
+  hashes.clear();
+  return hashes;
+}
 
 export function addTokens({ form, bytes, tokens, areStrings }: EncodedColumn, hashes: HashSet): void {
   // Strings that say what is written.

@@ -7,6 +7,7 @@
 const DIFFERENCES = 0;
 const DOUBLES = 1;
 const VARINT_MAX = 8;
+const INT_MAX = 0x7fff_ffff;
 
 export function encodeIntegers(values: ArrayLike<number>): Uint8Array {
   const bytes = new Uint8Array(1 + values.length * VARINT_MAX);
@@ -19,9 +20,14 @@ export function encodeIntegers(values: ArrayLike<number>): Uint8Array {
     // Twice of it has to be exact too.
     if (!(Math.abs(difference) < 2 ** 51) || !Number.isSafeInteger(value)) return encodeDoubles(values);
     let rest = difference < 0 ? -2 * difference - 1 : 2 * difference;
-    while (rest >= 0x80) {
+    while (rest > INT_MAX) {
       bytes[at++] = (rest % 0x80) | 0x80;
       rest = Math.floor(rest / 0x80);
+    }
+    // Most are this small: without divisions.
+    while (rest >= 0x80) {
+      bytes[at++] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
     }
     bytes[at++] = rest;
     before = value;
