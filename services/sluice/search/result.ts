@@ -55,7 +55,15 @@ export async function printResult(reading: Reading): Promise<number> {
     const { output, clock } = reading;
     using progress = new Progress({ stderr: output.stderr, clock }, () => `${read} documents read`);
     const warn = (line: string) => progress.warn(line);
-    table = first?.kind === 'stats' ? await counted(first, rest, pages, warn) : await sorted(reading, pages, warn);
+    if (first?.kind === 'stats') {
+      const aggregate = new Aggregate(first.measures, first.by);
+      // A wrong column is told before all is read.
+      arranged({ columns: aggregate.columns, rows: [] }, rest);
+      const known = await addCounts(aggregate, first.by.everyMs, reading);
+      if (known === null) await addDocuments(aggregate, pages, warn);
+      else read = known;
+      table = arranged({ columns: aggregate.columns, rows: aggregate.rows() }, rest);
+    } else table = await sorted(reading, pages, warn);
   }
   await printRows(reading, table);
   return read;
@@ -63,20 +71,27 @@ export async function printResult(reading: Reading): Promise<number> {
 
 type Pages = (limit: number) => AsyncGenerator<readonly StoredDocument[]>;
 
-async function counted(
-  { measures, by }: Stage & { readonly kind: 'stats' },
-  rest: readonly Stage[],
-  pages: Pages,
-  warn: (line: string) => void,
-): Promise<Table> {
-  const aggregate = new Aggregate(measures, by);
-  // A wrong column is told before all is read.
-  arranged({ columns: aggregate.columns, rows: [] }, rest);
+/** What the store counts without reading documents: how many they are. Null where they have to be read. */
+async function addCounts(
+  aggregate: Aggregate,
+  everyMs: number | null,
+  { store, query, signal }: Reading,
+): Promise<number | null> {
+  const counts = aggregate.isOfCounts ? await store.counts?.(query, everyMs, signal) : null;
+  if (counts === null || counts === undefined) return null;
+  let documents = 0;
+  for (const [startMs, count] of counts) {
+    aggregate.addCounted(startMs, count);
+    documents += count;
+  }
+  return documents;
+}
+
+async function addDocuments(aggregate: Aggregate, pages: Pages, warn: (line: string) => void): Promise<void> {
   for await (const documents of pages(Infinity)) for (const { source } of documents) aggregate.add(source);
   if (aggregate.leftOut > 0)
     warn(`there are too many groups: ${aggregate.leftOut} documents are in none; narrow the query, or group by less`);
   if (aggregate.isCut) warn('there are too many values: uniq and percentiles are of a part of them');
-  return arranged({ columns: aggregate.columns, rows: aggregate.rows() }, rest);
 }
 
 /** The first of all documents in the order that is asked for. */

@@ -26,8 +26,8 @@ import type { DatabaseOptions } from './database.ts';
 import type { ErasedRows, EraseStart } from './erase-steps.ts';
 import type { Documents, WriteResult } from './document-writes.ts';
 import { type InspectionAsk, type InspectionThread, StoreFiles } from './inspect/store-files.ts';
-import type { Row } from './search/row-page.ts';
-import type { Counted, CountStart } from './search/page-reader.ts';
+import { SPANS_MAX } from './search/block-counts.ts';
+import type { Counted, CountStart, Row } from './search/row-page.ts';
 import type { StoreThread } from './store-thread.ts';
 import { Upkeep } from './upkeep.ts';
 
@@ -151,6 +151,24 @@ export class EmbeddedStore implements Store {
       const { count, next }: Counted = await this.#ask(this.#worker.call('count', { query, rows }));
       sum += count;
       if (next === null) return sum;
+      rows = next;
+    }
+  }
+
+  async counts(
+    query: Omit<StoreQuery, 'limit'>,
+    everyMs: number | null,
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<number, number> | null> {
+    const sums = new Map<number, number>();
+    for (let rows: CountStart['rows'] = null; ;) {
+      signal?.throwIfAborted();
+      const start: CountStart = { query: { ...query, limit: 0 }, rows, everyMs };
+      const { spans, next }: Counted = await this.#ask(this.#worker.call('count', start));
+      if (spans === null) return null;
+      for (const [span, count] of spans) sums.set(span, (sums.get(span) ?? 0) + count);
+      if (sums.size > SPANS_MAX) return null;
+      if (next === null) return sums;
       rows = next;
     }
   }

@@ -38,7 +38,7 @@ const LOOKED_AT_BYTES = 32 * 1024 * 1024;
 const FILTER_BYTES = 16 * 1024;
 /** Of what a block knows of each document: all that is looked at where nothing is asked of their text. */
 const KNOWN_BYTES = 32;
-/** Of blocks that are counted at once: each of their documents may have to be asked. */
+/** Of blocks that are gone through at once: each of their documents may have to be asked. */
 const COUNTED_BYTES = 8 * 1024 * 1024;
 const ALL_ROWS: Rows = { after: -1, to: Infinity };
 /** Origins that are looked for in the filters. */
@@ -111,27 +111,12 @@ export class CandidateSearch {
     return newer.get(lastBlock, ...overlapOf(plan), edge, last) === undefined;
   }
 
-  /** How many of the next documents by number are meant, and up to which one that is: a few blocks of them. */
-  count(plan: SearchPlan, rows: Rows): { readonly count: number; readonly to: number } {
-    const to = this.#countedTo(plan, rows);
-    const some = { after: rows.after, to };
-    let count = 0;
-    for (const row of this.#blocks(plan, '', some)) {
-      const block = this.#cache.confined(null, () => blockOf(row));
-      if (block === null || !this.#mayHold(plan, block)) continue;
-      count += this.#cache.read(block, (reader) => this.meantIn(plan, block, reader, some).length) ?? 0;
-    }
-    return { count, to };
-  }
-
   /** The next documents by number that may be meant, in their order, and up to which one that is: a few blocks. */
   inOrder(plan: SearchPlan, rows: Rows): { readonly candidates: readonly Candidate[]; readonly to: number } {
-    const to = this.#countedTo(plan, rows);
+    const to = this.stepTo(plan, rows);
     const some = { after: rows.after, to };
     const candidates: Candidate[] = [];
-    for (const row of this.#blocks(plan, '', some)) {
-      const block = this.#cache.confined(null, () => blockOf(row));
-      if (block === null || !this.#mayHold(plan, block)) continue;
+    for (const block of this.blocks(plan, some)) {
       for (const one of this.#cache.read(block, (reader) => [...this.#in(plan, block, reader, some)]) ?? [])
         candidates.push(one);
     }
@@ -146,9 +131,10 @@ export class CandidateSearch {
     return meant;
   }
 
-  #countedTo(plan: SearchPlan, rows: Rows): number {
+  /** Of a few blocks that have the next documents by number: the last one of those that a step takes. */
+  stepTo(plan: SearchPlan, rows: Rows): number {
     let bytes = 0;
-    for (const row of this.#blocks(plan, 'ORDER BY b.row_max', rows)) {
+    for (const row of this.#blockRows(plan, 'ORDER BY b.row_max', rows)) {
       const block = this.#cache.confined(null, () => blockOf(row));
       bytes += block?.bytes ?? 0;
       if (block !== null && bytes > COUNTED_BYTES) return Math.min(Number(block.row.max), rows.to);
@@ -156,8 +142,15 @@ export class CandidateSearch {
     return rows.to;
   }
 
-  /** Those that have documents with these numbers. */
-  #blocks(plan: SearchPlan, order: string, { after, to }: Rows): Iterable<Record<string, unknown>> {
+  /** Those that have documents with these numbers, and may have some that are meant. */
+  *blocks(plan: SearchPlan, rows: Rows): Generator<Block, void, void> {
+    for (const row of this.#blockRows(plan, '', rows)) {
+      const block = this.#cache.confined(null, () => blockOf(row));
+      if (block !== null && this.#mayHold(plan, block)) yield block;
+    }
+  }
+
+  #blockRows(plan: SearchPlan, order: string, { after, to }: Rows): Iterable<Record<string, unknown>> {
     const statement = this.#database.prepare(
       `SELECT ${BLOCK_COLUMNS} FROM blocks b WHERE b.row_max > ? AND b.row_min <= ? AND ${OVERLAPS} ${order}`,
     );
@@ -270,8 +263,10 @@ function overlapOf({ boundsArrival, bounds, ingested }: SearchPlan): (bigint | n
   return [boundsArrival ? 1 : 0, ...times, ...times, ingested.since, ingested.until - 1n];
 }
 
-const isWithin = (span: { readonly min: bigint; readonly max: bigint }, { since, until }: SearchPlan['bounds']) =>
-  span.min >= since && span.max < until;
+export const isWithin = (
+  span: { readonly min: bigint; readonly max: bigint },
+  { since, until }: SearchPlan['bounds'],
+) => span.min >= since && span.max < until;
 
 const isDuring = (ms: number, { since, until }: SearchPlan['bounds']): boolean => ms >= since && ms < until;
 
