@@ -63,9 +63,9 @@ function wholeNumber(text: string | undefined, what: string): number | undefined
 }
 
 interface BenchOptions {
-  /** How many documents the bench of Elasticsearch loads each time. */
+  /** How many documents the benches of Elasticsearch and of the embedded store load each time. */
   readonly documents?: number;
-  /** How many lines the bench of the embedded store loads each time. */
+  /** The same, of the embedded store alone. */
   readonly events?: number;
 }
 
