@@ -27,9 +27,9 @@ export interface Store extends AsyncDisposable {
   /** All of its pages at once. For small limits, and for tests. */
   search(query: StoreQuery, signal?: AbortSignal): Promise<StoredDocument[]>;
   /**
-   * How many documents the query finds in each span of time, by its beginning in ms since the epoch; without a length of
-   * spans, all at 0. `everyMs`: whole seconds. Null where it would not be sooner done than by reading all pages; absent
-   * for a store that has no other way.
+   * How many documents the query finds in each span of time, by its beginning in ms since the epoch; without a length
+   * of spans, all at 0. `everyMs`: whole seconds. Null where it would not be sooner done than by reading all pages;
+   * absent for a store that has no other way.
    */
   counts?(
     query: Omit<StoreQuery, 'limit'>,

@@ -109,7 +109,7 @@ const SPACES = EACH * 0x20;
 
 /**
  * Whether none of the four bytes ends a string, begins an escape or is refused; false for some that are plain. What is
- * subtracted takes the top bit of a byte that is less, https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord
+ * subtracted sets the top bit of a byte that is less ("hasless" in Sean Anderson's Bit Twiddling Hacks).
  */
 function isPlain(four: number): boolean {
   const quote = four ^ QUOTES;

@@ -1,5 +1,5 @@
-// The tokens of a column of a block. Each becomes a string when somebody asks for it: a search looks at few documents of
-// most blocks, and strings for all of them would cost more than all else that it does. Pure.
+// The tokens of a column of a block. Each becomes a string when somebody asks for it: a search looks at few documents
+// of most blocks, and strings for all of them would cost more than all else that it does. Pure.
 
 export type Tokens = MadeTokens | LineTokens | DictionaryTokens;
 

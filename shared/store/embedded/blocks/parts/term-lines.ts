@@ -1,6 +1,6 @@
-// Which lines of a column have the words of a term in a row, without a string for each: the words are looked for in all
-// lines at once, and what stands round them is looked at where they are found. The same as `hasWords` (query/matches.ts)
-// says of each line, which is a string of JSON. Pure.
+// Which lines of a column have the words of a term in a row, without a string for each: the words are looked for in
+// all lines at once, and what stands round them is looked at where they are found. The same as `hasWords`
+// (query/matches.ts) says of each line, which is a string of JSON. Pure.
 //
 //   "GET /a status=404"        status 404     words in a row, for only signs stand between them
 //   "one\nstatus 404"          status 404     the n belongs to the escape, not to the word
@@ -21,8 +21,8 @@ export const isPlain = (text: string): boolean => !BEYOND_ASCII.test(text) && !t
 export const UNICODE_ESCAPE = '\\u';
 
 /**
- * Calls `found` for each line that has the term, with its number and length in characters. `text`: plain, in lower case.
- * The lines that are no strings are found too, though their words may be none: of `"a"` and of `[1,2]` alike.
+ * Calls `found` for each line that has the term, with its number and length in characters. `text`: plain, in lower
+ * case. The lines that are no strings are found too, though their words may be none: of `"a"` and of `[1,2]` alike.
  */
 export function linesWith(text: string, term: QueryTerm, found: (line: number, length: number) => void): void {
   const [first = ''] = term.words;
