@@ -9,6 +9,7 @@ import { allOf, PAGE_BYTES, pagesOf } from '../store/pages.ts';
 import type { ReadableStore, StoredDocument, StoredPage, StoreQuery } from '../store/store.ts';
 import { DocumentDatabase } from '../store/embedded/database.ts';
 import { storedDocument } from '../store/embedded/search/row-page.ts';
+import { spanCounts } from '../store/embedded/search/span-counts.ts';
 
 export interface ReadingStoreOptions {
   readonly dataDir: string;
@@ -33,6 +34,18 @@ export class ReadingStore implements ReadableStore {
       signal?.throwIfAborted();
       const { rows, ...page } = this.#database.page(step, PAGE_BYTES);
       return { ...page, documents: rows.map(storedDocument) };
+    });
+  }
+
+  counts(
+    query: Omit<StoreQuery, 'limit'>,
+    everyMs: number | null,
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<number, number> | null> {
+    return spanCounts(query, everyMs, async (start) => {
+      await nextTurn();
+      signal?.throwIfAborted();
+      return this.#database.count(start);
     });
   }
 

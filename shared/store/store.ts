@@ -27,6 +27,16 @@ export interface Store extends AsyncDisposable {
   /** All of its pages at once. For small limits, and for tests. */
   search(query: StoreQuery, signal?: AbortSignal): Promise<StoredDocument[]>;
   /**
+   * How many documents the query finds in each span of time, by its beginning in ms since the epoch; without a length
+   * of spans, all at 0. `everyMs`: whole seconds. Null where it would not be sooner done than by reading all pages;
+   * absent for a store that has no other way.
+   */
+  counts?(
+    query: Omit<StoreQuery, 'limit'>,
+    everyMs: number | null,
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<number, number> | null>;
+  /**
    * The indices behind a data stream, the oldest first; `bulk` writes to the last. Empty where nothing was written, and
    * for a store that takes a name once for all time. Elsewhere a name is taken once in each index: `bulk` sees the last
    * one only.
@@ -55,7 +65,7 @@ export interface Store extends AsyncDisposable {
 }
 
 /** What searches need of a store. */
-export type ReadableStore = Pick<Store, 'pages' | 'search'>;
+export type ReadableStore = Pick<Store, 'pages' | 'search' | 'counts'>;
 
 /**
  * Small blocks become larger ones, old documents are deleted, and the oldest where there is too much, those of an

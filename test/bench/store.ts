@@ -1,11 +1,13 @@
 // What the embedded store spends on a document, and how soon it finds one: bytes of its file, documents per CPU-second of
-// its thread, memory, and searches. Containers' lines of 200 bytes, in batches of 1,000 events and in batches of one;
-// either way a bulk request has about a thousand documents. `--events N` loads more of them.
+// its thread, memory, searches and counts. Containers' lines of 200 bytes, in batches of 1,000 events and in batches of
+// one; either way a bulk request has some hundred documents at least. `--documents N` loads more of them.
 
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DocumentDatabase } from '#shared/store/embedded/database.ts';
+import type { CountStart } from '#shared/store/embedded/search/row-page.ts';
+import { documentsOf } from '#shared/store/embedded/store.ts';
 import { parseQuery } from '#shared/store/query/parser.ts';
 import type { BulkRequest, StoreQuery } from '#shared/store/store.ts';
 import { ourRequests } from './parts/store-documents.ts';
@@ -15,8 +17,14 @@ const EVENTS = 200_000;
 const REQUEST_BYTES = 420 * 1024;
 const DAY_MS = 86_400_000;
 const REPEATS = 5;
+const MINUTE_MS = 60_000;
 
-export async function run({ events = EVENTS }: { events?: number } = {}): Promise<void> {
+interface Options {
+  readonly documents?: number;
+}
+
+export async function run(options: Options = {}): Promise<void> {
+  const events = options.documents ?? EVENTS;
   for (const perBatch of [1000, 1]) {
     await runOne(events, perBatch);
     // In batches of one, most of it would be what the queue and the sender wait for each other.
@@ -54,10 +62,14 @@ async function runOne(events: number, perBatch: number): Promise<void> {
     time(database, 'newest 100', newest);
     time(database, 'newest 100 of a common word', { ...newest, text: 'upstream' });
     time(database, 'newest 100 of a word in one of 70', { ...newest, text: '"status 404" ERROR' });
+    time(database, 'newest 100 of a word in one of 900', { ...newest, text: '899' });
+    time(database, 'the same in a field', { ...newest, where: whereOf('message:899') });
     time(database, 'newest 100 of a container', { ...newest, name: 'shop-web-7' });
     time(database, 'newest 100 of a field', { ...newest, where: whereOf('level:error') });
     time(database, `a rare word (${rare})`, { ...newest, text: rare });
     time(database, 'a word that is nowhere', { ...newest, text: 'nowhere' });
+    timeCount(database);
+    console.log(`  ${Math.round(process.resourceUsage().maxRSS / 1024)} MB at the peak, with the searches`);
     database.close();
   } finally {
     await rm(folder, { recursive: true });
@@ -84,6 +96,26 @@ function time(database: DocumentDatabase, what: string, query: StoreQuery): void
   console.log(`  ${what}: ${found} in ${first.toFixed(1)} ms, again ${Math.min(...spent).toFixed(1)} ms`);
 }
 
+/** How many there are in each minute. */
+function timeCount(database: DocumentDatabase): void {
+  const spent: number[] = [];
+  let minutes = 0;
+  for (let i = 0; i < REPEATS; i++) {
+    const start = performance.now();
+    const spans = new Set<number>();
+    for (let rows: CountStart['rows'] = null; ;) {
+      const counted = database.count({ query: { order: 'newest', limit: 0 }, rows, everyMs: MINUTE_MS });
+      for (const span of counted.spans?.keys() ?? []) spans.add(span);
+      rows = counted.next;
+      if (rows === null) break;
+    }
+    spent.push(performance.now() - start);
+    minutes = spans.size;
+  }
+  const [first = 0] = spent;
+  console.log(`  count by minute: ${minutes} in ${first.toFixed(1)} ms, again ${Math.min(...spent).toFixed(1)} ms`);
+}
+
 function whereOf(text: string) {
   const parsed = parseQuery(text, { nowMs: 0 });
   if ('mistake' in parsed) throw new Error(parsed.mistake.message);
@@ -95,14 +127,4 @@ function wordOf({ body, items }: BulkRequest): string {
   const { docStart = 0, docEnd = 0 } = items[Math.floor(items.length / 2)] ?? {};
   const text = Buffer.from(body.buffer, body.byteOffset + docStart, docEnd - docStart).toString();
   return /request=(\w+)/.exec(text)?.[1] ?? 'request';
-}
-
-function documentsOf({ body, items }: BulkRequest) {
-  return {
-    body,
-    ids: items.map(({ id }) => id),
-    bounds: Uint32Array.from(items.flatMap(({ docStart, docEnd }) => [docStart, docEnd])),
-    streams: new Uint16Array(items.length),
-    streamNames: [items[0]?.index ?? ''],
-  };
 }

@@ -52,19 +52,34 @@ export class Aggregate {
     const values = this.#measures.map(({ field }) => (field === null ? [] : namedValues(document, field)));
     let isLeftOut = false;
     for (const names of this.#groupsOf(document)) {
-      const key = JSON.stringify(names);
-      let group = this.#groups.get(key);
-      if (group === undefined) {
-        if (this.#groups.size >= GROUPS_MAX || !takes(this.#memory, GROUP_BYTES + 2 * key.length)) {
-          isLeftOut = true;
-          continue;
-        }
-        group = { names, sums: this.#measures.map((measure) => new Sum(measure, this.#memory)) };
-        this.#groups.set(key, group);
-      }
-      for (const [i, sum] of group.sums.entries()) sum.add(values[i] ?? []);
+      const group = this.#group(names);
+      if (group === null) isLeftOut = true;
+      else for (const [i, sum] of group.sums.entries()) sum.add(values[i] ?? []);
     }
     if (isLeftOut) this.leftOut += 1;
+  }
+
+  /** Whether it is about nothing but how many documents there are, in spans of time or all together. */
+  get isOfCounts(): boolean {
+    return this.#by.fields.length === 0 && this.#measures.every(({ field }) => field === null);
+  }
+
+  /** So many documents, of the span of time that begins there; where `isOfCounts`. */
+  addCounted(startMs: number, documents: number): void {
+    const group = this.#group(this.#by.everyMs === null ? [] : [timeText(startMs)]);
+    if (group === null) this.leftOut += documents;
+    else for (const sum of group.sums) sum.addCounted(documents);
+  }
+
+  /** Null where there may be no more. */
+  #group(names: readonly (string | null)[]): Group | null {
+    const key = JSON.stringify(names);
+    const known = this.#groups.get(key);
+    if (known !== undefined) return known;
+    if (this.#groups.size >= GROUPS_MAX || !takes(this.#memory, GROUP_BYTES + 2 * key.length)) return null;
+    const group = { names, sums: this.#measures.map((measure) => new Sum(measure, this.#memory)) };
+    this.#groups.set(key, group);
+    return group;
   }
 
   /** Whether values are missing in `uniq` or percentiles. */
@@ -170,6 +185,10 @@ class Sum {
     this.#memory = memory;
     this.#unique = measure.name === 'uniq' ? new Set() : null;
     this.#percentiles = /^p\d/.test(measure.name) ? new Percentiles() : null;
+  }
+
+  addCounted(documents: number): void {
+    this.#count += documents;
   }
 
   add(values: readonly string[]): void {

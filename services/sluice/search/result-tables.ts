@@ -73,13 +73,30 @@ async function counted(
   const aggregate = new Aggregate(measures, by);
   // A wrong column is told before all is read.
   arranged({ columns: aggregate.columns, rows: [] }, rest);
-  for await (const documents of pagesOf(wanted, Infinity, reader))
-    for (const { source } of documents) aggregate.add(source);
+  if (!(await addCounts(aggregate, by.everyMs, wanted, reader)))
+    for await (const documents of pagesOf(wanted, Infinity, reader))
+      for (const { source } of documents) aggregate.add(source);
   const { leftOut } = aggregate;
   if (leftOut > 0)
     reader.warn(`there are too many groups: ${leftOut} documents are in none; narrow the query, or group by less`);
   if (aggregate.isCut) reader.warn('there are too many values: uniq and percentiles are of a part of them');
   return arranged({ columns: aggregate.columns, rows: aggregate.rows() }, rest);
+}
+
+/** What the store counts without reading documents; false where they have to be read. */
+async function addCounts(
+  aggregate: Aggregate,
+  everyMs: number | null,
+  { store, query, signal }: TablesWanted,
+  reader: TableReader,
+): Promise<boolean> {
+  const counts = aggregate.isOfCounts ? await store.counts?.(query, everyMs, signal) : null;
+  if (counts === null || counts === undefined) return false;
+  for (const [startMs, documents] of counts) {
+    aggregate.addCounted(startMs, documents);
+    reader.read(documents);
+  }
+  return true;
 }
 
 /** The first of all documents in the order that is asked for. */

@@ -32,12 +32,15 @@ const BACKSLASH = 0x5c;
 
 export class NamesByBytes {
   readonly #entries = new Map<number, Entry>();
+  #last: Entry | null = null;
 
   /**
    * `starts` and `ends`: of the token of each name in the body; -1 where there is none. Null where one of them is no
    * plain string, or a long one.
    */
   find(body: Uint8Array, starts: Int32Array, ends: Int32Array): BatchNames | null {
+    // Nearly always as the document before.
+    if (this.#last !== null && isOf(this.#last.bytes, body, starts, ends)) return this.#last.names;
     let hash = 0x811c9dc5;
     let length = 0;
     for (let name = 0; name < NAME_PATHS.length; name++) {
@@ -55,10 +58,11 @@ export class NamesByBytes {
       }
     }
     const known = this.#entries.get(hash);
-    if (known?.bytes.length === length && isOf(known.bytes, body, starts, ends)) return known.names;
+    if (known !== undefined && isOf(known.bytes, body, starts, ends)) return (this.#last = known).names;
     const entry = { bytes: bytesOf(length, body, starts, ends), names: namesIn(body, starts, ends) };
     if (this.#entries.size >= KEPT_MAX) this.#entries.clear();
     this.#entries.set(hash, entry);
+    this.#last = entry;
     return entry.names;
   }
 }
@@ -83,9 +87,11 @@ function isOf(bytes: Uint8Array, body: Uint8Array, starts: Int32Array, ends: Int
     const start = starts[name] ?? -1;
     if (start < 0) continue;
     if (bytes[to++] !== name) return false;
-    for (let at = start; at < (ends[name] ?? 0); at++) if (bytes[to++] !== body[at]) return false;
+    const end = ends[name] ?? 0;
+    if (to + end - start > bytes.length) return false;
+    for (let at = start; at < end; at++) if (bytes[to++] !== body[at]) return false;
   }
-  return true;
+  return to === bytes.length;
 }
 
 function namesIn(body: Uint8Array, starts: Int32Array, ends: Int32Array): BatchNames {

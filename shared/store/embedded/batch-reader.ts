@@ -106,10 +106,10 @@ class Reading implements ReadBatch {
   /** Whether the document is of this shape. */
   place(item: number, shape: KnownShape): boolean {
     const { batch } = this;
-    const { body, bounds } = batch;
+    const { body, view, bounds } = batch;
     const needed = this.#placed + 2 * shape.ends.length;
     if (needed > batch.places.length) batch.growPlaces(needed);
-    const document = { bytes: body, start: bounds[2 * item] ?? 0, end: bounds[2 * item + 1] ?? 0 };
+    const document = { bytes: body, view, start: bounds[2 * item] ?? 0, end: bounds[2 * item + 1] ?? 0 };
     if (!findValues(document, shape, batch.places, this.#placed)) return false;
     batch.first[item] = this.#placed;
     batch.shapes[item] = shape.shape;

@@ -24,8 +24,8 @@ import type { MergeRange } from './tables/block-merge.ts';
 import { DamagedEnd } from './tables/part-tables.ts';
 import { requiredPresence } from './tables/required-presence.ts';
 import { Inspection } from './inspect/inspection.ts';
-import { type Counted, type CountStart, type OrderedRows, PageReader } from './search/page-reader.ts';
-import type { RowPage } from './search/row-page.ts';
+import { PageReader } from './search/page-reader.ts';
+import type { Counted, CountStart, OrderedRows, RowPage } from './search/row-page.ts';
 import { namesOptions, SourceNames } from './source-names.ts';
 
 export interface DatabaseOptions {

@@ -7,12 +7,12 @@ import type { Erasure, Merge } from './block-changes.ts';
 import { BlockCache } from './tables/block-cache.ts';
 import { type Block, BlockFile } from './tables/block-file.ts';
 import { BLOCK_BYTES, BLOCK_DOCUMENTS, blocksToMerge, type MergeRange } from './tables/block-merge.ts';
-import { namesOf, type NameRun, runsOf } from './blocks/document-ids.ts';
+import { idAt, namesOf, type NameRun, runsBefore, runsOf } from './blocks/document-ids.ts';
 import type { BlockDocument } from './blocks/encode-block.ts';
 import { timeGroups } from './blocks/time-groups.ts';
 import { type BatchNames } from './batch-names.ts';
 import { BatchReader, type ReadBatch } from './batch-reader.ts';
-import { changes, documentsOf, isOneBlock, piecesOf } from './document-pieces.ts';
+import { blocksOf, changes, documentsOf, isAsWritten, piecesOf } from './document-pieces.ts';
 import { DocumentNames } from './tables/document-names.ts';
 import { mendCounter } from './tables/row-counter.ts';
 import { EndedBlocks, type Kept } from './ended-blocks.ts';
@@ -22,7 +22,8 @@ import type { SourceNames } from './source-names.ts';
 export interface Documents {
   /** JSON of all documents, one after another, with anything between. */
   readonly body: Uint8Array;
-  readonly ids: readonly string[];
+  /** Null: each stands before its document (written-ids.ts). */
+  readonly ids: readonly string[] | null;
   /** Start and end of each document in the body. */
   readonly bounds: Uint32Array;
   /** Data stream of each document, as an index into `streamNames`. */
@@ -98,18 +99,20 @@ export class DocumentWrites {
 
   write(prepared: PreparedDocuments): WriteResult {
     const { documents, names, refused } = prepared;
-    const statuses = new Uint16Array(documents.ids.length);
+    const statuses = new Uint16Array(documents.streams.length);
     for (const { item } of refused) statuses[item] = 400;
-    const { fresh, runs } = this.#fresh(documents.ids, statuses);
+    const { fresh, runs } = this.#fresh(documents, prepared.batch.body, statuses);
     const last = Number(this.#addRows.get(fresh.length)?.['value'] ?? 0);
-    const rows = Float64Array.from(fresh, (_, i) => last - fresh.length + 1 + i);
+    const rows = new Float64Array(fresh.length);
+    for (let i = 0; i < rows.length; i++) rows[i] = last - rows.length + 1 + i;
     const { origins, nameless } = this.#originsOf(documents, names, fresh);
     const counts = new Map<number, number>();
     for (const origin of origins) counts.set(origin, (counts.get(origin) ?? 0) + 1);
     this.#sourceNames.count(counts);
-    const chosen = { batch: prepared.batch, documents: Int32Array.from(fresh), rows, origins, runs };
-    if (isOneBlock(chosen, prepared, nameless)) this.#blocks.insertBatch(chosen);
-    else this.#insert(documentsOf(chosen, prepared, nameless));
+    const chosen = { batch: prepared.batch, documents: fresh, rows, origins, runs };
+    if (isAsWritten(prepared, nameless)) {
+      for (const block of blocksOf(chosen, TIME_GROUPS_MAX)) this.#blocks.insertBatch(block);
+    } else this.#insert(documentsOf(chosen, prepared, nameless));
     this.#unmerged += 1;
     return { statuses, refused, unnamed: nameless.size };
   }
@@ -118,23 +121,27 @@ export class DocumentWrites {
   #originsOf(
     { streams, streamNames }: Documents,
     names: ReadBatch['names'],
-    fresh: readonly number[],
+    fresh: Int32Array,
   ): { readonly origins: Float64Array; readonly nameless: ReadonlySet<number> } {
     const nameless = new Set<number>();
     const known = new Map<BatchNames, number>();
+    const origins = new Float64Array(fresh.length);
     let stream = -1;
-    const origins = Float64Array.from(fresh, (item) => {
+    for (let i = 0; i < origins.length; i++) {
+      const item = fresh[i] ?? 0;
       const own = names[item] ?? NO_NAMES;
       if (streams[item] !== stream) known.clear();
       stream = streams[item] ?? 0;
-      const before = known.get(own);
-      if (before !== undefined) return before;
-      const streamName = streamNames[stream] ?? '';
-      const origin = this.#sourceNames.find(streamName, own) ?? this.#sourceNames.make(streamName, own);
-      if (origin !== null) known.set(own, origin);
-      else nameless.add(item);
-      return origin ?? this.#sourceNames.rowWithoutNames(streamName);
-    });
+      let origin = known.get(own) ?? null;
+      if (origin === null) {
+        const streamName = streamNames[stream] ?? '';
+        origin = this.#sourceNames.find(streamName, own) ?? this.#sourceNames.make(streamName, own);
+        if (origin !== null) known.set(own, origin);
+        else nameless.add(item);
+        origin ??= this.#sourceNames.rowWithoutNames(streamName);
+      }
+      origins[i] = origin;
+    }
     return { origins, nameless };
   }
 
@@ -225,29 +232,39 @@ export class DocumentWrites {
   }
 
   /** Items that are not there yet, and their names, which are taken; the others are answered. */
-  #fresh(ids: readonly string[], statuses: Uint16Array): { readonly fresh: number[]; readonly runs: NameRun[] } {
+  #fresh(
+    { ids, bounds }: Documents,
+    body: Buffer,
+    statuses: Uint16Array,
+  ): { readonly fresh: Int32Array; readonly runs: NameRun[] } {
     const hasOld = this.#oldRows.areThere;
     const unknown: number[] = [];
-    for (const [item, id] of ids.entries()) {
-      if (hasOld && statuses[item] === 0 && this.#oldRows.has(id)) statuses[item] = 409;
+    const idOfItem = (item: number): string => ids?.[item] ?? idAt(body, bounds[2 * item] ?? 0);
+    for (let item = 0; item < statuses.length; item++) {
+      if (hasOld && statuses[item] === 0 && this.#oldRows.has(idOfItem(item))) statuses[item] = 409;
       if (statuses[item] === 0) unknown.push(item);
     }
-    const asked = unknown.length === ids.length ? ids : unknown.map((item) => ids[item] ?? '');
-    const fresh: number[] = [];
+    const asked =
+      ids === null
+        ? runsBefore(
+            body,
+            unknown.map((item) => bounds[2 * item] ?? 0),
+          )
+        : runsOf(namesOf(unknown.map(idOfItem)));
+    const fresh = new Int32Array(unknown.length);
     const runs: NameRun[] = [];
-    let at = 0;
-    for (const run of runsOf(namesOf(asked))) {
-      const free = this.#names.take(run);
-      for (const { first, last } of free) runs.push({ key: run.key, first, last });
-      for (let index = run.first; index <= run.last; index++) {
-        const item = unknown[at++];
-        if (item === undefined) continue;
-        const isFree = free.some(({ first, last }) => index >= first && index <= last);
+    let [count, at] = [0, 0];
+    for (const [i, free] of this.#names.takeAll(asked).entries()) {
+      const { key = '', first = 0, last = -1 } = asked[i] ?? {};
+      for (const range of free) runs.push({ key, ...range });
+      for (let index = first; index <= last; index++) {
+        const item = unknown[at++] ?? 0;
+        const isFree = free.some((range) => index >= range.first && index <= range.last);
         statuses[item] = isFree ? 201 : 409;
-        if (isFree) fresh.push(item);
+        if (isFree) fresh[count++] = item;
       }
     }
-    return { fresh, runs };
+    return { fresh: fresh.subarray(0, count), runs };
   }
 
   #release(runs: readonly NameRun[]): void {

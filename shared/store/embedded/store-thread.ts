@@ -8,8 +8,7 @@ import type { ErasedRows, EraseStart } from './erase-steps.ts';
 import type { Deleted, Shed } from './deletions.ts';
 import type { Documents, WriteResult } from './document-writes.ts';
 import type { InspectionThread } from './inspect/store-files.ts';
-import type { Counted, CountStart } from './search/page-reader.ts';
-import type { RowPage } from './search/row-page.ts';
+import type { Counted, CountStart, RowPage } from './search/row-page.ts';
 
 export interface StoreThread extends InspectionThread {
   /** `overBytes`: by how much the store is larger than its bound now; below zero: smaller. */

@@ -11,7 +11,6 @@ import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts'
 import { allOf, PAGE_BYTES, pagesOf } from '../pages.ts';
 import type {
   BackingIndex,
-  BulkItem,
   BulkOutcome,
   BulkRequest,
   Store,
@@ -21,12 +20,13 @@ import type {
   StoreSpaceWatch,
   StoreUpkeep,
 } from '../store.ts';
+import { isIdBefore } from './blocks/parts/written-ids.ts';
 import type { DatabaseOptions } from './database.ts';
 import type { ErasedRows, EraseStart } from './erase-steps.ts';
 import type { Documents, WriteResult } from './document-writes.ts';
 import { type InspectionAsk, type InspectionThread, StoreFiles } from './inspect/store-files.ts';
-import { storedDocument } from './search/row-page.ts';
-import type { Counted, CountStart } from './search/page-reader.ts';
+import { type Counted, type CountStart, storedDocument } from './search/row-page.ts';
+import { spanCounts } from './search/span-counts.ts';
 import type { StoreThread } from './store-thread.ts';
 import { Upkeep } from './upkeep.ts';
 
@@ -154,6 +154,17 @@ export class EmbeddedStore implements Store {
     }
   }
 
+  counts(
+    query: Omit<StoreQuery, 'limit'>,
+    everyMs: number | null,
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<number, number> | null> {
+    return spanCounts(query, everyMs, (start) => {
+      signal?.throwIfAborted();
+      return this.#ask(this.#worker.call('count', start));
+    });
+  }
+
   /** For `sluice store`. */
   get files(): StoreFiles {
     const ask = <K extends keyof InspectionThread>(method: K, argument: Parameters<InspectionThread[K]>[0]) =>
@@ -206,23 +217,28 @@ export class EmbeddedStore implements Store {
 }
 
 /** A copy that can be moved to the worker; the caller's body stays as it is for another try. */
-function documentsOf(request: BulkRequest): Documents & { readonly body: Uint8Array<ArrayBuffer> } {
+export function documentsOf(request: BulkRequest): Documents & { readonly body: Uint8Array<ArrayBuffer> } {
   const { items } = request;
   const bounds = new Uint32Array(items.length * 2);
   const streams = new Uint16Array(items.length);
   const streamNames: string[] = [];
-  for (const [i, item] of items.entries()) {
-    bounds[i * 2] = item.docStart;
-    bounds[i * 2 + 1] = item.docEnd;
-    streams[i] = streamIndex(streamNames, item);
-  }
   // Not `slice`: on a Buffer that makes a view.
-  return { body: new Uint8Array(request.body), ids: items.map((item) => item.id), bounds, streams, streamNames };
+  const body = new Uint8Array(request.body);
+  let areWritten = true;
+  let before = '';
+  for (const [i, { index, docStart, docEnd }] of items.entries()) {
+    bounds[i * 2] = docStart;
+    bounds[i * 2 + 1] = docEnd;
+    streams[i] = index === before ? (streams[i - 1] ?? 0) : streamIndex(streamNames, index);
+    before = index;
+    areWritten &&= isIdBefore(body, docStart);
+  }
+  return { body, ids: areWritten ? null : items.map((item) => item.id), bounds, streams, streamNames };
 }
 
-function streamIndex(names: string[], item: BulkItem): number {
-  const known = names.lastIndexOf(item.index);
-  return known >= 0 ? known : names.push(item.index) - 1;
+function streamIndex(names: string[], index: string): number {
+  const known = names.lastIndexOf(index);
+  return known >= 0 ? known : names.push(index) - 1;
 }
 
 function outcomesOf(result: WriteResult): BulkOutcome[] {

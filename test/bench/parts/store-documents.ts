@@ -24,8 +24,15 @@ interface Event {
   readonly log: string;
 }
 
-const hex = (random: () => number, letters: number): string =>
-  Array.from({ length: letters }, () => Math.floor(random() * 16).toString(16)).join('');
+/** `letters`: a multiple of four. */
+function hex(random: () => number, letters: number): string {
+  let text = '';
+  while (text.length < letters)
+    text += Math.floor(random() * 0x1_0000)
+      .toString(16)
+      .padStart(4, '0');
+  return text;
+}
 
 function* eventsOf(documents: number): Generator<Event> {
   const random = seeded(SEED);

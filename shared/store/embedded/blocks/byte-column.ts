@@ -8,6 +8,7 @@ import type { ColumnForm } from './column.ts';
 export interface TokenPlaces {
   /** UTF-8. */
   readonly body: Buffer;
+  readonly view: DataView;
   /** Of each token, in the body. */
   readonly starts: Int32Array;
   readonly ends: Int32Array;
@@ -41,7 +42,7 @@ export function bytesOfTokens(tokens: TokenPlaces): ByteColumn {
 
 /** `messages`: the token of the message of each of the same documents. Null where one is not at the end of its line. */
 export function bytesAround(tokens: TokenPlaces, messages: TokenPlaces): ByteColumn | null {
-  const { body, starts, ends, count } = tokens;
+  const { body, view, starts, ends, count } = tokens;
   const out = ofBytes(bytesOf(tokens) + 2 * count);
   let at = 0;
   for (let i = 0; i < count; i++) {
@@ -51,7 +52,7 @@ export function bytesAround(tokens: TokenPlaces, messages: TokenPlaces): ByteCol
     const textEnd = (messages.ends[i] ?? 0) - 1;
     const place = end - 1 - (textEnd - textStart);
     if (textStart === 0 || body[textStart - 1] !== QUOTE || end - start > AROUND_MAX || place < start) return null;
-    if (!areSame(body, place, textStart, textEnd - textStart)) return null;
+    if (!areSame(view, place, textStart, textEnd - textStart)) return null;
     for (let from = start; from < place; from++) out[at++] = body[from] ?? 0;
     out[at++] = NEWLINE;
     out[at++] = body[end - 1] ?? 0;
@@ -71,23 +72,21 @@ function textOf(tokens: TokenPlaces): ByteColumn {
   return { form: { form: 'text' }, bytes: out.subarray(0, Math.max(0, at - 1)), entries: null };
 }
 
-function dictionaryOf({ body, starts, ends, count }: TokenPlaces): ByteColumn | null {
+function dictionaryOf(tokens: TokenPlaces): ByteColumn | null {
+  const { body, starts, ends, count } = tokens;
   const indexes = new Uint8Array(count);
   /** Which token each entry was first. */
   const firsts: number[] = [];
   slots.fill(0);
   for (let i = 0; i < count; i++) {
-    const start = starts[i] ?? 0;
-    const length = (ends[i] ?? 0) - start;
-    const isAt = (token: number): boolean =>
-      (ends[token] ?? 0) - (starts[token] ?? 0) === length && areSame(body, starts[token] ?? 0, start, length);
     // Nearly always as the one before.
-    if (i > 0 && isAt(i - 1)) {
+    if (i > 0 && areAlike(tokens, i - 1, i)) {
       indexes[i] = indexes[i - 1] ?? 0;
       continue;
     }
-    let slot = hashOf(body, start, length) % SLOTS;
-    while (slots[slot] !== 0 && !isAt(firsts[(slots[slot] ?? 0) - 1] ?? 0)) slot = (slot + 1) % SLOTS;
+    const start = starts[i] ?? 0;
+    let slot = hashOf(body, start, (ends[i] ?? 0) - start) % SLOTS;
+    while (slots[slot] !== 0 && !areAlike(tokens, firsts[(slots[slot] ?? 0) - 1] ?? 0, i)) slot = (slot + 1) % SLOTS;
     if (slots[slot] === 0) {
       if (firsts.length >= ENTRIES_MAX || (i >= TRIED && firsts.length > i / 2)) return null;
       slots[slot] = firsts.push(i);
@@ -105,8 +104,18 @@ function hashOf(body: Buffer, start: number, length: number): number {
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 
-function areSame(body: Buffer, a: number, b: number, length: number): boolean {
-  for (let i = 0; i < length; i++) if (body[a + i] !== body[b + i]) return false;
+/** Whether two of the tokens say the same. */
+function areAlike({ view, starts, ends }: TokenPlaces, a: number, b: number): boolean {
+  const start = starts[a] ?? 0;
+  const other = starts[b] ?? 0;
+  const length = (ends[a] ?? 0) - start;
+  return length === (ends[b] ?? 0) - other && areSame(view, start, other, length);
+}
+
+function areSame(view: DataView, a: number, b: number, length: number): boolean {
+  let i = 0;
+  for (; i + 4 <= length; i += 4) if (view.getInt32(a + i) !== view.getInt32(b + i)) return false;
+  for (; i < length; i++) if (view.getUint8(a + i) !== view.getUint8(b + i)) return false;
   return true;
 }
 

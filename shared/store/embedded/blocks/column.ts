@@ -8,6 +8,7 @@
 //   text         the tokens, one a line
 
 import { formatInstant, INSTANT_MAX, INSTANT_MIN, nanosOf, secondsOf } from '../../instant.ts';
+import { DictionaryTokens, LineTokens, MadeTokens, type Tokens } from './parts/column-tokens.ts';
 
 /** What a block knows of a document beside its text. */
 export interface Known {
@@ -24,10 +25,6 @@ export type Derived = 'time' | 'ingested' | 'created' | 'sequence';
 export type ColumnForm =
   | { readonly form: 'derived'; readonly from: Derived; readonly digits: number }
   | { readonly form: 'around' | 'dictionary' | 'text' };
-
-export type Tokens =
-  | { readonly form: 'derived' | 'text'; readonly tokens: readonly string[] }
-  | { readonly form: 'dictionary'; readonly entries: readonly string[]; readonly indexes: Uint8Array };
 
 export const DERIVED: ReadonlyMap<string | null, Derived> = new Map([
   ['@timestamp', 'time'],
@@ -85,28 +82,16 @@ export function decodeColumn(
   owners: { readonly count: number; known(ordinal: number): Known; message(ordinal: number): string },
 ): Tokens {
   const { count } = owners;
-  if (form.form === 'derived') {
-    const tokens = Array.from({ length: count }, (_, i) => derivedToken(form.from, form.digits, owners.known(i)) ?? '');
-    return { form: 'derived', tokens };
-  }
+  if (form.form === 'derived')
+    return new MadeTokens(count, (i) => derivedToken(form.from, form.digits, owners.known(i)) ?? '');
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   if (form.form === 'around') {
-    const around = buffer.toString().split('\n');
-    const token = (i: number): string => (around[2 * i] ?? '') + inside(owners.message(i)) + (around[2 * i + 1] ?? '');
-    return { form: 'text', tokens: Array.from({ length: count }, (_, i) => token(i)) };
+    const around = new LineTokens(buffer, 2 * count);
+    return new MadeTokens(count, (i) => around.at(2 * i) + inside(owners.message(i)) + around.at(2 * i + 1));
   }
-  if (form.form === 'text') return { form: 'text', tokens: buffer.toString().split('\n') };
+  if (form.form === 'text') return new LineTokens(buffer, count);
   const split = buffer.length - count;
-  return {
-    form: 'dictionary',
-    entries: buffer.toString('utf8', 0, split).split('\n'),
-    indexes: buffer.subarray(split),
-  };
-}
-
-export function tokenAt(tokens: Tokens, ordinal: number): string {
-  if (tokens.form !== 'dictionary') return tokens.tokens[ordinal] ?? '';
-  return tokens.entries[tokens.indexes[ordinal] ?? 0] ?? '';
+  return new DictionaryTokens(buffer.toString('utf8', 0, split).split('\n'), buffer.subarray(split));
 }
 
 function derivedForm(

@@ -2,15 +2,15 @@
 // of encode-block.ts; pure.
 
 import { zstdDecompressSync } from 'node:zlib';
-import { decodeColumn, type Known, MESSAGE, type Tokens, tokenAt } from './column.ts';
+import { decodeColumn, type Known, MESSAGE } from './column.ts';
 import { decodeRuns, idOf, type NameRun } from './document-ids.ts';
-import { type BlockDocument, type Directory, KNOWN, NOT_CREATED } from './encode-block.ts';
-import { decodeIntegers } from './integers.ts';
+import { type BlockDocument, type Directory, NOT_CREATED } from './encode-block.ts';
+import type { Tokens } from './parts/column-tokens.ts';
+import { KnownColumns } from './parts/known-columns.ts';
 import type { TakenApart } from './shape-cache.ts';
 import type { Shape } from './shapes.ts';
 
 const NS_PER_SECOND = 1_000_000_000n;
-type KnownColumns = Readonly<Record<(typeof KNOWN)[number], Float64Array>>;
 
 export interface ColumnOf {
   readonly path: string | null;
@@ -45,7 +45,7 @@ export class BlockReader {
     this.#small = bytes.subarray(start);
     this.#beside = beside;
     this.documents = this.#directory.documents;
-    this.known = this.#knownColumns();
+    this.known = new KnownColumns(this.#part(0), this.documents);
   }
 
   get paths(): (string | null)[] {
@@ -164,20 +164,6 @@ export class BlockReader {
     return owners;
   }
 
-  #knownColumns(): KnownColumns {
-    const bytes = this.#part(0);
-    const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-    let at = 4 * KNOWN.length;
-    const columns = KNOWN.map((name, i) => {
-      const end = at + all.readUInt32LE(4 * i);
-      const column = decodeIntegers(all.subarray(at, end), this.documents);
-      at = end;
-      return [name, column] as const;
-    });
-    // KNOWN has all of their names.
-    return Object.fromEntries(columns) as unknown as KnownColumns;
-  }
-
   #part(part: number): Uint8Array {
     const [bytes, beside] = this.#directory.parts[part] ?? [0, null];
     if (beside !== null) return zstdDecompressSync(this.#beside(beside));
@@ -189,7 +175,7 @@ export class BlockReader {
 
 /** The token of a document that has one. */
 function tokenOf({ tokens, owners }: ColumnOf, row: number): string {
-  if (owners[row] === row) return tokenAt(tokens, row);
+  if (owners[row] === row) return tokens.at(row);
   let low = 0;
   let high = owners.length - 1;
   while (low < high) {
@@ -197,7 +183,7 @@ function tokenOf({ tokens, owners }: ColumnOf, row: number): string {
     if ((owners[middle] ?? 0) < row) low = middle + 1;
     else high = middle;
   }
-  return tokenAt(tokens, low);
+  return tokens.at(low);
 }
 
 function textOf({ shape, values }: TakenApart): string {

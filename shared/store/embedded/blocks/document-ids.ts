@@ -7,7 +7,8 @@
 //   by position, 30 letters         time and chain (22)        0
 //   any other text                  the text                   0
 
-import { decodeIntegers, encodeIntegers } from './integers.ts';
+import { decodeIntegers, encodeIntegers } from './parts/integers.ts';
+import { ID_LETTERS, idStart, indexAt, isSameKey as isSameKeyAt, keyAt } from './parts/written-ids.ts';
 
 export type BatchKey = Uint8Array | string;
 
@@ -116,6 +117,31 @@ export function runsOf(names: readonly DocumentName[]): NameRun[] {
   }
   return runs;
 }
+
+/** The same of names as they stand before documents (written-ids.ts); `starts`: of some of the documents. */
+export function runsBefore(body: Buffer, starts: Iterable<number>): NameRun[] {
+  const runs: { key: BatchKey; first: number; last: number }[] = [];
+  let run: { key: BatchKey; first: number; last: number } | undefined;
+  let before = -1;
+  for (const start of starts) {
+    const at = idStart(start);
+    const index = indexAt(body, at);
+    if (run !== undefined && before >= 0 && index >= 0 && isSameKeyAt(body, before, at)) {
+      if (index === run.last + 1) run.last = index;
+      else runs.push((run = { key: run.key, first: index, last: index }));
+    } else {
+      const key = keyAt(body, at);
+      const name = key === null ? nameOf(idAt(body, start)) : { key, index };
+      before = key === null ? -1 : at;
+      runs.push((run = { key: name.key, first: name.index, last: name.index }));
+    }
+  }
+  return runs;
+}
+
+/** The name that stands before a document. */
+export const idAt = (body: Buffer, start: number): string =>
+  body.toString('latin1', idStart(start), idStart(start) + ID_LETTERS);
 
 /**
  * Number of runs (u32) | length of each list (u32) | lists | rest of the keys

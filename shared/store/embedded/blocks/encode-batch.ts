@@ -15,10 +15,11 @@ import {
   WORDLESS,
 } from './column.ts';
 import { encodeRuns, type NameRun } from './document-ids.ts';
-import { addTokens, type EncodedBlock, isFiltered, knownPart, NOT_CREATED, PartList } from './encode-block.ts';
+import { addTokens, emptyHashes, type EncodedBlock, isFiltered, NOT_CREATED, PartList } from './encode-block.ts';
+import { encodeKnown } from './parts/known-columns.ts';
 import { ShapeBook } from './shape-book.ts';
 import type { Shape } from './shapes.ts';
-import { HashSet, hashOfOrigin, makeFilter } from './word-filter.ts';
+import { hashOfOrigin, makeFilter } from './word-filter.ts';
 
 const NS_PER_SECOND = 1_000_000_000n;
 const DERIVED_FROM = ['time', 'ingested', 'created', 'sequence'] as const satisfies readonly Derived[];
@@ -32,6 +33,8 @@ const NOBODY: Known = { time: 0n, sequence: 0, ingestedMs: 0, created: null };
 export class DocumentBatch {
   /** UTF-8. */
   readonly body: Buffer;
+  /** Of the body: some bytes at once. */
+  readonly view: DataView;
   /** Start and end of each document in the body. */
   readonly bounds: Uint32Array;
   readonly shapes: Shape[] = [];
@@ -53,6 +56,7 @@ export class DocumentBatch {
     const count = bounds.length / 2;
     const numbers = (): Float64Array => new Float64Array(count);
     this.body = body;
+    this.view = new DataView(body.buffer, body.byteOffset, body.length);
     this.bounds = bounds;
     this.places = new Int32Array(count * PLACES_START);
     this.first = new Int32Array(count);
@@ -109,13 +113,16 @@ export function encodeBatch(chosen: Chosen): EncodedBlock {
   const { batch, documents, origins } = chosen;
   const book = new ShapeBook();
   const shapes = new Int32Array(documents.length);
+  let before: Shape | undefined;
   for (let i = 0; i < documents.length; i++) {
     const shape = batch.shapes[documents[i] ?? 0];
-    if (shape !== undefined) shapes[i] = book.numberOf(shape);
+    // Nearly always as the one before.
+    if (shape !== undefined) shapes[i] = shape === before ? (shapes[i - 1] ?? 0) : book.numberOf(shape);
+    before = shape;
   }
-  const hashes = isFiltered(documents.length, lengthOf(chosen)) ? new HashSet() : null;
+  const hashes = isFiltered(documents.length, lengthOf(chosen)) ? emptyHashes() : null;
   const parts = new PartList();
-  parts.add(knownPart({ ...knownOf(chosen), shape: shapes }));
+  parts.add(encodeKnown({ ...knownOf(chosen), shape: shapes }));
   parts.add(encodeRuns(chosen.runs));
   const columns = new Columns(chosen, book, shapes);
   const listed = book.paths.map((path, column) => {
@@ -223,23 +230,31 @@ class Columns {
   /** -1 where one has none. */
   #placesOf(column: number, owners: Int32Array): TokenPlaces {
     const { batch, documents } = this.#chosen;
-    const { body, bounds, first, places } = batch;
+    const { body, view, bounds, first, places } = batch;
     const inShape = this.#book.placesOf(column);
-    const starts = new Int32Array(owners.length).fill(-1);
-    const ends = new Int32Array(owners.length).fill(-1);
-    for (let n = 0; n < owners.length; n++) {
+    const shapes = this.#shapes;
+    const count = owners.length;
+    const starts = new Int32Array(count);
+    const ends = new Int32Array(count);
+    for (let n = 0; n < count; n++) {
       const i = owners[n] ?? 0;
       const document = documents[i] ?? 0;
-      const shape = this.#shapes[i] ?? 0;
+      const shape = shapes[i] ?? 0;
       const place = inShape[shape] ?? -1;
-      if (place < 0) continue;
-      // A whole document may have been taken apart, and then there were too many shapes.
-      const isWhole = this.#book.isWhole(shape);
-      const at = (first[document] ?? 0) + 2 * place;
-      starts[n] = (isWhole ? bounds[2 * document] : places[at]) ?? 0;
-      ends[n] = (isWhole ? bounds[2 * document + 1] : places[at + 1]) ?? 0;
+      if (place < 0) {
+        starts[n] = -1;
+        ends[n] = -1;
+      } else if (this.#book.isWhole(shape)) {
+        // It may have been taken apart, and then there were too many shapes.
+        starts[n] = bounds[2 * document] ?? 0;
+        ends[n] = bounds[2 * document + 1] ?? 0;
+      } else {
+        const at = (first[document] ?? 0) + 2 * place;
+        starts[n] = places[at] ?? 0;
+        ends[n] = places[at + 1] ?? 0;
+      }
     }
-    return { body, starts, ends, count: owners.length };
+    return { body, view, starts, ends, count };
   }
 }
 

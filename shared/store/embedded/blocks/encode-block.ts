@@ -3,7 +3,7 @@
 //
 //   head      directory length (u32) | directory (JSON) | small parts, one after another        compressed
 //   part n    one large part                                                                    compressed
-//   parts     0: what is known of each document (`KNOWN`, columns of integers)   1: names (document-ids.ts)
+//   parts     0: what is known of each document (known-columns.ts)   1: names (document-ids.ts)
 //             from 2 on: a column each (column.ts)
 //
 // `decode-block.ts` is its mirror.
@@ -13,7 +13,7 @@ import { zstdCompressSync, constants } from 'node:zlib';
 import { nanosOf, secondsOf } from '../../instant.ts';
 import { type ColumnForm, type EncodedColumn, encodeColumn, type Known, MESSAGE, WORDLESS } from './column.ts';
 import { encodeRuns, namesOf, runsOf } from './document-ids.ts';
-import { encodeIntegers } from './integers.ts';
+import { encodeKnown, type KnownNumbers } from './parts/known-columns.ts';
 import { ShapeBook } from './shape-book.ts';
 import { ShapeCache, type TakenApart } from './shape-cache.ts';
 import { WHOLE } from './shapes.ts';
@@ -47,19 +47,6 @@ export interface EncodedBlock {
   readonly filter: Uint8Array | null;
 }
 
-/** Of part 0, in this order. */
-export const KNOWN = [
-  'row',
-  'seconds',
-  'nanos',
-  'sequence',
-  'ingested',
-  'createdSeconds',
-  'createdNanos',
-  'origin',
-  'shape',
-] as const;
-
 /** Of a part that is kept beside the head. */
 const LARGE_BYTES = 8192;
 /** A block of fewer documents, or of less text, has no filter. */
@@ -72,9 +59,9 @@ export function encodeBlock(documents: readonly BlockDocument[]): EncodedBlock {
   const values = new DocumentValues(documents);
   const { book } = values;
   const length = documents.reduce((sum, { text }) => sum + text.length, 0);
-  const hashes = isFiltered(documents.length, length) ? new HashSet() : null;
+  const hashes = isFiltered(documents.length, length) ? emptyHashes() : null;
   const parts = new PartList();
-  parts.add(knownPart({ ...knownOf(documents), shape: values.numbers }));
+  parts.add(encodeKnown({ ...knownOf(documents), shape: values.numbers }));
   parts.add(encodeRuns(runsOf(namesOf(documents.map(({ id }) => id)))));
   const columns = book.paths.map((path, column) => {
     const owners = () => documents.filter((_, i) => values.has(i, column));
@@ -128,20 +115,19 @@ function compressed(bytes: Uint8Array): Uint8Array {
 export const isFiltered = (documents: number, length: number): boolean =>
   documents >= FILTERED_DOCUMENTS || length >= FILTERED_LENGTH;
 
+const hashes = new HashSet();
+
+/** Until the next block is made. */
+export function emptyHashes(): HashSet {
+  hashes.clear();
+  return hashes;
+}
+
 export function addTokens({ form, bytes, tokens, areStrings }: EncodedColumn, hashes: HashSet): void {
   // Strings that say what is written.
   const isPlain = form.form === 'text' && isAscii(bytes) && !bytes.includes(BACKSLASH) && areStrings();
   if (isPlain) addWordsOfAscii(bytes, hashes);
   else for (const token of tokens) addWordsOfToken(token, hashes);
-}
-
-type KnownNumbers = Readonly<Record<(typeof KNOWN)[number], ArrayLike<number>>>;
-
-export function knownPart(numbers: KnownNumbers): Uint8Array {
-  const columns = KNOWN.map((name) => encodeIntegers(numbers[name]));
-  const lengths = Buffer.alloc(4 * columns.length);
-  for (const [i, column] of columns.entries()) lengths.writeUInt32LE(column.length, 4 * i);
-  return Buffer.concat([lengths, ...columns]);
 }
 
 function knownOf(documents: readonly BlockDocument[]): Omit<KnownNumbers, 'shape'> {

@@ -1,14 +1,17 @@
 // Which documents of a block a query may mean, told by as few of its columns as possible. The answer is exact or too
 // wide (`isExact` says which); whoever gets one that is too wide asks matches.ts of each document. Pure.
 
+import { isAscii } from 'node:buffer';
 import { clampInstant } from '../../instant.ts';
-import { ATTRIBUTES } from '../../query/fields.ts';
 import { valueLengthMax } from '../../query/document-values.ts';
+import { ATTRIBUTES, fieldNamed } from '../../query/fields.ts';
 import { fitsValue, FOUND, hasWords } from '../../query/matches.ts';
 import type { QueryTerm } from '../../query-text.ts';
 import type { Field, FieldWhere, Where } from '../../where.ts';
+import { WORD_MAX } from '../../words.ts';
 import type { BlockReader, ColumnOf } from './decode-block.ts';
-import { isOpaque, leafOf, visitLeaves } from './tokens.ts';
+import { isPlain, isString, linesWith, UNICODE_ESCAPE } from './parts/term-lines.ts';
+import { isOpaque, leafOf } from './tokens.ts';
 
 export interface Selected {
   /** 1 for each document that is meant, by its number. */
@@ -16,6 +19,8 @@ export interface Selected {
   readonly isExact: boolean;
 }
 
+/** Of a string of JSON. */
+const QUOTES = 2;
 const PLAIN_KEY = /^[\w@ -]+$/;
 const ASCII_WORD = /^[a-z0-9_]+$/;
 
@@ -67,24 +72,20 @@ function byAll(nodes: readonly Where[], block: BlockReader): Selected {
 function byField(where: FieldWhere, block: BlockReader): Selected {
   const { field } = where;
   if (where.kind === 'times' && field.path === '@timestamp') return byTime(where, block);
-  const rows = new Uint8Array(block.documents);
   const max = valueLengthMax(field);
-  let isExact = true;
+  const selection = new Selection(block, (token, path) => {
+    if (isOpaque(token)) return path === null && lacksKey(token, field) ? 'no' : 'perhaps';
+    // A list at a path above, or at one that only looks the same.
+    if (!isAt(field, path)) return 'no';
+    const leaf = leafOf(token);
+    return leaf !== null && leaf.length <= max && fitsValue(where, leaf) ? 'yes' : 'no';
+  });
   for (const [number, path] of block.paths.entries()) {
     if (!isOf(field, path)) continue;
-    eachToken(block.column(number), rows, (token) => {
-      if (isOpaque(token)) {
-        if (path === null && lacksKey(token, field)) return false;
-        isExact = false;
-        return true;
-      }
-      // A list at a path above, or at one that only looks the same.
-      if (!isAt(field, path)) return false;
-      const leaf = leafOf(token);
-      return leaf !== null && leaf.length <= max && fitsValue(where, leaf);
-    });
+    if (where.kind === 'text' && isAt(field, path)) selection.byTerm(block.column(number), where.term, max);
+    else selection.byTokens(block.column(number));
   }
-  return { rows, isExact };
+  return selection;
 }
 
 /** Whether no key of the document can be the last of the field's, written as they all are. */
@@ -122,66 +123,106 @@ function byTime(where: FieldWhere & { readonly kind: 'times' }, block: BlockRead
 }
 
 function byWords(term: QueryTerm, block: BlockReader): Selected {
-  const rows = new Uint8Array(block.documents);
-  for (const [number, path] of block.paths.entries()) {
-    if (!isFound(path)) continue;
-    const column = block.column(number);
-    if (column.tokens.form === 'text' && path !== null) byTextOfColumn(term, column, rows);
-    else eachToken(column, rows, (token) => (isOpaque(token) ? mayHoldWords(token, term) : holds(token, term)));
-  }
-  return { rows, isExact: false };
-}
-
-const found = new Map<string, boolean>();
-const FOUND_PATHS_MAX = 10_000;
-
-function isFound(path: string | null): boolean {
-  if (path === null || path === ATTRIBUTES || path.startsWith(`${ATTRIBUTES}.`)) return true;
-  let is = found.get(path);
-  if (is === undefined) {
-    is = FOUND.some((field) => isOf(field, path));
-    if (found.size >= FOUND_PATHS_MAX) found.clear();
-    found.set(path, is);
-  }
-  return is;
-}
-
-function holds(token: string, term: QueryTerm): boolean {
-  let is = false;
-  visitLeaves(token, (text) => {
-    is ||= hasWords(text, term);
+  const looked = asciiWordsOf(term);
+  const selection = new Selection(block, (token, path) => {
+    if (isOpaque(token)) return mayHoldAll(token, looked) ? 'perhaps' : 'no';
+    const field = foundAt(path);
+    if (field === null || field === 'in a list') return 'no';
+    const leaf = leafOf(token);
+    return leaf !== null && leaf.length <= valueLengthMax(field) && hasWords(leaf, term) ? 'yes' : 'no';
   });
-  return is;
+  for (const [number, path] of block.paths.entries()) {
+    const field = foundAt(path);
+    if (field === null) continue;
+    if (field === 'in a list') selection.byTokens(block.column(number));
+    else selection.byTerm(block.column(number), term, valueLengthMax(field));
+  }
+  return selection;
 }
 
-/** The words, or some of them, are looked for in the text as it is written. */
-function byTextOfColumn({ words }: QueryTerm, { tokens, owners }: ColumnOf, rows: Uint8Array): void {
-  if (tokens.form === 'dictionary') return;
-  const looked = words.filter((each) => ASCII_WORD.test(each));
-  for (const [ordinal, token] of tokens.tokens.entries()) if (mayHoldAll(token, looked)) rows[owners[ordinal] ?? 0] = 1;
+const found = new Map<string, Field | 'in a list' | null>();
+const FOUND_PATHS_MAX = 10_000;
+const ANY_ATTRIBUTE = fieldNamed(ATTRIBUTES);
+
+/** The field at this path in which words are found. Null: they are not found in what lies there. */
+function foundAt(path: string | null): Field | 'in a list' | null {
+  if (path === null) return 'in a list';
+  // Senders choose the paths.
+  if (isAt(ANY_ATTRIBUTE, path)) return ANY_ATTRIBUTE;
+  const known = found.get(path);
+  if (known !== undefined) return known;
+  if (found.size >= FOUND_PATHS_MAX) found.clear();
+  const at = FOUND.find((field) => isAt(field, path));
+  const field = at ?? (FOUND.some((field) => isOf(field, path)) ? 'in a list' : null);
+  found.set(path, field);
+  return field;
 }
 
-const mayHoldWords = (token: string, { words }: QueryTerm): boolean =>
-  mayHoldAll(
-    token,
-    words.filter((each) => ASCII_WORD.test(each)),
-  );
+type Fits = 'yes' | 'no' | 'perhaps';
+
+/** Documents that have a token which fits, in some column. */
+class Selection implements Selected {
+  readonly rows: Uint8Array;
+  isExact = true;
+  readonly #fits: (token: string, path: string | null) => Fits;
+
+  constructor(block: BlockReader, fits: (token: string, path: string | null) => Fits) {
+    this.rows = new Uint8Array(block.documents);
+    this.#fits = fits;
+  }
+
+  byTokens({ path, tokens, owners }: ColumnOf): void {
+    if (tokens.form === 'dictionary') {
+      const fitting = tokens.entries.map((token) => this.#fits(token, path));
+      for (const [ordinal, entry] of tokens.indexes.entries()) this.#add(owners, ordinal, fitting[entry] ?? 'no');
+    } else if (tokens.form === 'text') {
+      for (const [ordinal, token] of tokens.all().entries()) this.#add(owners, ordinal, this.#fits(token, path));
+    } else for (let i = 0; i < tokens.count; i++) this.#add(owners, i, this.#fits(tokens.at(i), path));
+  }
+
+  /** `max`: longer values are not found. */
+  byTerm(column: ColumnOf, term: QueryTerm, max: number): void {
+    const { path, tokens, owners } = column;
+    if (tokens.form !== 'text' || term.words.some((word) => word.length >= WORD_MAX)) {
+      this.byTokens(column);
+      return;
+    }
+    const looked = asciiWordsOf(term);
+    const isWritten = looked.length === term.words.length;
+    if (isAscii(tokens.bytes) && !tokens.bytes.includes(UNICODE_ESCAPE)) {
+      const text = tokens.bytes.toString('latin1').toLowerCase();
+      if (isWritten) linesWith(text, term, (line, length) => this.#addLine(column, line, length - QUOTES <= max));
+      return;
+    }
+    for (const [ordinal, token] of tokens.all().entries()) {
+      const line = token.toLowerCase();
+      if (!isPlain(line)) {
+        if (mayHoldAll(token, looked)) this.#add(owners, ordinal, this.#fits(token, path));
+      } else if (isWritten)
+        linesWith(line, term, (_, length) => this.#addLine(column, ordinal, length - QUOTES <= max));
+    }
+  }
+
+  #addLine({ path, tokens, owners }: ColumnOf, ordinal: number, isShort: boolean): void {
+    const token = tokens.at(ordinal);
+    if (!isString(token)) this.#add(owners, ordinal, this.#fits(token, path));
+    else if (isShort) this.#add(owners, ordinal, 'yes');
+  }
+
+  #add(owners: Int32Array, ordinal: number, fits: Fits): void {
+    if (fits === 'no') return;
+    if (fits === 'perhaps') this.isExact = false;
+    this.rows[owners[ordinal] ?? 0] = 1;
+  }
+}
+
+const asciiWordsOf = ({ words }: QueryTerm): string[] => words.filter((each) => ASCII_WORD.test(each));
 
 /** What is written with escapes may be anything; all else means what is written, numbers too (exact-json.ts). */
 const mayHoldAll = (token: string, looked: readonly string[]): boolean =>
-  token.includes('\\u') || holdsAll(token.toLowerCase(), looked);
+  token.includes(UNICODE_ESCAPE) || holdsAll(token.toLowerCase(), looked);
 
 function holdsAll(text: string, words: readonly string[]): boolean {
   for (const word of words) if (!text.includes(word)) return false;
   return true;
-}
-
-function eachToken({ tokens, owners }: ColumnOf, rows: Uint8Array, fits: (token: string) => boolean): void {
-  if (tokens.form === 'dictionary') {
-    const fitting = tokens.entries.map(fits);
-    for (const [ordinal, entry] of tokens.indexes.entries())
-      if (fitting[entry] === true) rows[owners[ordinal] ?? 0] = 1;
-    return;
-  }
-  for (const [ordinal, token] of tokens.tokens.entries()) if (fits(token)) rows[owners[ordinal] ?? 0] = 1;
 }

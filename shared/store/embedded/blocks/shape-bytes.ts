@@ -39,12 +39,21 @@ export function bytesOfShape(shape: Shape): ShapeBytes {
   return { shape, pieces: Buffer.concat(pieces), ends: Int32Array.from(pieces, ({ length }) => (end += length)) };
 }
 
+/** Where a document lies in the body of a bulk request. */
+export interface DocumentBytes {
+  readonly bytes: Buffer;
+  /** Of the same bytes. */
+  readonly view: DataView;
+  readonly start: number;
+  readonly end: number;
+}
+
 /**
  * Writes where each value begins and ends into `places`, from `into` on. False where the bytes between `start` and
  * `end` are not of this shape.
  */
 export function findValues(
-  { bytes, start, end }: { readonly bytes: Buffer; readonly start: number; readonly end: number },
+  { bytes, view, start, end }: DocumentBytes,
   { pieces, ends }: ShapeBytes,
   places: Int32Array,
   into: number,
@@ -57,7 +66,7 @@ export function findValues(
     if (at + pieceEnd - piece > end) return false;
     for (; piece < pieceEnd; piece++, at++) if (bytes[at] !== pieces[piece]) return false;
     if (n === last) break;
-    const valueEnd = endOfValue(bytes, at, end);
+    const valueEnd = endOfValue(bytes, view, at, end);
     if (valueEnd < 0) return false;
     places[into + 2 * n] = at;
     places[into + 2 * n + 1] = valueEnd;
@@ -67,18 +76,20 @@ export function findValues(
 }
 
 /** -1 where none begins here, or it is an object. */
-function endOfValue(bytes: Buffer, at: number, end: number): number {
+function endOfValue(bytes: Buffer, view: DataView, at: number, end: number): number {
   if (at >= end) return -1;
   const first = bytes[at] ?? 0;
-  if (first === QUOTE) return endOfString(bytes, at, end);
+  if (first === QUOTE) return endOfString(bytes, view, at, end);
   if (first === MINUS || isDigit(first)) return endOfNumber(bytes, at, end);
-  if (first === LIST) return endOfList(bytes, at, end);
+  if (first === LIST) return endOfList(bytes, view, at, end);
   for (const word of WORDS) if (first === word[0]) return endOfWord(bytes, at, end, word);
   return -1;
 }
 
-function endOfString(bytes: Buffer, start: number, end: number): number {
+function endOfString(bytes: Buffer, view: DataView, start: number, end: number): number {
   for (let at = start + 1; at < end; at++) {
+    while (at + 4 <= end && isPlain(view.getInt32(at))) at += 4;
+    if (at >= end) return -1;
     const sign = bytes[at] ?? 0;
     if (sign === QUOTE) return at + 1;
     if (sign < 0x20) return -1;
@@ -88,6 +99,23 @@ function endOfString(bytes: Buffer, start: number, end: number): number {
     if (escape === 2) for (let i = 0; i < 4; i++) if (++at >= end || HEX[bytes[at] ?? 0] === 0) return -1;
   }
   return -1;
+}
+
+const EACH = 0x01010101;
+const TOP_BITS = 0x80808080;
+const QUOTES = EACH * QUOTE;
+const BACKSLASHES = EACH * BACKSLASH;
+const SPACES = EACH * 0x20;
+
+/**
+ * Whether none of the four bytes ends a string, begins an escape or is refused; false for some that are plain. What is
+ * subtracted sets the top bit of a byte that is less ("hasless" in Sean Anderson's Bit Twiddling Hacks).
+ */
+function isPlain(four: number): boolean {
+  const quote = four ^ QUOTES;
+  const slash = four ^ BACKSLASHES;
+  const low = (four - SPACES) & ~four;
+  return ((low | ((quote - EACH) & ~quote) | ((slash - EACH) & ~slash)) & TOP_BITS) === 0;
 }
 
 function endOfNumber(bytes: Buffer, start: number, end: number): number {
@@ -122,12 +150,12 @@ function endOfWord(bytes: Buffer, start: number, end: number, word: Uint8Array):
   return start + word.length;
 }
 
-function endOfList(bytes: Buffer, start: number, end: number): number {
+function endOfList(bytes: Buffer, view: DataView, start: number, end: number): number {
   let depth = 0;
   for (let at = start; at < end; at++) {
     const sign = bytes[at] ?? 0;
     if (sign === QUOTE) {
-      const stringEnd = endOfString(bytes, at, end);
+      const stringEnd = endOfString(bytes, view, at, end);
       if (stringEnd < 0) return -1;
       at = stringEnd - 1;
     } else if (sign === NEWLINE) return -1;

@@ -26,14 +26,26 @@ export function hashOfWord(word: string): number {
 /** No word begins with this sign. */
 export const hashOfOrigin = (origin: number): number => hashOfWord(`#${origin}`);
 
+const SLOTS_MIN = 1024;
+/** What one large block took is not kept for all that follow. */
+const SLOTS_KEPT = 64 * 1024;
+
 /** Different hashes. */
 export class HashSet {
-  #table = new Uint32Array(1024);
+  #table = new Uint32Array(SLOTS_MIN);
   #count = 0;
   #hasZero = false;
 
   get size(): number {
     return this.#count + (this.#hasZero ? 1 : 0);
+  }
+
+  /** For the next block. */
+  clear(): void {
+    if (this.#table.length > SLOTS_KEPT) this.#table = new Uint32Array(SLOTS_MIN);
+    else this.#table.fill(0);
+    this.#count = 0;
+    this.#hasZero = false;
   }
 
   add(hash: number): void {
@@ -126,16 +138,19 @@ export function addWordsOfAscii(bytes: Uint8Array, hashes: HashSet): void {
 export function makeFilter(hashes: HashSet): Uint8Array {
   const bits = new Uint8Array(Math.max(8, Math.ceil((hashes.size * BITS_PER_WORD) / 8)));
   const count = bits.length * 8;
-  hashes.each((hash) => {
-    const step = stepOf(hash, count);
-    for (let probe = 0, bit = hash % count; probe < PROBES; probe++) {
-      bits[bit >>> 3] = (bits[bit >>> 3] ?? 0) | (1 << (bit & 7));
-      // Not `%`, which is a division; a step is shorter than the filter.
-      bit += step;
-      if (bit >= count) bit -= count;
-    }
-  });
+  hashes.each((hash) => setBits(bits, count, hash));
   return bits;
+}
+
+function setBits(bits: Uint8Array, count: number, hash: number): void {
+  const step = stepOf(hash, count);
+  let bit = hash % count;
+  for (let probe = 0; probe < PROBES; probe++) {
+    bits[bit >>> 3] = (bits[bit >>> 3] ?? 0) | (1 << (bit & 7));
+    // Not `%`, which is a division; a step is shorter than the filter.
+    bit += step;
+    if (bit >= count) bit -= count;
+  }
 }
 
 export function mayHold(filter: Uint8Array, hash: number): boolean {

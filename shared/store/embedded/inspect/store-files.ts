@@ -2,7 +2,7 @@
 // be told and a service that uses the store waits for none.
 
 import type { StoreQuery } from '../../store.ts';
-import type { CountStart, OrderedRows } from '../search/page-reader.ts';
+import type { CountStart, OrderedRows } from '../search/row-page.ts';
 import { type Compacted, type CompactStep, FIRST_STEP } from '../space/compaction.ts';
 import type { SizedBlocks } from './block-sizes.ts';
 import type { Inspection, OriginRow, StoreSummary } from './inspection.ts';

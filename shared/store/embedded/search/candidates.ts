@@ -11,7 +11,7 @@ import { selectRows } from '../blocks/select-rows.ts';
 import type { BlockReader } from '../blocks/decode-block.ts';
 import { type Block, BLOCK_COLUMNS, type BlockFile, blockOf, DamagedList } from '../tables/block-file.ts';
 import type { BlockCache } from '../tables/block-cache.ts';
-import { type Candidate, FirstOnes } from './first-ones.ts';
+import { type Candidate, FirstOnes, type KeptMax } from './first-ones.ts';
 import type { Rows, Source } from './row-page.ts';
 import { compare, firstKey, type SearchPlan } from './search-plan.ts';
 
@@ -38,7 +38,7 @@ const LOOKED_AT_BYTES = 32 * 1024 * 1024;
 const FILTER_BYTES = 16 * 1024;
 /** Of what a block knows of each document: all that is looked at where nothing is asked of their text. */
 const KNOWN_BYTES = 32;
-/** Of blocks that are counted at once: each of their documents may have to be asked. */
+/** Of blocks that are gone through at once: each of their documents may have to be asked. */
 const COUNTED_BYTES = 8 * 1024 * 1024;
 const ALL_ROWS: Rows = { after: -1, to: Infinity };
 /** Origins that are looked for in the filters. */
@@ -55,9 +55,9 @@ export class CandidateSearch {
     this.#cache = cache;
   }
 
-  /** `old`: candidates from elsewhere, at least the first `keep` of them. */
-  find(plan: SearchPlan, keep: number, old: readonly Candidate[]): Candidates {
-    const kept = new FirstOnes(plan, keep);
+  /** `old`: candidates from elsewhere, at least the first of them that are kept. */
+  find(plan: SearchPlan, max: KeptMax, old: readonly Candidate[]): Candidates {
+    const kept = new FirstOnes(plan, max);
     for (const candidate of old) kept.add(candidate);
     let lookedAt = 0;
     let start = plan.after === null ? null : firstKey(plan, plan.after);
@@ -111,27 +111,12 @@ export class CandidateSearch {
     return newer.get(lastBlock, ...overlapOf(plan), edge, last) === undefined;
   }
 
-  /** How many of the next documents by number are meant, and up to which one that is: a few blocks of them. */
-  count(plan: SearchPlan, rows: Rows): { readonly count: number; readonly to: number } {
-    const to = this.#countedTo(plan, rows);
-    const some = { after: rows.after, to };
-    let count = 0;
-    for (const row of this.#blocks(plan, '', some)) {
-      const block = this.#cache.confined(null, () => blockOf(row));
-      if (block === null || !this.#mayHold(plan, block)) continue;
-      count += this.#cache.read(block, (reader) => this.meantIn(plan, block, reader, some).length) ?? 0;
-    }
-    return { count, to };
-  }
-
   /** The next documents by number that may be meant, in their order, and up to which one that is: a few blocks. */
   inOrder(plan: SearchPlan, rows: Rows): { readonly candidates: readonly Candidate[]; readonly to: number } {
-    const to = this.#countedTo(plan, rows);
+    const to = this.stepTo(plan, rows);
     const some = { after: rows.after, to };
     const candidates: Candidate[] = [];
-    for (const row of this.#blocks(plan, '', some)) {
-      const block = this.#cache.confined(null, () => blockOf(row));
-      if (block === null || !this.#mayHold(plan, block)) continue;
+    for (const block of this.blocks(plan, some)) {
       for (const one of this.#cache.read(block, (reader) => [...this.#in(plan, block, reader, some)]) ?? [])
         candidates.push(one);
     }
@@ -146,9 +131,10 @@ export class CandidateSearch {
     return meant;
   }
 
-  #countedTo(plan: SearchPlan, rows: Rows): number {
+  /** Of a few blocks that have the next documents by number: the last one of those that a step takes. */
+  stepTo(plan: SearchPlan, rows: Rows): number {
     let bytes = 0;
-    for (const row of this.#blocks(plan, 'ORDER BY b.row_max', rows)) {
+    for (const row of this.#blockRows(plan, 'ORDER BY b.row_max', rows)) {
       const block = this.#cache.confined(null, () => blockOf(row));
       bytes += block?.bytes ?? 0;
       if (block !== null && bytes > COUNTED_BYTES) return Math.min(Number(block.row.max), rows.to);
@@ -156,8 +142,15 @@ export class CandidateSearch {
     return rows.to;
   }
 
-  /** Those that have documents with these numbers. */
-  #blocks(plan: SearchPlan, order: string, { after, to }: Rows): Iterable<Record<string, unknown>> {
+  /** Those that have documents with these numbers, and may have some that are meant. */
+  *blocks(plan: SearchPlan, rows: Rows): Generator<Block, void, void> {
+    for (const row of this.#blockRows(plan, '', rows)) {
+      const block = this.#cache.confined(null, () => blockOf(row));
+      if (block !== null && this.#mayHold(plan, block)) yield block;
+    }
+  }
+
+  #blockRows(plan: SearchPlan, order: string, { after, to }: Rows): Iterable<Record<string, unknown>> {
     const statement = this.#database.prepare(
       `SELECT ${BLOCK_COLUMNS} FROM blocks b WHERE b.row_max > ? AND b.row_min <= ? AND ${OVERLAPS} ${order}`,
     );
@@ -230,13 +223,12 @@ export class CandidateSearch {
     // all else here.
     const isIngested = isWithin(block.ingested, ingested);
     const isInTime = isWithin(plan.boundsArrival ? block.arrival : block.time, bounds);
+    const isInRows = rows.after < block.row.min && block.row.max <= rows.to;
     const within: number[] = [];
     for (let at = 0; at < reader.documents; at++) {
-      const row = known.row[at] ?? 0;
-      if (row <= rows.after || row > rows.to) continue;
+      if (!isInRows && !isBetween(known.row[at] ?? 0, rows)) continue;
       if (origins !== null && !origins.has(known.origin[at] ?? 0)) continue;
-      const ms = known.ingested[at] ?? 0;
-      if (!isIngested && (ms < ingested.since || ms >= ingested.until)) continue;
+      if (!isIngested && !isDuring(known.ingested[at] ?? 0, ingested)) continue;
       if (!isInTime) {
         const time = plan.boundsArrival ? (reader.createdOf(at) ?? reader.timeOf(at)) : reader.timeOf(at);
         if (time < bounds.since || time >= bounds.until) continue;
@@ -271,8 +263,14 @@ function overlapOf({ boundsArrival, bounds, ingested }: SearchPlan): (bigint | n
   return [boundsArrival ? 1 : 0, ...times, ...times, ingested.since, ingested.until - 1n];
 }
 
-const isWithin = (span: { readonly min: bigint; readonly max: bigint }, { since, until }: SearchPlan['bounds']) =>
-  span.min >= since && span.max < until;
+export const isWithin = (
+  span: { readonly min: bigint; readonly max: bigint },
+  { since, until }: SearchPlan['bounds'],
+) => span.min >= since && span.max < until;
+
+const isDuring = (ms: number, { since, until }: SearchPlan['bounds']): boolean => ms >= since && ms < until;
+
+const isBetween = (row: number, { after, to }: Rows): boolean => row > after && row <= to;
 
 const edgeOf = ({ byArrival, isNewest }: SearchPlan, { sequence, time }: Block): bigint => {
   const span = byArrival ? sequence : time;

@@ -12,19 +12,30 @@ export interface Candidate extends Place {
   readonly isExact: boolean;
 }
 
+export interface KeptMax {
+  /** Of those that may be meant. */
+  readonly keep: number;
+  /** So many of those that are meant are enough. */
+  readonly enough: number;
+}
+
 /** The first of those that were added; half of what it holds at most is behind them. */
 export class FirstOnes {
   readonly #plan: SearchPlan;
   readonly #keep: number;
+  readonly #enough: number;
   #candidates: Candidate[] = [];
+  /** Of the candidates, those that need not be asked. */
+  #exact = 0;
   #isSorted = true;
   /** So many come before it as are kept. */
   #last: Candidate | null = null;
   isCut = false;
 
-  constructor(plan: SearchPlan, keep: number) {
+  constructor(plan: SearchPlan, { keep, enough }: KeptMax) {
     this.#plan = plan;
     this.#keep = keep;
+    this.#enough = enough;
   }
 
   add(candidate: Candidate): void {
@@ -33,18 +44,26 @@ export class FirstOnes {
       return;
     }
     this.#candidates.push(candidate);
+    if (candidate.isExact) this.#exact += 1;
     this.#isSorted = false;
     if (this.#candidates.length > 2 * this.#keep + 1000) this.#sort();
   }
 
-  /** Whether as many as are kept come before this first key. */
+  /** Whether as many as are kept, or enough, come before this first key. Those that do not are left out then. */
   isBefore(key: bigint): boolean {
-    if (this.#candidates.length < this.#keep) return false;
+    if (this.#candidates.length < this.#keep && this.#exact < this.#enough) return false;
     this.#sort();
-    const last = this.#candidates.at(-1);
-    if (last === undefined || this.#candidates.length < this.#keep) return false;
-    const lastKey = firstKey(this.#plan, last);
-    if (this.#plan.isNewest ? key >= lastKey : key <= lastKey) return false;
+    const comesBefore = (one: Candidate): boolean => {
+      const own = firstKey(this.#plan, one);
+      return this.#plan.isNewest ? own > key : own < key;
+    };
+    // Most often not even the first ones do.
+    if (!this.#candidates.slice(0, 1).every(comesBefore)) return false;
+    const count = this.#candidates.findLastIndex(comesBefore) + 1;
+    let exact = 0;
+    for (let i = 0; i < count; i++) if (this.#candidates[i]?.isExact === true) exact += 1;
+    if (count < this.#keep && exact < this.#enough) return false;
+    this.#candidates.length = count;
     this.isCut = true;
     return true;
   }
@@ -61,6 +80,7 @@ export class FirstOnes {
     if (this.#candidates.length < this.#keep) return;
     this.isCut ||= this.#candidates.length > this.#keep;
     this.#candidates.length = this.#keep;
+    this.#exact = this.#candidates.reduce((sum, { isExact }) => sum + Number(isExact), 0);
     this.#last = this.#candidates.at(-1) ?? null;
   }
 }

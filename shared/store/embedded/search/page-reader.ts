@@ -10,42 +10,23 @@ import type { Document } from '../../query/document-values.ts';
 import type { StoreQuery } from '../../store.ts';
 import { BlockCache } from '../tables/block-cache.ts';
 import { type Block, BlockFile } from '../tables/block-file.ts';
+import { BlockCounts } from './block-counts.ts';
 import { CandidateSearch, type Candidates, type NextHolding } from './candidates.ts';
 import type { Candidate } from './first-ones.ts';
-import type { Row, RowPage, Rows } from './row-page.ts';
+import type { Counted, CountStart, OrderedRows, Row, RowPage } from './row-page.ts';
 import { BLOCKS_VERSION, PODS_VERSION, versionOf } from '../tables/document-file.ts';
 import { OldRows } from './old-rows.ts';
 import { containersSql, originsSql, type SqlQuery } from './origin-sql.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { beforeKey, firstKey, type Place, planOf, type SearchPlan } from './search-plan.ts';
 
-/** A step of a count. */
-export interface CountStart {
-  readonly query: StoreQuery;
-  /** Null at the beginning. */
-  readonly rows: Rows | null;
-}
-
-export interface Counted {
-  readonly count: number;
-  /** Where the next step goes on; null where nothing is left. */
-  readonly next: Rows | null;
-}
-
-/** The next documents by number, in this order. */
-export interface OrderedRows {
-  readonly rows: readonly Row[];
-  /** As of Counted. */
-  readonly next: Rows | null;
-}
-
 /** Numbers of rows of an older store that are counted at once. */
 const OLD_ROWS_COUNTED = 10_000;
 /** Documents that a page may ask, of those that may be meant. */
 const KEPT_MIN = 500;
 const KEPT_MAX = 20_000;
-/** Of blocks that are kept decoded, which takes some times as much. */
-const CACHED_BYTES = 8 * 1024 * 1024;
+/** Of blocks that are kept, as far as they are decoded: what one page looks at is read again for its documents. */
+const CACHED_BYTES = 32 * 1024 * 1024;
 /** Of a page, what is asked: whoever writes in the same thread waits, and nobody can interrupt it. */
 const SCANNED_BYTES_MAX = 32 * 1024 * 1024;
 /** Of documents with numbers that are kept as they are written. */
@@ -59,6 +40,7 @@ const NOTHING: Candidates = { kept: [], seenTo: null, isCut: false };
 
 interface Reading {
   readonly search: CandidateSearch;
+  readonly counts: BlockCounts;
   readonly cache: BlockCache;
 }
 
@@ -108,16 +90,18 @@ export class PageReader {
    * How many documents there are of the query, whatever its limit: of the next ones by number, which stay the same
    * whatever is merged meanwhile. Throws as `page` does.
    */
-  count({ query, rows }: CountStart): Counted {
+  count({ query, rows, everyMs = null }: CountStart): Counted {
     return this.#atOneMoment(() => {
       const plan = this.#plan(query);
-      if (plan.origins?.size === 0) return { count: 0, next: null };
+      if (plan.origins?.size === 0) return { count: 0, spans: new Map(), next: null };
       const { after, to } = rows ?? { after: -1, to: this.#lastRow() };
-      const oldTo = this.#oldRows.areThere ? Math.min(to, after + OLD_ROWS_COUNTED) : to;
-      const inBlocks = this.#reader()?.search.count(plan, { after, to: oldTo }) ?? { count: 0, to: oldTo };
-      const some = { after, to: inBlocks.to };
-      const count = inBlocks.count + this.#oldRows.count(plan, some);
-      return { count, next: some.to >= to ? null : { after: some.to, to } };
+      const hasOld = this.#oldRows.areThere;
+      const range = { after, to: hasOld ? Math.min(to, after + OLD_ROWS_COUNTED) : to };
+      const counted = this.#reader()?.counts.count(plan, range, everyMs) ?? { spans: new Map(), to: range.to };
+      const inBlocks = counted.spans?.values().reduce((sum, count) => sum + count, 0) ?? 0;
+      const count = inBlocks + this.#oldRows.count(plan, { after, to: counted.to });
+      const next = counted.to >= to ? null : { after: counted.to, to };
+      return { count, spans: hasOld ? null : counted.spans, next };
     });
   }
 
@@ -175,7 +159,7 @@ export class PageReader {
     const asks = plan.asksDocument || plan.where.kind !== 'all';
     const keep = Math.min(asks ? Math.max(2 * limit, KEPT_MIN) : limit, KEPT_MAX);
     const old = this.#oldRows.candidates(plan, keep + 1);
-    const found = this.#reader()?.search.find(plan, keep, old) ?? {
+    const found = this.#reader()?.search.find(plan, { keep, enough: limit }, old) ?? {
       ...NOTHING,
       kept: old.slice(0, keep),
       isCut: old.length > keep,
@@ -272,7 +256,8 @@ export class PageReader {
     if (this.#reading === null && versionOf(this.#database) >= BLOCKS_VERSION) {
       const file = new BlockFile(this.#database);
       const cache = new BlockCache(file, { keptBytes: CACHED_BYTES, tell: this.#tell });
-      this.#reading = { cache, search: new CandidateSearch(this.#database, file, cache) };
+      const search = new CandidateSearch(this.#database, file, cache);
+      this.#reading = { cache, search, counts: new BlockCounts(this.#database, search, cache) };
     }
     return this.#reading;
   }

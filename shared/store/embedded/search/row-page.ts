@@ -1,7 +1,7 @@
 // What reading the store gives: documents as they are kept, and pages of them.
 
 import { parseExactJson } from '../../exact-json.ts';
-import type { StoredDocument } from '../../store.ts';
+import type { StoredDocument, StoreQuery } from '../../store.ts';
 import type { SearchPlan } from './search-plan.ts';
 
 export interface Row {
@@ -37,6 +37,30 @@ export interface Source {
 export interface Rows {
   readonly after: number;
   readonly to: number;
+}
+
+/** A step through documents by number. */
+export interface CountStart {
+  readonly query: StoreQuery;
+  /** Null at the beginning. */
+  readonly rows: Rows | null;
+  /** Of spans of time that are counted each, whole seconds; null, or absent: without spans. */
+  readonly everyMs?: number | null;
+}
+
+export interface Counted {
+  readonly count: number;
+  /** As of SpanCounts; null too where rows of an older store are counted. */
+  readonly spans: ReadonlyMap<number, number> | null;
+  /** Where the next step goes on; null where nothing is left. */
+  readonly next: Rows | null;
+}
+
+/** The next documents by number, in this order. */
+export interface OrderedRows {
+  readonly rows: readonly Row[];
+  /** As of Counted. */
+  readonly next: Rows | null;
 }
 
 export function storedDocument(row: Row): StoredDocument {

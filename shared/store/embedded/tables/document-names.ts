@@ -16,6 +16,9 @@ export const NAMES_TABLE = `
 `;
 
 const SQLITE_CORRUPT = 11;
+const SQLITE_CONSTRAINT = 19;
+/** Names that are taken at once. */
+const SOME = 32;
 
 interface Range {
   readonly first: number;
@@ -23,7 +26,9 @@ interface Range {
 }
 
 export class DocumentNames {
-  readonly #statements: Readonly<Record<'before' | 'insert' | 'insertFirst' | 'extend' | 'remove', StatementSync>>;
+  readonly #statements: Readonly<
+    Record<'before' | 'insert' | 'insertFirst' | 'insertSome' | 'extend' | 'remove', StatementSync>
+  >;
 
   constructor(database: DatabaseSync) {
     this.#statements = {
@@ -32,9 +37,35 @@ export class DocumentNames {
       ),
       insert: database.prepare('INSERT INTO names VALUES (?, ?, ?)'),
       insertFirst: database.prepare('INSERT INTO names VALUES (?, ?, ?) ON CONFLICT DO NOTHING'),
+      insertSome: database.prepare(
+        `INSERT INTO names VALUES ${Array.from({ length: SOME }, () => '(?, 0, 0)').join()}`,
+      ),
       extend: database.prepare('UPDATE names SET last = ? WHERE batch = ? AND first = ?'),
       remove: database.prepare('DELETE FROM names WHERE batch = ? AND first = ?'),
     };
+  }
+
+  /** The same of each of the runs. */
+  takeAll(runs: readonly NameRun[]): Range[][] {
+    const taken: Range[][] = [];
+    for (let at = 0; at < runs.length; at += SOME) {
+      const some = runs.slice(at, at + SOME);
+      if (this.#takeFirsts(some)) for (const { first, last } of some) taken.push([{ first, last }]);
+      else for (const run of some) taken.push(this.take(run));
+    }
+    return taken;
+  }
+
+  /** At once. False, and nothing is changed, where one is taken, or there are others than the first of batches. */
+  #takeFirsts(runs: readonly NameRun[]): boolean {
+    if (runs.length !== SOME || runs.some(({ last }) => last !== 0)) return false;
+    try {
+      this.#statements.insertSome.run(...runs.map(({ key }) => key));
+      return true;
+    } catch (error) {
+      if (isTaken(error)) return false;
+      throw error;
+    }
   }
 
   /** Takes those of the run that are free, and returns them. */
@@ -76,6 +107,10 @@ export class DocumentNames {
     if (before !== null && before.last === first - 1) this.#statements.extend.run(last, key, before.first);
     else this.#statements.insert.run(key, first, last);
   }
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === SQLITE_CONSTRAINT;
 }
 
 function damage(): Error {

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import { BatchReader } from '#shared/store/embedded/batch-reader.ts';
-import { namesOf, nameOf, runsOf } from '#shared/store/embedded/blocks/document-ids.ts';
+import { namesOf, runsOf } from '#shared/store/embedded/blocks/document-ids.ts';
 import { encodeBatch } from '#shared/store/embedded/blocks/encode-batch.ts';
 import { encodeBlock } from '#shared/store/embedded/blocks/encode-block.ts';
 import { ShapeCache } from '#shared/store/embedded/blocks/shape-cache.ts';
@@ -268,23 +268,4 @@ it('any letters cut or changed: taken if, and only if, it is an object of JSON',
         text,
       );
     }
-});
-
-it('names in a row are those that each has alone', () => {
-  const key = fc.constantFrom(Buffer.alloc(16), Buffer.alloc(16, 255), Buffer.from('0123456789abcdef'));
-  const id = fc.oneof(
-    fc.tuple(key, fc.nat(0xffff_ffff)).map(([bytes, index]) => {
-      const all = Buffer.concat([bytes, Buffer.alloc(4)]);
-      all.writeUInt32BE(index, 16);
-      return all.toString('base64url');
-    }),
-    fc.stringMatching(/^[A-Za-z0-9_-]{26}[A-Za-z0-9_ é-]$/),
-    fc.constantFrom('a'.repeat(27), `${'A'.repeat(26)}B`, `${'A'.repeat(26)}+`, `${'A'.repeat(21)}Q${'A'.repeat(5)}`),
-  );
-  fc.assert(
-    fc.property(fc.array(id, { maxLength: 12 }), (ids) => {
-      assert.deepEqual(namesOf(ids), ids.map(nameOf));
-    }),
-    { numRuns: 2000 },
-  );
 });

@@ -1,7 +1,7 @@
 // Counts what a query finds, all steps of it. `between`: called between them.
 
 import type { DocumentDatabase } from '#shared/store/embedded/database.ts';
-import type { CountStart } from '#shared/store/embedded/search/page-reader.ts';
+import type { CountStart } from '#shared/store/embedded/search/row-page.ts';
 import type { StoreQuery } from '#shared/store/store.ts';
 
 export function countAll(database: DocumentDatabase, query: StoreQuery, between: () => void = () => undefined): number {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { it, suite, type TestContext } from 'node:test';
 import { DocumentDatabase } from '#shared/store/embedded/database.ts';
-import type { CountStart } from '#shared/store/embedded/search/page-reader.ts';
+import type { CountStart } from '#shared/store/embedded/search/row-page.ts';
 import { bulkRequest, testId } from '#test/contract/store-bodies.ts';
 
 const DAY_MS = 86_400_000;

@@ -46,6 +46,37 @@ it('are those of a plain set', () => {
   );
 });
 
+it('of many batches at once: each is taken once, wherever one of them is there already', () => {
+  const keys = fc.array(fc.tuple(fc.nat(120), fc.constantFrom(0, 0, 0, 0, 0, 1)), { maxLength: 150 });
+  fc.assert(
+    fc.property(fc.array(keys, { minLength: 1, maxLength: 4 }), fc.boolean(), (requests, isInTransaction) => {
+      const [one, other] = Array.from({ length: 2 }, () => {
+        const database = new DatabaseSync(':memory:');
+        database.exec(NAMES_TABLE);
+        return database;
+      });
+      assert(one && other);
+      const [together, single] = [new DocumentNames(one), new DocumentNames(other)];
+      // The first ones are nowhere yet, and are taken at once.
+      const all = [Array.from({ length: 70 }, (_, i) => [1000 + i, 0] as const), ...requests];
+      for (const request of all) {
+        const runs = request.map(([key, last]) => ({ key: Buffer.from(`batch ${key}`), first: 0, last }));
+        if (isInTransaction) one.exec('BEGIN');
+        assert.deepEqual(
+          together.takeAll(runs),
+          runs.map((run) => single.take(run)),
+        );
+        if (isInTransaction) one.exec('COMMIT');
+      }
+      const rowsOf = (database: DatabaseSync) => database.prepare('SELECT * FROM names').all();
+      assert.deepEqual(rowsOf(one), rowsOf(other));
+      one.close();
+      other.close();
+    }),
+    { numRuns: 100 },
+  );
+});
+
 for (const [what, first, last] of [
   ['ends before it begins', 7, 5],
   ['begins nowhere', null, 9],

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { BlockReader } from '#shared/store/embedded/blocks/decode-block.ts';
 import { idOf, namesIn, decodeRuns, encodeRuns, nameOf, runsOf } from '#shared/store/embedded/blocks/document-ids.ts';
 import { type BlockDocument, encodeBlock } from '#shared/store/embedded/blocks/encode-block.ts';
-import { decodeIntegers, encodeIntegers } from '#shared/store/embedded/blocks/integers.ts';
+import { decodeIntegers, encodeIntegers } from '#shared/store/embedded/blocks/parts/integers.ts';
 import { shapeOf, valuesOfShape } from '#shared/store/embedded/blocks/shapes.ts';
 import {
   addWords,

@@ -7,6 +7,9 @@
 const DIFFERENCES = 0;
 const DOUBLES = 1;
 const VARINT_MAX = 8;
+const INT_MAX = 0x7fff_ffff;
+/** Of four groups. */
+const INT_BITS = 28;
 
 export function encodeIntegers(values: ArrayLike<number>): Uint8Array {
   const bytes = new Uint8Array(1 + values.length * VARINT_MAX);
@@ -19,9 +22,14 @@ export function encodeIntegers(values: ArrayLike<number>): Uint8Array {
     // Twice of it has to be exact too.
     if (!(Math.abs(difference) < 2 ** 51) || !Number.isSafeInteger(value)) return encodeDoubles(values);
     let rest = difference < 0 ? -2 * difference - 1 : 2 * difference;
-    while (rest >= 0x80) {
+    while (rest > INT_MAX) {
       bytes[at++] = (rest % 0x80) | 0x80;
       rest = Math.floor(rest / 0x80);
+    }
+    // Most are this small: without divisions.
+    while (rest >= 0x80) {
+      bytes[at++] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
     }
     bytes[at++] = rest;
     before = value;
@@ -39,16 +47,21 @@ export function decodeIntegers(bytes: Uint8Array, count: number): Float64Array {
   let at = 1;
   let value = 0;
   for (let i = 0; i < count; i++) {
-    let rest = 0;
-    let unit = 1;
     let byte = bytes[at++] ?? 0;
-    while (byte >= 0x80) {
-      rest += (byte & 0x7f) * unit;
-      unit *= 0x80;
+    let rest = byte & 0x7f;
+    // Most are this small: without doubles.
+    for (let shift = 7; byte >= 0x80 && shift < INT_BITS; shift += 7) {
       byte = bytes[at++] ?? 0;
+      rest |= (byte & 0x7f) << shift;
     }
-    rest += byte * unit;
-    value += rest % 2 === 1 ? -(rest + 1) / 2 : rest / 2;
+    if (byte < 0x80) value += (rest & 1) === 1 ? -(rest >> 1) - 1 : rest >> 1;
+    else {
+      for (let unit = 2 ** INT_BITS; byte >= 0x80; unit *= 0x80) {
+        byte = bytes[at++] ?? 0;
+        rest += (byte & 0x7f) * unit;
+      }
+      value += rest % 2 === 1 ? -(rest + 1) / 2 : rest / 2;
+    }
     values[i] = value;
   }
   return values;
