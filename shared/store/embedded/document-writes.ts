@@ -213,8 +213,9 @@ export class DocumentWrites {
     if (first === null) return this.#oldRows.dropTables();
     const limit = { documents: BLOCK_DOCUMENTS, bytes: BLOCK_BYTES, row: markAt(first) ?? Number.MAX_SAFE_INTEGER };
     const documents = this.#oldRows.oldest(limit);
-    for (const run of runsOf(namesOf(documents.map(({ id }) => id)))) this.#names.take(run);
-    this.#insert(documents);
+    // A program of before may have written one that is in a block.
+    const { fresh } = this.#take(documents.map(({ id }) => id));
+    this.#insert(fresh.flatMap((i) => documents[i] ?? []));
     this.#oldRows.remove(documents);
     return true;
   }
@@ -233,19 +234,23 @@ export class DocumentWrites {
       if (statuses[item] === 0) unknown.push(item);
     }
     const asked = unknown.length === ids.length ? ids : unknown.map((item) => ids[item] ?? '');
+    const { fresh, runs } = this.#take(asked);
+    for (const item of unknown) statuses[item] = 409;
+    const items = fresh.map((at) => unknown[at] ?? 0);
+    for (const item of items) statuses[item] = 201;
+    return { fresh: items, runs };
+  }
+
+  /** Takes their names; returns the places of those whose names were free. */
+  #take(ids: readonly string[]): { readonly fresh: number[]; readonly runs: NameRun[] } {
     const fresh: number[] = [];
     const runs: NameRun[] = [];
     let at = 0;
-    for (const run of runsOf(namesOf(asked))) {
+    for (const run of runsOf(namesOf(ids))) {
       const free = this.#names.take(run);
       for (const { first, last } of free) runs.push({ key: run.key, first, last });
-      for (let index = run.first; index <= run.last; index++) {
-        const item = unknown[at++];
-        if (item === undefined) continue;
-        const isFree = free.some(({ first, last }) => index >= first && index <= last);
-        statuses[item] = isFree ? 201 : 409;
-        if (isFree) fresh.push(item);
-      }
+      for (let index = run.first; index <= run.last; index++, at++)
+        if (free.some(({ first, last }) => index >= first && index <= last)) fresh.push(at);
     }
     return { fresh, runs };
   }

@@ -5,13 +5,16 @@
 //   origins           the combinations of data stream, container, service, pod and tag that documents come from, and
 //                     how many there are of each (source-names.ts)
 //   counters          `row`: the number that was given to the last document
-//   documents, words  before version 4: a row and a full-text posting for each document (old-rows.ts)
+//   documents, words  before version 4: a row and a full-text posting for each document (old-rows.ts). A program of
+//                     before may have them open while this one makes blocks of them: `documents` gets another name, so
+//                     that it writes no more, and says so
 
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { isDamaged, keepPrivate } from '#shared/sqlite/database.ts';
+import { hasTable, KEPT_TABLE, OLD_TABLE } from './old-tables.ts';
 import { BLOCK_TABLES } from './block-file.ts';
 import { SMALL_BLOCKS_INDEX } from './block-merge.ts';
 import { NAMES_TABLE } from './document-names.ts';
@@ -85,6 +88,7 @@ function makeTables(database: DatabaseSync): void {
   const version = versionOf(database);
   const isOld = version > 0 && version < BLOCKS_VERSION;
   if (isOld) database.exec('ALTER TABLE origins RENAME TO origins_before');
+  if (hasTable(database, OLD_TABLE)) database.exec(`ALTER TABLE ${OLD_TABLE} RENAME TO ${KEPT_TABLE}`);
   database.exec(SCHEMA);
   if (isOld) copyOrigins(database, counted);
   database.exec('COMMIT');
