@@ -193,9 +193,10 @@ export class DocumentDatabase {
   }
 
   compact(step: CompactStep): Compacted {
-    const { marks, space } = this.#writable();
+    const { marks, space, documents } = this.#writable();
+    const lastRow = (): number => documents.lastRow();
     const [convert, merge] = [() => this.convert(), (range: MergeRange) => this.#merge(range)];
-    return compact({ marks, space, convert, merge, blocks: this.#database }, step);
+    return compact({ marks, space, lastRow, convert, merge, blocks: this.#database }, step);
   }
 
   /** For `sluice store`. */
