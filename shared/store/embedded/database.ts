@@ -108,9 +108,9 @@ export class DocumentDatabase {
     return deletions.expire(step);
   }
 
-  /** By how much the store is larger than its bound. */
+  /** By how much the store is larger than its bound; that is not asked before what is old is converted. */
   overBytes(): number {
-    return this.#isConverting() ? 0 : this.#writable().space.overBytes();
+    return this.#isConverting() ? -Infinity : this.#writable().space.overBytes();
   }
 
   shed(): Shed {
