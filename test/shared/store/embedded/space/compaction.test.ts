@@ -33,7 +33,7 @@ it('ends beside a service that writes small requests', async (t) => {
     const streams = new Uint16Array(1);
     database.write({ body, ids: items.map(({ id }) => id), bounds, streams, streamNames: ['logs-sluice-default'] });
   };
-  while (written < SMALL_BLOCKS) write();
+  for (let i = 0; i < SMALL_BLOCKS; i++) write();
   let steps = 0;
   for (let step: CompactStep | null = FIRST_STEP; step !== null && steps <= STEPS_MAX; steps++) {
     step = database.compact(step).next;
