@@ -13,7 +13,7 @@ import { timeGroups } from './blocks/time-groups.ts';
 import { type BatchNames } from './batch-names.ts';
 import { BatchReader, type ReadBatch } from './batch-reader.ts';
 import { changes, documentsOf, isOneBlock, piecesOf } from './document-pieces.ts';
-import { DocumentNames } from './tables/document-names.ts';
+import { DocumentNames, leaveNames } from './tables/document-names.ts';
 import { mendCounter } from './tables/row-counter.ts';
 import { EndedBlocks, type Kept } from './ended-blocks.ts';
 import { OldRows } from './search/old-rows.ts';
@@ -201,7 +201,10 @@ export class DocumentWrites {
     if (!this.#isThere(block)) return 0;
     this.#blocks.remove(block, { keepParts: kept !== 'nothing' });
     if (left.length > 0) this.#blocks.insert(left);
-    if (kept === 'parts and names') return erased.length;
+    if (kept === 'parts and names') {
+      leaveNames(this.#database, erased.length);
+      return erased.length;
+    }
     this.#release(runsOf(namesOf(erased.map(({ id }) => id))));
     this.#sourceNames.count(changes(erased, -1));
     return erased.length;

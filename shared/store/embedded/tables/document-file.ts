@@ -4,7 +4,8 @@
 //   names             which names are taken (document-names.ts)
 //   origins           the combinations of data stream, container, service, pod and tag that documents come from, and
 //                     how many there are of each (source-names.ts)
-//   counters          `row`: the number that was given to the last document
+//   counters          `row`: the number that was given to the last document; `names_left`: names of documents that went
+//                     without them, for a block was damaged
 //   documents, words  before version 4: a row and a full-text posting for each document (old-rows.ts). A program of
 //                     before may have them open while this one makes blocks of them: `documents` gets another name, so
 //                     that it writes no more, and says so
@@ -123,6 +124,7 @@ function makeTables(database: DatabaseSync): void {
   if (isOld) database.exec('ALTER TABLE origins RENAME TO origins_before');
   if (hasTable(database, OLD_TABLE)) database.exec(`ALTER TABLE ${OLD_TABLE} RENAME TO ${KEPT_TABLE}`);
   database.exec(SCHEMA);
+  if (version < BLOCKS_VERSION) database.exec("INSERT INTO counters VALUES ('names_left', 0)");
   if (isOld) copyOrigins(database, counted);
   database.exec('COMMIT');
 }

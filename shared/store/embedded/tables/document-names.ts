@@ -78,6 +78,18 @@ export class DocumentNames {
   }
 }
 
+/** How many names were left, for their documents could not be read when they went; null: an older store never counted. */
+export function namesLeft(database: DatabaseSync): number | null {
+  const value = database.prepare("SELECT CAST(value AS REAL) AS value FROM counters WHERE name = 'names_left'").get()?.[
+    'value'
+  ];
+  return typeof value === 'number' ? value : null;
+}
+
+export function leaveNames(database: DatabaseSync, count: number): void {
+  if (count > 0) database.prepare("UPDATE counters SET value = value + ? WHERE name = 'names_left'").run(count);
+}
+
 function damage(): Error {
   return Object.assign(new Error('the table of names contradicts itself'), { errcode: SQLITE_CORRUPT });
 }
