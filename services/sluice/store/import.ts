@@ -96,7 +96,8 @@ const full = (bytesMax: number): SluiceError =>
   new SluiceError(
     'store_refused',
     `Cannot import more: the store has no room within SLUICE_STORE_MAX_BYTES (${sizeText(bytesMax)}), and a service ` +
-      'deletes what arrived first beyond it; raise it, for the service too, and run this again: what came before is there',
+      'deletes what arrived first beyond it; raise it, for the service too, and run this again: what came before is ' +
+      'there',
   );
 
 function sourceOf(name: string): Source {

@@ -1,6 +1,6 @@
 // A little of the disk that the store keeps for the moment when nothing else of it is left. SQLite makes a file of its
-// own beside a database that is opened (`-shm`), and so could not open the store on a full disk: neither to read it, nor
-// to delete what is too old or too much.
+// own beside a database that is opened (`-shm`), and so could not open the store on a full disk: neither to read it,
+// nor to delete what is too old or too much.
 //
 // Guarantees: the store can be opened on a full disk once it was opened on one that was not, unless somebody else takes
 // what the reserve gives back in that moment.

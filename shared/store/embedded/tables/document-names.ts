@@ -78,7 +78,7 @@ export class DocumentNames {
   }
 }
 
-/** How many names were left, for their documents could not be read when they went; null: an older store never counted. */
+/** Names that were left, for their documents could not be read when they went; null: an older store never counted. */
 export function namesLeft(database: DatabaseSync): number | null {
   const value = database.prepare("SELECT CAST(value AS REAL) AS value FROM counters WHERE name = 'names_left'").get()?.[
     'value'

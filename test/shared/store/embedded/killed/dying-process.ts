@@ -1,4 +1,4 @@
-// Started and killed by killed.test.ts: puts numbered batches into the queue, again and again some that came before, and
+// Started and killed by killed.test.ts: puts numbered batches into the queue, some that came before once more, and
 // indexes them. Says on standard output: `ready`, the number of each batch that the queue has, and what operators are
 // told. Arguments: the life as JSON, number of the first batch.
 

@@ -1,6 +1,6 @@
 // A process that writes by the whole path (queue, indexer, store) is killed at random moments: while blocks are merged,
-// while the oldest end by age or size, while an older store is converted, while the files are made small, on a disk that
-// is full now and then; and batches come again, early and late. Whatever the queue held is there, once, and whole.
+// the oldest end by age or size, an older store is converted, the files are made small, on a disk that is full now and
+// then; and batches come again, early and late. Whatever the queue held is there, once, and whole.
 //
 // SLUICE_TEST_KILLS: how many kills, all together. SLUICE_TEST_SEED: others.
 

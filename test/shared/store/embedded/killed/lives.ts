@@ -66,7 +66,7 @@ export interface Found {
   readonly others: ReadonlySet<string>;
 }
 
-/** After all that is in the queue has its outcome: each document is there once, as it was sent, and the files are whole. */
+/** Once all in the queue has its outcome: each document is there once, as it was sent, and the files are whole. */
 export async function foundAfter(life: Life): Promise<Found> {
   {
     await using pipeline = await Pipeline.open({ ...life, compacts: false }, () => undefined);

@@ -1,5 +1,5 @@
-// Batches by number, as the edge puts them into the queue: whoever appends one, today or late, and whoever looks for its
-// documents make the same of it. And how a life of a data folder goes on between its kills.
+// Batches by number, as the edge puts them into the queue: whoever appends one, today or late, and whoever looks for
+// its documents make the same of it. And how a life of a data folder goes on between its kills.
 
 import { createHash } from 'node:crypto';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
