@@ -8,6 +8,8 @@ import type { EmbeddedStore } from '../store/embedded/store.ts';
 export interface OpenStoreFilesOptions {
   readonly clock: Clock;
   readonly readOnly: boolean;
+  /** What the files may have, where that is asked for; nothing is deleted for it. */
+  readonly bytesMax?: number;
   /** Of damage, above all. */
   readonly warn: (message: string) => void;
 }
@@ -15,7 +17,7 @@ export interface OpenStoreFilesOptions {
 /** Rejects with usage_wrong where the store is another one, data_dir_unusable or store_unavailable. */
 export async function openStoreFiles(
   config: Config,
-  { clock, readOnly, warn }: OpenStoreFilesOptions,
+  { clock, readOnly, bytesMax, warn }: OpenStoreFilesOptions,
 ): Promise<EmbeddedStore> {
   if ((config.store ?? (config['elasticsearch.url'] === undefined ? 'embedded' : 'elasticsearch')) !== 'embedded')
     throw new SluiceError(
@@ -29,6 +31,7 @@ export async function openStoreFiles(
     readOnly,
     retentionMs: config['store.retention_ms'],
     namesMax: config['names.max_per_tenant'],
+    bytesMax,
     // A service has its own settings for that.
     deletes: false,
     clock,

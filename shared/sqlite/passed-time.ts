@@ -9,9 +9,11 @@
 //   wall clock   10:00 ── runs ── 10:05 ┄┄ stopped ┄┄ 14:00 ── runs ── 14:01   next year   14:03
 //   passed           + 5 min            + 3 h 55 min     + 1 min        + 0, told   + 2 min
 //
-// Guarantees: never goes back; a clock that goes ahead and back again any number of times passes no time twice.
+// Guarantees: never goes back; a clock that goes ahead and back again any number of times passes no time twice. What is
+// written down is there twice, with a checksum: a flipped bit ends nothing by its age.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { crc32 } from 'node:zlib';
 
 /** As of one moment. */
 export interface Moment {
@@ -25,8 +27,18 @@ const PLAUSIBLE_MS = 86_400_000;
 /** As often it is written down. What is not comes from the wall clock at the next start. */
 const KEPT_EVERY_MS = 600_000;
 
+// Versions before look at the first one or two only.
 const NOW_ROW = 0;
 const JUMPED_ROW = 1;
+const COPY_ROW = 2;
+const SEAL_ROW = 3;
+
+interface Stood {
+  readonly passed: number;
+  readonly wall: number;
+}
+
+const sealOf = ({ passed, wall }: Stood, jumpedMs: number): number => crc32(`${passed} ${wall} ${jumpedMs}`);
 
 export class PassedTime {
   readonly #keep: StatementSync;
@@ -44,19 +56,35 @@ export class PassedTime {
       'CREATE TABLE IF NOT EXISTS passed_time ' +
         '(id INTEGER PRIMARY KEY, passed INTEGER NOT NULL, wall INTEGER NOT NULL) STRICT',
     );
+    this.#tell = tell;
     const row = database.prepare('SELECT passed, wall FROM passed_time WHERE id = ?');
-    const stood = row.get(NOW_ROW);
-    if (stood !== undefined) {
-      this.#passedMs = Number(stood['passed']);
-      this.#wallMs = Number(stood['wall']);
+    // A damaged one may be larger than numbers are exact.
+    row.setReadBigInts(true);
+    const at = (id: number): Stood | null => {
+      const found = row.get(id);
+      return found === undefined ? null : { passed: Number(found['passed']), wall: Number(found['wall']) };
+    };
+    this.#jumpedMs = at(JUMPED_ROW)?.passed ?? 0;
+    const stood = this.#believed(at(NOW_ROW), at(COPY_ROW), at(SEAL_ROW)?.passed);
+    if (stood !== null) {
+      this.#passedMs = stood.passed;
+      this.#wallMs = stood.wall;
     }
-    // In a row of its own, which versions before do not look at.
-    this.#jumpedMs = Number(row.get(JUMPED_ROW)?.['passed'] ?? 0);
     this.#keep = database.prepare(
       'INSERT INTO passed_time VALUES (?, ?, ?) ' +
         'ON CONFLICT (id) DO UPDATE SET passed = excluded.passed, wall = excluded.wall',
     );
-    this.#tell = tell;
+  }
+
+  /** Of what was written down twice. Where nothing tells which is right, the less: what is kept longer does no harm. */
+  #believed(now: Stood | null, copy: Stood | null, seal: number | undefined): Stood | null {
+    if (now === null || copy === null || seal === undefined || sealOf(now, this.#jumpedMs) === seal) return now;
+    const isCopyWhole = sealOf(copy, this.#jumpedMs) === seal;
+    this.#tell(
+      'The time that has passed, as it was written down for the retention, is damaged, or an older Sluice wrote it; ' +
+        (isCopyWhole ? 'its copy is taken' : 'the less of it is taken, and what is old may be kept longer'),
+    );
+    return isCopyWhole ? copy : { passed: Math.max(0, Math.min(now.passed, copy.passed)), wall: now.wall };
   }
 
   /** ms that have passed since the data folder was made, as of the moment. */
@@ -91,8 +119,11 @@ export class PassedTime {
 
   /** Writes it down, in the transaction of whoever calls. */
   keep(): void {
-    this.#keep.run(NOW_ROW, Math.floor(this.#passedMs), Math.floor(this.#wallMs ?? 0));
-    this.#keep.run(JUMPED_ROW, Math.floor(this.#jumpedMs), 0);
+    const now: Stood = { passed: Math.floor(this.#passedMs), wall: Math.floor(this.#wallMs ?? 0) };
+    const jumpedMs = Math.floor(this.#jumpedMs);
+    for (const id of [NOW_ROW, COPY_ROW]) this.#keep.run(id, now.passed, now.wall);
+    this.#keep.run(JUMPED_ROW, jumpedMs, 0);
+    this.#keep.run(SEAL_ROW, sealOf(now, jumpedMs), 0);
     this.#keptMs = this.#passedMs;
   }
 

@@ -57,9 +57,9 @@ export class CommandRunner implements AsyncDisposable {
     this.store = store;
   }
 
-  static async open(): Promise<CommandRunner> {
+  static async open(env: Readonly<Record<string, string>> = {}): Promise<CommandRunner> {
     const folder = await mkdtemp(join(tmpdir(), 'sluice-command-'));
-    const config = loadConfig({ env: { SLUICE_DATA_DIR: folder }, file: undefined, readFile: () => '' });
+    const config = loadConfig({ env: { SLUICE_DATA_DIR: folder, ...env }, file: undefined, readFile: () => '' });
     return new CommandRunner(folder, config, await openStore(config));
   }
 

@@ -8,7 +8,7 @@
 import { parseInstant } from '#shared/store/instant.ts';
 import { type Document, namedValues } from '#shared/store/query/document-values.ts';
 import { fieldNamed, shortName } from '#shared/store/query/fields.ts';
-import { numberIn } from '#shared/store/query/number-order.ts';
+import { CODE_END, numberIn, orderedNumber } from '#shared/store/query/number-order.ts';
 import type { Grouping, Measure } from '#shared/store/query/stages.ts';
 import { Percentiles } from './percentiles.ts';
 
@@ -42,10 +42,13 @@ export class Aggregate {
 
   constructor(measures: readonly Measure[], by: Grouping) {
     this.#measures = measures;
-    this.#by = by;
+    const measured = measures.map(({ column }) => column);
+    // Twice the same field is one, by whatever names.
+    const fields = by.fields.filter(({ path }, i) => by.fields.findIndex((other) => other.path === path) === i);
+    this.#by = { everyMs: by.everyMs, fields };
     const time = by.everyMs === null ? [] : [TIME.path];
-    const names = [...time, ...by.fields.map(shortName), ...measures.map(({ column }) => column)];
-    this.columns = [...new Set(names)];
+    const names = fields.map((field) => (measured.includes(shortName(field)) ? field.path : shortName(field)));
+    this.columns = [...time, ...names, ...new Set(measured)];
   }
 
   add(document: Document): void {
@@ -133,19 +136,20 @@ export class Aggregate {
   }
 }
 
-/** Nulls last, then numbers by size, then texts by their characters. */
+/** Null first, then numbers by their exact size, then texts by their characters. */
 export function compareValues(a: string | number | null, b: string | number | null): number {
   if (a === b) return 0;
   if (a === null || b === null) return a === null ? -1 : 1;
-  const [x, y] = [numberOf(a), numberOf(b)];
-  if (x !== null && y !== null) return x - y;
-  if (x !== null || y !== null) return x === null ? 1 : -1;
+  const [x, y] = [codeOf(a), codeOf(b)];
+  if (x !== null || y !== null) return x === null ? 1 : y === null || x < y ? -1 : x > y ? 1 : 0;
   return a < b ? -1 : 1;
 }
 
-function numberOf(value: string | number): number | null {
-  if (typeof value === 'number') return value;
-  return numberIn(value) === null ? null : Number(value);
+/** What sorts as the number does; null for what is none. */
+function codeOf(value: string | number): string | null {
+  if (typeof value === 'string') return numberIn(value);
+  if (value === Infinity) return CODE_END;
+  return value === -Infinity ? '' : orderedNumber(String(value));
 }
 
 function spanOf(document: Document, everyMs: number): string | null {

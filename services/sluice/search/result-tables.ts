@@ -99,25 +99,34 @@ async function addCounts(
   return true;
 }
 
-/** The first of all documents in the order that is asked for. */
+/** Documents in the order that is asked for: of those that a `head` before it leaves, the first ones. */
 async function sorted(wanted: TablesWanted, reader: TableReader): Promise<Table> {
   const { stages, limit } = wanted;
   const columns = columnsOf(stages);
-  const keys: SortKey[] = stages.flatMap((stage) => (stage.kind === 'sort' ? stage.keys : []));
-  const names = [...new Set([...columns, ...keys.map(({ name }) => name)])];
-  const most = Math.min(limit, headOf(stages), SORTED_MAX);
+  const isHead = ({ kind }: Stage): boolean => kind === 'head';
+  const start = stages.findIndex(({ kind }) => kind === 'sort');
+  const end = stages.findIndex((stage, i) => i > start && isHead(stage));
+  const [before, behind] = [stages.slice(0, start), end < 0 ? [] : stages.slice(end)];
+  // Of several orders, the last decides, and those before it where it does not.
+  const keys = sortKeysOf(stages.slice(start, end < 0 ? undefined : end).toReversed());
+  const names = [...new Set([...columns, ...sortKeysOf(stages).map(({ name }) => name)])];
+  const most = Math.min(end < 0 ? limit : headOf(behind.slice(0, 1)), SORTED_MAX);
   const first = new FirstRows({ keys, rowsMax: most, bytesMax: SORTED_BYTES });
-  for await (const documents of pagesOf(wanted, Infinity, reader))
+  for await (const documents of pagesOf(wanted, headOf(before), reader))
     for (const { source } of documents) first.add(documentRow(source, names));
-  const rows = first.rows();
+  const found = first.rows();
   const { isCutByBytes, dropped } = first;
-  if (isCutByBytes && rows.length < most)
+  if (isCutByBytes && found.length < most)
     reader.warn(
-      `only the first ${rows.length} are shown: their values take too much memory; choose \`fields\`, or give -n`,
+      `only the first ${found.length} are shown: their values take too much memory; choose \`fields\`, or give -n`,
     );
   else if (dropped > 0 && most === SORTED_MAX) reader.warn(`only the first ${SORTED_MAX} are shown`);
-  return { columns, rows };
+  const orders = behind.filter(({ kind }) => kind !== 'fields');
+  return { columns, rows: arranged({ columns: names, rows: found }, orders).rows };
 }
+
+const sortKeysOf = (stages: readonly Stage[]): readonly SortKey[] =>
+  stages.flatMap((stage) => (stage.kind === 'sort' ? stage.keys : []));
 
 function columnsOf(stages: readonly Stage[]): readonly string[] {
   return stages.findLast((stage) => stage.kind === 'fields')?.names ?? DEFAULT_COLUMNS;

@@ -49,7 +49,9 @@ export function documentRow(document: Document, names: readonly string[]): Row {
       const values = namedValues(document, fieldNamed(name));
       const [only = ''] = values;
       if (values.length !== 1) return [name, values.length === 0 ? null : values.join(', ')];
-      return [name, String(Number(only)) === only ? Number(only) : only];
+      // NaN and infinities are texts, as everywhere.
+      const number = Number(only);
+      return [name, Number.isFinite(number) && String(number) === only ? number : only];
     }),
   );
 }

@@ -1,7 +1,7 @@
 // Lines of an export → the store, in bulk requests, under the names that the documents have.
 //
 // Guarantees: what is refused is told with its line, and costs itself only; a request is on the disk before the next
-// one; bounded memory.
+// one; none is begun that the store has no room for; bounded memory.
 
 import type { BulkItem, Store } from '#shared/store/store.ts';
 import { documentOf } from './document-line.ts';
@@ -18,6 +18,8 @@ export interface Importing {
   readonly store: Pick<Store, 'bulk'>;
   readonly sums: Imported;
   readonly refused: (line: number, why: string) => void;
+  /** Rejects where documents of so many bytes do not fit. */
+  readonly makeSure: (bytes: number) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -70,6 +72,7 @@ class Batch {
   async write(importing: Importing): Promise<void> {
     if (this.#items.length === 0) return;
     const { store, sums } = importing;
+    await importing.makeSure(this.#bytes);
     const outcomes = await store.bulk({ body: Buffer.concat(this.#documents), items: this.#items });
     for (const [i, { status, errorReason }] of outcomes.entries()) {
       if (status === 201) sums.documents += 1;

@@ -33,9 +33,8 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   const output = new Output(context);
   const sums: Imported = { documents: 0, known: 0, refused: 0 };
   let failure: unknown = null;
-  let remark: string | null = null;
   try {
-    remark = await importAll(sources, sums, context);
+    await importAll(sources, sums, context);
   } catch (error) {
     failure = error;
   }
@@ -48,12 +47,10 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     );
   if (isStopped) await output.write(messageLine('It was stopped; run it again to go on'), output.stderr);
   else if (failure !== null) throw failure;
-  if (remark !== null) await output.write(messageLine(remark), output.stderr);
   return isStopped || refused > 0 ? 1 : 0;
 }
 
-/** Returns what is to be known of the result. */
-async function importAll(sources: readonly Source[], sums: Imported, context: CommandContext): Promise<string | null> {
+async function importAll(sources: readonly Source[], sums: Imported, context: CommandContext): Promise<void> {
   const { config, clock, signal, stderr } = context;
   const bytes = sources.some((source) => source.bytes === 0)
     ? 0
@@ -67,14 +64,20 @@ async function importAll(sources: readonly Source[], sums: Imported, context: Co
       isTerminal: stderr.isTTY === true,
     }),
   );
-  await using store = await openStoreFiles(config, { clock, readOnly: false, warn: (line) => shown.warn(line) });
+  const bytesMax = await storeBytesMax(config);
+  const warn = (line: string): void => shown.warn(line);
+  await using store = await openStoreFiles(config, { clock, readOnly: false, bytesMax, warn });
+  // As JSON, documents take more than in the store.
+  const makeSure = async (more: number): Promise<void> => {
+    if ((await store.files.overBytes()) + more > 0) throw full(bytesMax);
+  };
   for (const { name, open } of sources) {
     const refused = (line: number, why: string): void => {
       if (sums.refused <= TOLD_MAX) shown.warn(`${name}:${line} is refused: ${why}`);
     };
     try {
       const pieces = open((read) => void (bytesRead += read));
-      await importLines(pieces, { store, sums, refused, signal });
+      await importLines(pieces, { store, sums, refused, makeSure, signal });
     } catch (error) {
       if (error instanceof SluiceError || signal.aborted) throw error;
       throw new SluiceError(
@@ -86,12 +89,16 @@ async function importAll(sources: readonly Source[], sums: Imported, context: Co
       );
     }
   }
-  const [{ space }, bytesMax] = [await store.files.summary(), await storeBytesMax(config)];
-  return space.usedBytes <= bytesMax
-    ? null
-    : `The store has ${sizeText(space.usedBytes)}, and SLUICE_STORE_MAX_BYTES is ${sizeText(bytesMax)}: ` +
-        'a service with this setting deletes what arrived first; raise it';
 }
+
+/** A service would delete what arrived first for what is imported. */
+const full = (bytesMax: number): SluiceError =>
+  new SluiceError(
+    'store_refused',
+    `Cannot import more: the store has no room within SLUICE_STORE_MAX_BYTES (${sizeText(bytesMax)}), and a service ` +
+      'deletes what arrived first beyond it; raise it, for the service too, and run this again: what came before is ' +
+      'there',
+  );
 
 function sourceOf(name: string): Source {
   if (name === '-') return { name: 'standard input', bytes: 0, open: (read) => counted(process.stdin, read) };

@@ -108,9 +108,9 @@ export class DocumentDatabase {
     return deletions.expire(step);
   }
 
-  /** By how much the store is larger than its bound. */
+  /** By how much the store is larger than its bound; that is not asked before what is old is converted. */
   overBytes(): number {
-    return this.#isConverting() ? 0 : this.#writable().space.overBytes();
+    return this.#isConverting() ? -Infinity : this.#writable().space.overBytes();
   }
 
   shed(): Shed {
@@ -193,9 +193,10 @@ export class DocumentDatabase {
   }
 
   compact(step: CompactStep): Compacted {
-    const { marks, space } = this.#writable();
+    const { marks, space, documents } = this.#writable();
+    const lastRow = (): number => documents.lastRow();
     const [convert, merge] = [() => this.convert(), (range: MergeRange) => this.#merge(range)];
-    return compact({ marks, space, convert, merge, blocks: this.#database }, step);
+    return compact({ marks, space, lastRow, convert, merge, blocks: this.#database }, step);
   }
 
   /** For `sluice store`. */

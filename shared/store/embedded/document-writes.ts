@@ -13,7 +13,7 @@ import { timeGroups } from './blocks/time-groups.ts';
 import { type BatchNames } from './batch-names.ts';
 import { BatchReader, type ReadBatch } from './batch-reader.ts';
 import { blocksOf, changes, documentsOf, isAsWritten, piecesOf } from './document-pieces.ts';
-import { DocumentNames } from './tables/document-names.ts';
+import { DocumentNames, leaveNames } from './tables/document-names.ts';
 import { mendCounter } from './tables/row-counter.ts';
 import { EndedBlocks, type Kept } from './ended-blocks.ts';
 import { OldRows } from './search/old-rows.ts';
@@ -208,7 +208,10 @@ export class DocumentWrites {
     if (!this.#isThere(block)) return 0;
     this.#blocks.remove(block, { keepParts: kept !== 'nothing' });
     if (left.length > 0) this.#blocks.insert(left);
-    if (kept === 'parts and names') return erased.length;
+    if (kept === 'parts and names') {
+      leaveNames(this.#database, erased.length);
+      return erased.length;
+    }
     this.#release(runsOf(namesOf(erased.map(({ id }) => id))));
     this.#sourceNames.count(changes(erased, -1));
     return erased.length;
@@ -220,8 +223,12 @@ export class DocumentWrites {
     if (first === null) return this.#oldRows.dropTables();
     const limit = { documents: BLOCK_DOCUMENTS, bytes: BLOCK_BYTES, row: markAt(first) ?? Number.MAX_SAFE_INTEGER };
     const documents = this.#oldRows.oldest(limit);
-    for (const run of runsOf(namesOf(documents.map(({ id }) => id)))) this.#names.take(run);
-    this.#insert(documents);
+    // A program of before may have written one that is in a block.
+    const { fresh } = this.#take(runsOf(namesOf(documents.map(({ id }) => id))), documents.length);
+    const places = new Set(fresh);
+    const doubled = documents.filter((_, i) => !places.has(i));
+    this.#insert(documents.filter((_, i) => places.has(i)));
+    this.#sourceNames.count(changes(doubled, -1));
     this.#oldRows.remove(documents);
     return true;
   }
@@ -239,30 +246,30 @@ export class DocumentWrites {
   ): { readonly fresh: Int32Array; readonly runs: NameRun[] } {
     const hasOld = this.#oldRows.areThere;
     const unknown: number[] = [];
-    const idOfItem = (item: number): string => ids?.[item] ?? idAt(body, bounds[2 * item] ?? 0);
+    const startOf = (item: number): number => bounds[2 * item] ?? 0;
+    const idOfItem = (item: number): string => ids?.[item] ?? idAt(body, startOf(item));
     for (let item = 0; item < statuses.length; item++) {
       if (hasOld && statuses[item] === 0 && this.#oldRows.has(idOfItem(item))) statuses[item] = 409;
       if (statuses[item] === 0) unknown.push(item);
     }
-    const asked =
-      ids === null
-        ? runsBefore(
-            body,
-            unknown.map((item) => bounds[2 * item] ?? 0),
-          )
-        : runsOf(namesOf(unknown.map(idOfItem)));
-    const fresh = new Int32Array(unknown.length);
+    const asked = ids === null ? runsBefore(body, unknown.map(startOf)) : runsOf(namesOf(unknown.map(idOfItem)));
+    const { fresh, runs } = this.#take(asked, unknown.length);
+    for (const item of unknown) statuses[item] = 409;
+    const items = fresh.map((at) => unknown[at] ?? 0);
+    for (const item of items) statuses[item] = 201;
+    return { fresh: items, runs };
+  }
+
+  /** Takes so many names; returns the places of those that were free. */
+  #take(asked: readonly NameRun[], names: number): { readonly fresh: Int32Array; readonly runs: NameRun[] } {
+    const fresh = new Int32Array(names);
     const runs: NameRun[] = [];
     let [count, at] = [0, 0];
     for (const [i, free] of this.#names.takeAll(asked).entries()) {
       const { key = '', first = 0, last = -1 } = asked[i] ?? {};
       for (const range of free) runs.push({ key, ...range });
-      for (let index = first; index <= last; index++) {
-        const item = unknown[at++] ?? 0;
-        const isFree = free.some((range) => index >= range.first && index <= range.last);
-        statuses[item] = isFree ? 201 : 409;
-        if (isFree) fresh[count++] = item;
-      }
+      for (let index = first; index <= last; index++, at++)
+        if (free.some((range) => index >= range.first && index <= range.last)) fresh[count++] = at;
     }
     return { fresh: fresh.subarray(0, count), runs };
   }

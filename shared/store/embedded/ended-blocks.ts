@@ -10,7 +10,7 @@ import type { BlockSizes } from './space/stuck-space.ts';
 import type { BlockCache } from './tables/block-cache.ts';
 import { BLOCK_COLUMNS, type BlockFile, blockOf } from './tables/block-file.ts';
 import { BLOCK_DOCUMENTS } from './tables/block-merge.ts';
-import type { DocumentNames } from './tables/document-names.ts';
+import { type DocumentNames, leaveNames } from './tables/document-names.ts';
 
 export interface EndedBlock {
   readonly id: number;
@@ -111,10 +111,13 @@ export class EndedBlocks {
     const { database, sourceNames, names, blocks } = this.#parts;
     // Another process may have been first: `sluice erase` has the store open beside `sluice run`.
     if (database.prepare('SELECT 1 FROM blocks WHERE id = ?').get(id) === undefined) return 0;
-    if (kept !== 'parts and names') {
-      sourceNames.count(counts);
-      for (const run of runs) names.release(run);
-    }
+    const released = kept === 'parts and names' ? [] : runs;
+    if (kept !== 'parts and names') sourceNames.count(counts);
+    for (const run of released) names.release(run);
+    leaveNames(
+      database,
+      released.reduce((left, { first, last }) => left - (last - first + 1), documents),
+    );
     blocks.remove({ id }, { keepParts: kept !== 'nothing' });
     return documents;
   }

@@ -48,6 +48,7 @@ serveWorker<DatabaseOptions, StoreThread>((options, notify) => {
       sizes: (step) => database.inspection.sizes(step),
       verify: (step) => database.inspection.verify(step),
       counts: () => database.inspection.counts(),
+      overBytes: () => database.overBytes(),
       ping: () => null,
     },
     close: () => database.close(),

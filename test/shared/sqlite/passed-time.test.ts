@@ -42,3 +42,46 @@ for (const [what, steps, hours] of [
 ] as const) {
   test(`${what}: ${hours} hours have passed`, () => assert.equal(passedAfter(steps), hours));
 }
+
+test('a flipped bit of what is written down passes no time, and is told', () => {
+  for (const [row, column] of [
+    [0, 'passed'],
+    [0, 'wall'],
+    [1, 'passed'],
+    [2, 'passed'],
+    [2, 'wall'],
+    [3, 'passed'],
+  ] as const)
+    for (let bit = 0n; bit < 63n; bit++) {
+      using database = new DatabaseSync(':memory:');
+      const before = new PassedTime(database, () => undefined);
+      before.at({ epochMs: 2e12, monotonicMs: 0 });
+      before.at({ epochMs: 2e12 + 7 * HOUR, monotonicMs: 7 * HOUR });
+      before.keep();
+      const mask = 1n << bit;
+      database
+        .prepare(`UPDATE passed_time SET ${column} = (${column} | ?1) - (${column} & ?1) WHERE id = ?2`)
+        .run(mask, row);
+      const told: string[] = [];
+      const time = new PassedTime(database, (message) => told.push(message));
+      const passedMs = time.at({ epochMs: 2e12 + 7 * HOUR, monotonicMs: 0 });
+      const flipped = `bit ${bit} of ${column} in row ${row}: ${passedMs}`;
+      assert(passedMs <= 7 * HOUR, flipped);
+      if (row === 0) assert.equal(passedMs, 7 * HOUR, flipped);
+      if (row === 0) assert.match(told[0] ?? '', /is damaged, .*its copy is taken/);
+    }
+});
+
+test('what an older version wrote down is believed, as far as it harms nothing', () => {
+  using database = new DatabaseSync(':memory:');
+  const before = new PassedTime(database, () => undefined);
+  before.at({ epochMs: 2e12, monotonicMs: 0 });
+  before.keep();
+  // It does not know the other rows.
+  database.exec(`UPDATE passed_time SET passed = passed + ${9 * HOUR}, wall = wall + ${9 * HOUR} WHERE id = 0`);
+  const time = new PassedTime(database, () => undefined);
+  assert.equal(time.at({ epochMs: 2e12 + 10 * HOUR, monotonicMs: 0 }), 10 * HOUR);
+  database.exec('DELETE FROM passed_time WHERE id > 0');
+  const plain = new PassedTime(database, () => undefined);
+  assert.equal(plain.at({ epochMs: 2e12 + 10 * HOUR, monotonicMs: 0 }), 10 * HOUR);
+});

@@ -47,6 +47,12 @@ test('groups', () => {
     ],
   );
   check(
+    '| count by level, a, log.level',
+    [{ ...of({ a: 1 }), log: { level: 'warn' } }],
+    [{ 'log.level': 'warn', a: '1', count: 1 }],
+  );
+  check('| count by count', [of({ count: 7 })], [{ 'attributes.count': '7', count: 1 }]);
+  check(
     '| count by __proto__',
     [{ attributes: JSON.parse('{"__proto__":1}') as unknown }],
     [

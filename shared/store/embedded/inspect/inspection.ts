@@ -111,8 +111,7 @@ export class Inspection {
   }
 
   #oldDocuments(): number {
-    if (!new OldRows(this.#database).areThere) return 0;
-    return Number(this.#database.prepare('SELECT count(*) AS n FROM documents').get()?.['n']);
+    return new OldRows(this.#database).total();
   }
 
   #atOneMoment<T>(work: () => T): T {

@@ -17,6 +17,7 @@ export interface InspectionThread {
   sizes(step: Parameters<Inspection['sizes']>[0]): SizedBlocks;
   verify(step: VerifyStep): Verified;
   counts(argument: null): ReturnType<Inspection['counts']>;
+  overBytes(argument: null): number;
 }
 
 export type InspectionAsk = <K extends keyof InspectionThread>(
@@ -66,6 +67,11 @@ export class StoreFiles {
 
   counts(): Promise<{ readonly damage: readonly string[]; readonly remarks: readonly string[] }> {
     return this.#ask('counts', null);
+  }
+
+  /** By how much the store is larger than its bound; below zero: smaller. */
+  overBytes(): Promise<number> {
+    return this.#ask('overBytes', null);
   }
 
   async *compact(): AsyncGenerator<Compacted, void, void> {

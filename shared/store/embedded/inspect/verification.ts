@@ -8,6 +8,7 @@ import { clampInstant, formatInstant } from '../../instant.ts';
 import { parseExactJson } from '../../exact-json.ts';
 import type { BlockReader } from '../blocks/decode-block.ts';
 import { type Block, BLOCK_COLUMNS, BlockFile, blockOf } from '../tables/block-file.ts';
+import { namesLeft } from '../tables/document-names.ts';
 import { counterMistake } from '../tables/row-counter.ts';
 
 export interface VerifyStep {
@@ -153,7 +154,11 @@ export function countMistakes(
   const counted = numberOf('SELECT sum(documents) AS n FROM origins');
   if (names < documents)
     damage.push(`There are ${documents} documents and ${names} names: some are there twice, or would be stored again`);
-  if (names > documents)
+  const left = namesLeft(database);
+  const unaccounted = names - documents - Math.max(0, left ?? names);
+  if (unaccounted > 0)
+    damage.push(`${unaccounted} names have no document, and never had one: what comes under these is not stored`);
+  else if (names > documents)
     remarks.push(
       `${names - documents} names have no document, as those of damaged blocks that were deleted: ` +
         'a repeat of these is not stored',

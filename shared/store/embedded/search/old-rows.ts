@@ -1,4 +1,5 @@
 // Documents of an older store: a row each, in the table `documents`, until they are blocks (conversion in database.ts).
+// Whoever converts them has given the table another name, so that no program of before writes to it any more.
 // Meanwhile they are found by their time, and each is asked. The full-text index that stood beside them is not used any
 // more, and goes with the last of them.
 
@@ -11,10 +12,12 @@ import type { Document } from '../../query/document-values.ts';
 import type { BlockDocument } from '../blocks/encode-block.ts';
 import type { Candidate } from './first-ones.ts';
 import type { Row, Rows } from './row-page.ts';
+import { hasTable, KEPT_TABLE, OLD_TABLE } from '../tables/old-tables.ts';
 import type { SearchPlan } from './search-plan.ts';
 
-const ROW = `SELECT d.rowid AS rowid, d.id AS id, o.stream AS stream, CAST(d.time AS TEXT) AS time,
-  d.sequence AS sequence, d.source AS source FROM documents d JOIN origins o ON o.rowid = d.origin WHERE d.rowid = ?`;
+const rowOf = (table: string): string => `SELECT d.rowid AS rowid, d.id AS id, o.stream AS stream,
+  CAST(d.time AS TEXT) AS time, d.sequence AS sequence, d.source AS source
+  FROM ${table} d JOIN origins o ON o.rowid = d.origin WHERE d.rowid = ?`;
 
 /** What the full-text index is made of, and how many rows of it go at once: about 2 MiB. */
 const INDEX_TABLES = [
@@ -27,6 +30,8 @@ export class OldRows {
   readonly #database: DatabaseSync;
   /** They never come again. */
   #areGone = false;
+  /** As it was called when it was last looked for. */
+  #table: string = OLD_TABLE;
   readonly #tell: (message: string) => void;
   #has: StatementSync | null = null;
   #isToldOfDamage = false;
@@ -39,7 +44,9 @@ export class OldRows {
 
   get areThere(): boolean {
     if (this.#areGone) return false;
-    this.#areGone = !hasTable(this.#database, 'documents');
+    const table = [KEPT_TABLE, OLD_TABLE].find((name) => hasTable(this.#database, name));
+    this.#areGone = table === undefined;
+    this.#table = table ?? OLD_TABLE;
     return !this.#areGone;
   }
 
@@ -57,7 +64,7 @@ export class OldRows {
       values.push(...(plan.byArrival ? [sequence, time] : [time, sequence]), row);
     }
     const statement = this.#prepared(
-      `SELECT d.rowid AS rowid, d.time AS time, d.sequence AS sequence FROM documents d ${whereOf(conditions)}
+      `SELECT d.rowid AS rowid, d.time AS time, d.sequence AS sequence FROM ${this.#table} d ${whereOf(conditions)}
        ORDER BY ${columns.map((column) => `${column} ${plan.isNewest ? 'DESC' : 'ASC'}`).join(', ')} LIMIT ?`,
     );
     return statement.all(...values, limit).map((found) => ({
@@ -81,7 +88,7 @@ export class OldRows {
     values.push(after, to);
     const isAll = plan.where.kind === 'all' && !plan.asksDocument;
     const columns = isAll ? 'count(*) AS n' : 'd.source AS source';
-    const statement = this.#prepared(`SELECT ${columns} FROM documents d ${whereOf(conditions)}`);
+    const statement = this.#prepared(`SELECT ${columns} FROM ${this.#table} d ${whereOf(conditions)}`);
     if (isAll) return Number(statement.get(...values)?.['n'] ?? 0);
     let count = 0;
     for (const { source } of statement.iterate(...values))
@@ -91,25 +98,33 @@ export class OldRows {
 
   row(row: number): Row | null {
     // The columns are those of Row; the schema is strict about their types.
-    return this.#readable(null, () => this.#database.prepare(ROW).get(row) as unknown as Row | undefined) ?? null;
+    return (
+      this.#readable(null, () => this.#database.prepare(rowOf(this.#table)).get(row) as unknown as Row | undefined) ??
+      null
+    );
   }
 
   has(id: string): boolean {
     if (!this.areThere) return false;
-    this.#has ??= this.#database.prepare('SELECT 1 FROM documents WHERE id = ?');
+    this.#has ??= this.#database.prepare(`SELECT 1 FROM ${this.#table} WHERE id = ?`);
     return this.#has.get(id) !== undefined;
+  }
+
+  /** How many there are. */
+  total(): number {
+    return this.areThere ? Number(this.#database.prepare(`SELECT count(*) AS n FROM ${this.#table}`).get()?.['n']) : 0;
   }
 
   /** Number of the oldest; null where none is left. */
   firstRow(): number | null {
-    const first = this.#database.prepare('SELECT min(rowid) AS first FROM documents').get()?.['first'];
+    const first = this.#database.prepare(`SELECT min(rowid) AS first FROM ${this.#table}`).get()?.['first'];
     return typeof first === 'number' ? first : null;
   }
 
   /** Number of the newest; 0 where none is left. */
   lastRow(): number {
     if (!this.areThere) return 0;
-    const last = this.#database.prepare('SELECT max(rowid) AS last FROM documents');
+    const last = this.#database.prepare(`SELECT max(rowid) AS last FROM ${this.#table}`);
     return this.#readable(0, () => Number(last.get()?.['last'] ?? 0));
   }
 
@@ -118,9 +133,9 @@ export class OldRows {
     const documents: BlockDocument[] = [];
     let bytes = 0;
     // The first version had one time only.
-    const created = hasColumn(this.#database, 'created') ? 'created' : 'NULL AS created';
+    const created = this.#hasColumn('created') ? 'created' : 'NULL AS created';
     const statement = this.#prepared(
-      `SELECT rowid AS row, id, origin, time, sequence, ingested, ${created}, source FROM documents
+      `SELECT rowid AS row, id, origin, time, sequence, ingested, ${created}, source FROM ${this.#table}
        WHERE rowid <= ? ORDER BY rowid LIMIT ?`,
     );
     for (const found of statement.iterate(max.row, max.documents)) {
@@ -143,7 +158,7 @@ export class OldRows {
 
   /** In the transaction of whoever calls. */
   remove(documents: readonly BlockDocument[]): void {
-    const remove = this.#prepared('DELETE FROM documents WHERE rowid = ?');
+    const remove = this.#prepared(`DELETE FROM ${this.#table} WHERE rowid = ?`);
     for (const { row } of documents) remove.run(row);
   }
 
@@ -165,7 +180,7 @@ export class OldRows {
     } finally {
       this.#database.enableDefensive(true);
     }
-    this.#database.exec('DROP TABLE documents; DROP TABLE IF EXISTS words');
+    this.#database.exec(`DROP TABLE ${this.#table}; DROP TABLE IF EXISTS words`);
     return false;
   }
 
@@ -193,6 +208,12 @@ export class OldRows {
     }
   }
 
+  #hasColumn(name: string): boolean {
+    return (
+      this.#database.prepare('SELECT 1 FROM pragma_table_info(?) WHERE name = ?').get(this.#table, name) !== undefined
+    );
+  }
+
   #prepared(sql: string): StatementSync {
     const statement = this.#database.prepare(sql);
     statement.setReadBigInts(true);
@@ -201,7 +222,7 @@ export class OldRows {
 
   #conditions(plan: SearchPlan): { conditions: string[]; values: (string | number | bigint)[] } {
     const { bounds, ingested, origins } = plan;
-    const hasCreated = plan.boundsArrival && hasColumn(this.#database, 'created');
+    const hasCreated = plan.boundsArrival && this.#hasColumn('created');
     const time = hasCreated ? 'coalesce(d.created, d.time)' : 'd.time';
     const conditions = [`${time} >= ?`, `${time} <= ?`, 'd.ingested >= ?', 'd.ingested <= ?'];
     const values: (string | number | bigint)[] = [bounds.since, bounds.until - 1n, ingested.since, ingested.until - 1n];
@@ -220,12 +241,3 @@ export function onOneLine(json: string): string {
 }
 
 const whereOf = (conditions: readonly string[]): string => `WHERE ${conditions.join(' AND ')}`;
-
-function hasTable(database: DatabaseSync, name: string): boolean {
-  return database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(name) !== undefined;
-}
-
-function hasColumn(database: DatabaseSync, name: string): boolean {
-  const column = database.prepare("SELECT 1 FROM pragma_table_info('documents') WHERE name = ?");
-  return column.get(name) !== undefined;
-}

@@ -67,6 +67,11 @@ export class StoreSpace {
     return (numberOf(this.#pageCount) - numberOf(this.#freePages)) * this.#pageBytes;
   }
 
+  /** Of deleted documents. */
+  freePages(): number {
+    return numberOf(this.#freePages);
+  }
+
   /** By how much it is beyond its bound; below zero: short of it. */
   overBytes(): number {
     return this.usedBytes() - this.#usedBytesMax();

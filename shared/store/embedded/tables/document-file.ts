@@ -4,16 +4,21 @@
 //   names             which names are taken (document-names.ts)
 //   origins           the combinations of data stream, container, service, pod and tag that documents come from, and
 //                     how many there are of each (source-names.ts)
-//   counters          `row`: the number that was given to the last document
-//   documents, words  before version 4: a row and a full-text posting for each document (old-rows.ts)
+//   counters          `row`: the number that was given to the last document; `names_left`: names of documents that went
+//                     without them, for a block was damaged
+//   documents, words  before version 4: a row and a full-text posting for each document (old-rows.ts). A program of
+//                     before may have them open while this one makes blocks of them: `documents` gets another name, so
+//                     that it writes no more, and says so
 
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
-import { isDamaged, keepPrivate } from '#shared/sqlite/database.ts';
+import { isDamaged, isFull, keepPrivate } from '#shared/sqlite/database.ts';
+import { hasTable, KEPT_TABLE, OLD_TABLE } from './old-tables.ts';
 import { BLOCK_TABLES } from './block-file.ts';
 import { SMALL_BLOCKS_INDEX } from './block-merge.ts';
+import { keepReserve, withReserve } from './disk-reserve.ts';
 import { NAMES_TABLE } from './document-names.ts';
 
 /** 2: documents.created. 3: origins.pod. 4: blocks in place of documents and words. */
@@ -44,8 +49,14 @@ const SCHEMA = `
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
+export interface FileOptions {
+  readonly folder: string;
+  readonly readOnly: boolean;
+  tell?(message: string): void;
+}
+
 /** `folder` is made if missing, unless read only. Rejects a file of a later version. */
-export function openFile(options: { readonly folder: string; readonly readOnly: boolean }): DatabaseSync {
+export function openFile(options: FileOptions): DatabaseSync {
   const file = join(options.folder, FILE);
   if (options.readOnly && !exists(file)) {
     throw new SluiceError(
@@ -59,33 +70,61 @@ export function openFile(options: { readonly folder: string; readonly readOnly: 
       mkdirSync(options.folder, { recursive: true, mode: 0o700 });
       keepPrivate(file);
     }
-    const database = new DatabaseSync(file, { readOnly: options.readOnly, timeout: BUSY_TIMEOUT_MS });
-    checkVersion(database, file);
-    if (!options.readOnly) makeTables(database);
+    const database = withReserve(options.folder, () => opened(file, options));
+    if (!options.readOnly) keepReserve(options.folder);
     return database;
   } catch (error) {
     if (error instanceof SluiceError) throw error;
-    throw new SluiceError('data_dir_unusable', `Cannot open the embedded store at ${file}: ${reasonOf(error)}`, {
+    const reason = isFull(error) ? 'no space is left on its disk; free some' : reasonOf(error);
+    throw new SluiceError('data_dir_unusable', `Cannot open the embedded store at ${file}: ${reason}`, {
       cause: error,
     });
   }
 }
 
-function makeTables(database: DatabaseSync): void {
-  // Before the first table, else it has no effect.
-  database.exec('PRAGMA auto_vacuum = INCREMENTAL');
+function opened(file: string, { readOnly, tell }: FileOptions): DatabaseSync {
+  const database = new DatabaseSync(file, { readOnly, timeout: BUSY_TIMEOUT_MS });
+  try {
+    checkVersion(database, file);
+    if (readOnly) return database;
+    setUp(database);
+    try {
+      makeTables(database);
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK');
+      // They are there already.
+      if (!isFull(error) || versionOf(database) !== SCHEMA_VERSION || hasTable(database, OLD_TABLE)) throw error;
+      tell?.(
+        'No space is left on the disk of the embedded store: it can be read, and takes documents when there is some',
+      );
+    }
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function setUp(database: DatabaseSync): void {
+  // Before the first table, else it has no effect; but it is written each time.
+  if (versionOf(database) === 0) database.exec('PRAGMA auto_vacuum = INCREMENTAL');
   database.exec('PRAGMA journal_mode = WAL');
   database.exec('PRAGMA synchronous = FULL');
   database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   database.exec('PRAGMA cache_size = -32000');
   database.exec('PRAGMA secure_delete = ON');
+}
+
+function makeTables(database: DatabaseSync): void {
   const before = versionOf(database);
   const counted = before > 0 && before < BLOCKS_VERSION ? countOldRows(database) : UNCOUNTED;
   database.exec('BEGIN IMMEDIATE');
   const version = versionOf(database);
   const isOld = version > 0 && version < BLOCKS_VERSION;
   if (isOld) database.exec('ALTER TABLE origins RENAME TO origins_before');
+  if (hasTable(database, OLD_TABLE)) database.exec(`ALTER TABLE ${OLD_TABLE} RENAME TO ${KEPT_TABLE}`);
   database.exec(SCHEMA);
+  if (version < BLOCKS_VERSION) database.exec("INSERT INTO counters VALUES ('names_left', 0)");
   if (isOld) copyOrigins(database, counted);
   database.exec('COMMIT');
 }

@@ -109,6 +109,18 @@ export class DocumentNames {
   }
 }
 
+/** Names that were left, for their documents could not be read when they went; null: an older store never counted. */
+export function namesLeft(database: DatabaseSync): number | null {
+  const value = database.prepare("SELECT CAST(value AS REAL) AS value FROM counters WHERE name = 'names_left'").get()?.[
+    'value'
+  ];
+  return typeof value === 'number' ? value : null;
+}
+
+export function leaveNames(database: DatabaseSync, count: number): void {
+  if (count > 0) database.prepare("UPDATE counters SET value = value + ? WHERE name = 'names_left'").run(count);
+}
+
 function isTaken(error: unknown): boolean {
   return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === SQLITE_CONSTRAINT;
 }

@@ -48,6 +48,13 @@ function write(database: DocumentDatabase, batch: number): void {
   database.write({ body, ids, bounds, streams: new Uint16Array(SIZE), streamNames: ['logs-sluice-default'] });
 }
 
+const at = (days: number) => ({ epochMs: 2e12 + days * DAY_MS, monotonicMs: days * DAY_MS });
+const expire = (database: DocumentDatabase, days: number): number => {
+  let deleted = 0;
+  for (let more = 1; more > 0; deleted += more) more = database.expire({ now: at(days), limit: 1000 }).documents;
+  return deleted;
+};
+
 /** What `sluice store verify` says is damaged. */
 function damageIn(folder: string): string[] {
   const database = open(folder, [], true);
@@ -100,12 +107,6 @@ suite('of the row of a block: verify names it, and an export tells that its docu
 });
 
 suite('of the counter and of the age marks: verify names it, and no young document ends by age', () => {
-  const at = (days: number) => ({ epochMs: 2e12 + days * DAY_MS, monotonicMs: days * DAY_MS });
-  const expire = (database: DocumentDatabase, days: number): number => {
-    let deleted = 0;
-    for (let more = 1; more > 0; deleted += more) more = database.expire({ now: at(days), limit: 1000 }).documents;
-    return deleted;
-  };
   const mark = (column: string, to: string): string =>
     `UPDATE age_marks SET ${column} = ${to.replaceAll('X', column)} WHERE passed = (SELECT max(passed) FROM age_marks)`;
   const changes: readonly (readonly [name: string, sql: string])[] = [
@@ -165,4 +166,28 @@ it('of the list of free pages: verify names it', async (t) => {
     await writeFile(path, bytes);
     assert.match(damageIn(folder).join('\n'), /^The file: /, name);
   }
+});
+
+suite('of the names', () => {
+  it('that are more than there ever were: verify names it', async (t) => {
+    const { folder, change } = await storeOf(t);
+    change('UPDATE names SET last = last + 1024 WHERE batch = (SELECT min(batch) FROM names)');
+    assert.match(damageIn(folder).join('\n'), /^1024 names have no document, and never had one/);
+  });
+
+  it('of a damaged block that ended: they are left, and that is no damage', async (t) => {
+    const { folder, change } = await storeOf(t);
+    change(
+      'UPDATE parts SET data = zeroblob(length(data)) WHERE id / 1024 = (SELECT min(id) FROM blocks) AND id % 1024 > 0',
+    );
+    const database = open(folder, []);
+    expire(database, 0);
+    expire(database, 6);
+    const { documents } = database.inspection.summary();
+    const { damage, remarks } = database.inspection.counts();
+    database.close();
+    assert.equal(documents, 0);
+    assert.deepEqual(damage, []);
+    assert.match(remarks.join('\n'), new RegExp(`^${SIZE} names have no document, as those of damaged blocks`));
+  });
 });

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -128,6 +128,53 @@ it('takes nothing in part when the disk is full, and goes on when it is not', as
     expected.set(number, sizeOf(number));
   }
   assert.deepEqual(await foundIn(store), expected);
+});
+
+it('opens on a disk on which nothing is free: it is read, and takes documents again when there is space', async (t) => {
+  const device = tmpfs(t, 'size=6m');
+  if (device === null) return t.skip('no file system can be mounted');
+  {
+    await using store = await open(device);
+    await store.bulk(bulkRequest(requestOf(3)));
+  }
+  const ballast = join(device, 'ballast');
+  const fill = async (): Promise<void> => {
+    await rm(ballast, { force: true });
+    await writeFile(ballast, '');
+    for (const bytes of [65_536, 4096])
+      while (
+        await appendFile(ballast, Buffer.alloc(bytes)).then(
+          () => true,
+          () => false,
+        )
+      );
+  };
+  const expected = new Map([[3, sizeOf(3)]]);
+  for (const way of ['to read', 'to write', 'to write again'] as const) {
+    await fill();
+    const told: string[] = [];
+    const warn = (message: string): void => void told.push(message);
+    if (way === 'to read') {
+      const options = { dataDir: device, readOnly: true, retentionMs: DAY_MS, clock: systemClock };
+      await using store = await openEmbeddedStore(options);
+      assert.deepEqual(await foundIn(store), expected);
+      await rm(ballast);
+    } else {
+      await using store = await open(device, warn);
+      await fill();
+      assert.deepEqual(await foundIn(store), expected);
+      const number = way === 'to write' ? 6 : 9;
+      await assert.rejects(store.bulk(bulkRequest(large(number))), {
+        code: 'store_unavailable',
+        message: /no space is left/,
+      });
+      await rm(ballast);
+      assert.deepEqual(await statusesOf(store, requestOf(number)), new Set([201]));
+      expected.set(number, sizeOf(number));
+    }
+    await using store = await open(device);
+    assert.deepEqual(await foundIn(store), expected);
+  }
 });
 
 it('tells of a block with a flipped bit, and has all others, and never anything wrong', async (t) => {

@@ -202,7 +202,8 @@ it('waits for the conversion of an older store, which is larger than its blocks'
   assert((await stat(join(dataDir, 'store', 'documents.sqlite'))).size > 8 * MIB);
   const { store, deleted } = await opened(t, 8 * MIB, dataDir);
   const file = new DatabaseSync(join(dataDir, 'store', 'documents.sqlite'), { readOnly: true });
-  const isConverted = () => file.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'documents'").get() === undefined;
+  const isConverted = () =>
+    file.prepare("SELECT 1 FROM sqlite_schema WHERE name LIKE 'documents%'").get() === undefined;
   await whenQuiet(store, isConverted);
   file.close();
   assert.equal(deleted.size, 0);
