@@ -20,7 +20,7 @@ export type AdminServer = GuardedServer;
 
 /** Nobody sends more than the few words of an action. */
 const BODY_BYTES_MAX = 1024;
-/** Connections without a request. */
+/** Connections without a whole request; fewer than one address may have. */
 const IDLE_MAX = 48;
 
 /** Rejects with config_invalid or listen_failed. */

@@ -44,7 +44,7 @@ export interface GuardedServerOptions {
   readonly door: ServerDoor;
   readonly refusals: ConnectionRefusals;
   readonly bodyBytesMax: number;
-  /** Connections without a request. */
+  /** Connections without a whole request. */
   readonly idleMax: number;
   /** Whether HEAD is answered as GET is, without the body. */
   readonly answersHead: boolean;
@@ -58,6 +58,7 @@ export interface GuardedServer {
 }
 
 const REQUEST_TIMEOUT_MS = 10_000;
+const CHECKED_EVERY_MS = 1000;
 const IDLE_TIMEOUT_MS = 75_000;
 const HEADERS_BYTES_MAX = 16 * 1024;
 
@@ -78,6 +79,7 @@ export async function startGuardedServer(
   const http = {
     ...boundedRequests(pipelined),
     headersTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: CHECKED_EVERY_MS,
     maxHeaderSize: HEADERS_BYTES_MAX,
   };
   const fastify = createFastify({

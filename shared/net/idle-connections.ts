@@ -1,5 +1,5 @@
-// Prevents connections that ask nothing from shutting out those that do: above a number the oldest idle one is closed.
-// So a probe is answered, however many others keep connections open.
+// Prevents connections that ask nothing, or do not end what they ask, from shutting out those that do: above a number
+// the oldest of them is closed. So a probe is answered, however many others keep connections open.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -11,9 +11,12 @@ export class IdleConnections {
 
   constructor(server: Server, max: number) {
     this.#max = max;
-    server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      const { socket } = request;
       const key = keyOf(socket);
-      this.#idle.delete(key);
+      const came = (): void => void this.#idle.delete(key);
+      if (hasBody(request)) request.once('end', came);
+      else came();
       response.once('close', () => {
         if (!socket.destroyed) this.#add(key, socket);
       });
@@ -32,6 +35,10 @@ export class IdleConnections {
     const [oldest] = this.#idle.values();
     if (this.#idle.size > this.#max) oldest?.destroy();
   }
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 /** The same for a connection and for what TLS makes of it. */

@@ -27,6 +27,7 @@ import { AdminTelemetry } from './telemetry.ts';
  * (connection-limit.ts).
  */
 const CONNECTIONS_MAX = 96;
+const OF_ADDRESS_MAX = 72;
 /** Requests with a wrong token that wait for their answers. */
 const REFUSED_HELD_MAX = 16;
 
@@ -89,7 +90,7 @@ function doorOf(
   return new Door({
     input: 'admin',
     admits: (address) => allowed.length === 0 || address === UNIX_PEER || networks.has(address),
-    limit: new ConnectionLimit({ max: CONNECTIONS_MAX, perAddressMax: CONNECTIONS_MAX, all }),
+    limit: new ConnectionLimit({ max: CONNECTIONS_MAX, perAddressMax: OF_ADDRESS_MAX, all }),
     // The server would read what is closed later.
     pace: null,
     // Counted apart from what the address brings to the inputs. What is asked here is a few hundred bytes: these need

@@ -219,3 +219,27 @@ test('more requests than anybody pipelines end their connection', async () => {
   assert.deepEqual(told, [['admin', 'pipelined', '127.0.0.1']]);
   await admin.close();
 });
+
+test('requests whose bodies do not come leave the page to others', async () => {
+  const admin = await startAdminServer({
+    listen: '127.0.0.1:0',
+    ...OPEN,
+    metrics: async () => ({ contentType: 'text/plain', body: '' }),
+    unreadyReasons: () => [],
+    actions: [{ path: '/act', about: 'does nothing', run: async function* () {} }],
+  });
+  const { hostname, port } = new URL(`http://${admin.address}`);
+  const slow = Array.from({ length: 200 }, (_, i) => {
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => {}).resume();
+    const type = 'Content-Type: application/json';
+    socket.write(
+      `POST /${i % 2 === 0 ? 'act' : 'nothing'} HTTP/1.1\r\nHost:\r\n${type}\r\nContent-Length: 500\r\n\r\n{`,
+    );
+    return socket;
+  });
+  const open = (): number => slow.filter(({ closed }) => !closed).length;
+  while (open() > 48) await once(slow.find(({ closed }) => !closed) ?? assert.fail(), 'close');
+  assert.equal((await get(`http://${admin.address}/livez`)).status, 200);
+  await admin.close();
+});

@@ -133,5 +133,6 @@ const CUT_SHORT = 'HPE_INVALID_EOF_STATE';
 const MALFORMED = { code: 'request_malformed', status: '400 Bad Request' } as const;
 const ANSWERS: ReadonlyMap<string, { readonly code: ErrorCode; readonly status: string }> = new Map([
   ['HPE_HEADER_OVERFLOW', { code: 'headers_too_large', status: '431 Request Header Fields Too Large' }],
+  ['CHUNKS_TOO_MANY', { code: 'rate_limited', status: '429 Too Many Requests' }],
   ['ERR_HTTP_REQUEST_TIMEOUT', { code: 'request_timeout', status: '408 Request Timeout' }],
 ]);

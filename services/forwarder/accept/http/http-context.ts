@@ -173,7 +173,8 @@ export class HttpContext {
   #passOver(request: IncomingMessage): void {
     const { clock, timeoutMs } = this.options;
     const rate = this.#rates.get(request.socket);
-    if (rate) request.on('data', (piece: Buffer) => rate.take(piece.length));
+    // Somebody reads it, whoever has no rate too: else its connection would end after a few words.
+    request.on('data', (piece: Buffer) => rate?.take(piece.length));
     // Its connection ends with it, where it has one.
     const timer = clock.timer(timeoutMs, () => request.destroy());
     request.once('close', () => timer[Symbol.dispose]());

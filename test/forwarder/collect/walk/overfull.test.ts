@@ -106,7 +106,7 @@ test('names that nobody asks for keep no tree, and no other rule, from being loo
     const walker = new FileWalker(rules, { limits: { names: 250 } });
     for (let walk = 0; walk < 3; walk++) {
       const { paths, overfull } = await walker.walk();
-      assert.deepEqual([...paths.keys()], found, `walk ${walk} of ${patterns}`);
+      assert.deepEqual([...paths.keys()], found, `walk ${walk} of ${patterns.join()}`);
       assert.ok(overfull.size > 0);
     }
   };
