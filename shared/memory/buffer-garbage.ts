@@ -9,7 +9,8 @@
 // and 60 MB of buffers came that nobody had any more. A collection of the young generation ends the marking.
 //
 // Guarantees: buffers without a user are at most OLD_BYTES that were in use for a while, twice YOUNG_BYTES, and what
-// comes in one turn of the event loop; the young generation has at most HEAP_BYTES more than V8 was told.
+// comes in one turn of the event loop, or half of that where the heap is large; the young generation has at most
+// HEAP_BYTES more than V8 was told.
 
 import { getHeapStatistics } from 'node:v8';
 import { collectGarbage, collectYoungGarbage } from './garbage.ts';
@@ -21,6 +22,8 @@ const YOUNG_BYTES = 32 * MIB;
 /** So many more, at their fewest, than when all was collected: all is collected. */
 const OLD_BYTES = 64 * MIB;
 
+/** With so much in the heap there are thousands of connections, which need the memory themselves. */
+const LARGE_HEAP_BYTES = 40 * MIB;
 /** So many more in the heap than the fewest since the last collection: the young generation is collected. */
 const HEAP_BYTES = 16 * MIB;
 
@@ -36,13 +39,14 @@ export function boundBufferGarbage(): void {
   fewest = Math.min(fewest, bytes);
   fewestSinceAll = Math.min(fewestSinceAll, bytes);
   fewestOfHeap = Math.min(fewestOfHeap, heapBytes);
-  if (bytes - fewest < YOUNG_BYTES) {
+  const part = heapBytes > LARGE_HEAP_BYTES ? 0.5 : 1;
+  if (bytes - fewest < part * YOUNG_BYTES) {
     if (heapBytes - fewestOfHeap < HEAP_BYTES) return;
     collectYoungGarbage();
     fewestOfHeap = getHeapStatistics().used_heap_size;
     return;
   }
-  const areOld = fewest - fewestSinceAll >= OLD_BYTES;
+  const areOld = fewest - fewestSinceAll >= part * OLD_BYTES;
   if (areOld) collectGarbage();
   else collectYoungGarbage();
   // Another thread frees them, so that only a later look sees how many are left.

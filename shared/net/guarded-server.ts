@@ -5,7 +5,8 @@
 // Guarantees: no byte of a connection is read that the door refused; nobody is answered in the clear where TLS is
 // spoken; a stop waits for no peer.
 
-import type { RequestListener, ServerOptions } from 'node:http';
+import type { RequestListener } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Server as TlsServer, TlsOptions } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
@@ -60,6 +61,7 @@ export interface GuardedServer {
 const REQUEST_TIMEOUT_MS = 10_000;
 const CHECKED_EVERY_MS = 1000;
 const IDLE_TIMEOUT_MS = 75_000;
+const TLS_TIMES = { requestTimeout: REQUEST_TIMEOUT_MS, handshakeTimeout: REQUEST_TIMEOUT_MS };
 const HEADERS_BYTES_MAX = 16 * 1024;
 
 /** Rejects with config_invalid or listen_failed. `addRoutes` is told what the server listens on. */
@@ -93,16 +95,8 @@ export async function startGuardedServer(
     http,
     ...(tls &&
       createServer && {
-        serverFactory(handler: RequestListener) {
-          const timed: ServerOptions = { ...http, requestTimeout: REQUEST_TIMEOUT_MS };
-          const handshakeTimeout = REQUEST_TIMEOUT_MS;
-          const server = createServer({ ...tls.options('reads'), ...timed, handshakeTimeout }, handler);
-          server.keepAliveTimeout = IDLE_TIMEOUT_MS;
-          server.setTimeout(IDLE_TIMEOUT_MS);
-          tls.follow(server, 'reads');
-          tellTlsFailures(server, refusals);
-          return server;
-        },
+        serverFactory: (handler: RequestListener) =>
+          tlsServer(createServer({ ...tls.options('reads'), ...http, ...TLS_TIMES }, handler), tls, refusals),
       }),
   });
   addRoutes(fastify, address.kind);
@@ -123,6 +117,14 @@ export async function startGuardedServer(
       await fastify.close();
     },
   };
+}
+
+function tlsServer(server: HttpsServer, tls: PageTls, refusals: ConnectionRefusals): HttpsServer {
+  server.keepAliveTimeout = IDLE_TIMEOUT_MS;
+  server.setTimeout(IDLE_TIMEOUT_MS);
+  tls.follow(server, 'reads');
+  tellTlsFailures(server, refusals);
+  return server;
 }
 
 function tellTlsFailures(server: TlsServer, refusals: ConnectionRefusals): void {

@@ -1,6 +1,6 @@
-// The last lines of a query, oldest first. A store gives documents newest first, so they are buffered until the first of
-// them is known. Where they have too many bytes for that, all are dropped but that first one, and read again from it
-// on. A stack trace counts as the lines that it was printed as; of one that has too many the last are given.
+// The last lines of a query, oldest first. A store gives documents newest first, so they are buffered until the first
+// of them is known. Where they have too many bytes for that, all are dropped but that first one, and read again from
+// it on. A stack trace counts as the lines that it was printed as; of one that has too many the last are given.
 //
 // Guarantees: bounded memory; no document twice. The second reading also has documents that came meanwhile.
 

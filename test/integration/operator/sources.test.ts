@@ -75,6 +75,17 @@ class ForeignTopic implements AsyncDisposable {
     );
   }
 
+  /** The same name, and nothing of what was in it; as soon as brokers let go of the old one. */
+  async makeAnew(waiting: SluiceProcess): Promise<void> {
+    await this.remove();
+    await waiting.until(() =>
+      this.make().then(
+        () => true,
+        () => false,
+      ),
+    );
+  }
+
   async remove(): Promise<void> {
     await this.#asAdmin((admin) => admin.deleteTopics({ topics: [this.name] }));
   }
@@ -159,20 +170,24 @@ async function killAll(processes: readonly SluiceProcess[]): Promise<void> {
   for (const each of processes) await each.kill();
 }
 
+function environmentOf(own: Environment, name: string): Environment {
+  return {
+    ...own,
+    SLUICE_KAFKA_PARTITIONS: '2',
+    SLUICE_ELASTICSEARCH_URL: store?.url ?? '',
+    SLUICE_BULK_TIMEOUT_MS: '2000',
+    SLUICE_KAFKA_SOURCES: JSON.stringify([
+      { pattern: `${name}.*`, format: 'json', time: { field: 'ts', format: 'ms' }, keep: ['key'] },
+      { topic: `${name}-never`, format: 'text' },
+    ]),
+  };
+}
+
 suite('topics of others', { skip }, () => {
   test('are read once, by indexers that are killed and join, also when the topic is made anew', async () => {
     const own = ownTopic(broker?.brokers);
     const name = `${own.SLUICE_KAFKA_TOPIC}.foreign`;
-    const environment = {
-      ...own,
-      SLUICE_KAFKA_PARTITIONS: '2',
-      SLUICE_ELASTICSEARCH_URL: store?.url ?? '',
-      SLUICE_BULK_TIMEOUT_MS: '2000',
-      SLUICE_KAFKA_SOURCES: JSON.stringify([
-        { pattern: `${name}.*`, format: 'json', time: { field: 'ts', format: 'ms' }, keep: ['key'] },
-        { topic: `${name}-never`, format: 'text' },
-      ]),
-    };
+    const environment = environmentOf(own, name);
     const config = loadConfig({ env: environment, readFile: () => '' });
     const setup = await sluice(['setup'], null, environment);
     assert.equal(setup.code, 0, setup.stderr);
@@ -203,13 +218,7 @@ suite('topics of others', { skip }, () => {
       await second.until(async () => (await lagOf(name, environment)).records === 0);
       checkOnce(await countsOf(name), MESSAGES, () => 1);
 
-      await topic.remove();
-      await second.until(() =>
-        topic.make().then(
-          () => true,
-          () => false,
-        ),
-      );
+      await topic.makeAnew(second);
       // The same as before in all but the topic's id, and beyond where the old one was read to nothing.
       const again = MESSAGES / 10;
       await topic.write(0, again);

@@ -148,13 +148,16 @@ export class BodyDecompressor {
    */
   async acquireLarge(bytes: number, sender: string, request: IncomingMessage | null): Promise<Permit> {
     const { room, large, made } = this.#options;
-    // A sender alone may have a body of the largest size, and something is left for the next one.
-    const mayBegin = (): boolean => made.bytes < made.bytesMax && made.fits(sender, 0);
+    // What will be made of it has to fit too. A sender alone may have a body of the largest size, and something is left
+    // for the next one.
+    const needed = Math.min(bytes, large.bytesMax);
+    const madeBytes = needed / BODY_COPIES;
+    const mayBegin = (): boolean => made.bytes + madeBytes <= made.bytesMax && made.fits(sender, 0);
     using wait = this.#options.waitFor(request);
     for (;;) {
       await room.untilIntake(wait.signal);
       while (!mayBegin()) await unlessAborted(this.#recheck.next(), wait.signal);
-      const permit = await large.acquire(Math.min(bytes, large.bytesMax), wait.signal);
+      const permit = await large.acquire(needed, wait.signal);
       if (room.ofIntake && mayBegin()) return permit;
       permit[Symbol.dispose]();
     }

@@ -1,7 +1,7 @@
 // The names in the folders of a walk, each folder read once as long as there are not too many of them to keep.
 //
-// Guarantees: only so many names of a folder are read. Memory stays within KEPT_BYTES and a page: whoever may write to a
-// folder can fill it with long names, which cost neither him nor the disk anything.
+// Guarantees: only so many names of a folder are read. Memory stays within KEPT_BYTES and a page: whoever may write to
+// a folder can fill it with long names, which cost neither him nor the disk anything.
 
 import type { Dirent } from 'node:fs';
 import { opendir } from 'node:fs/promises';
