@@ -2,7 +2,7 @@
 
 import type { ReadBatch } from './batch-reader.ts';
 import type { BlockReader } from './blocks/decode-block.ts';
-import { type BatchKey, type DocumentName, idOf, namesIn, type NameRun } from './blocks/document-ids.ts';
+import { type BatchKey, type DocumentName, idAt, idOf, namesIn, type NameRun } from './blocks/document-ids.ts';
 import { type Chosen, lengthOf } from './blocks/encode-batch.ts';
 import { timeGroups, type Times } from './blocks/time-groups.ts';
 import { withNamesAsAttributes } from './names-as-attributes.ts';
@@ -12,6 +12,13 @@ import { BLOCK_BYTES, BLOCK_DOCUMENTS } from './tables/block-merge.ts';
 /** Nearer to each other than what has blocks of its own (time-groups.ts). */
 const GAP_SECONDS = 3600;
 const NOBODY: DocumentName = { key: '', index: 0 };
+
+/** The name of an item of a request: `ids`, or where they are null, what stands before it (written-ids.ts). */
+export const idOfItem = (
+  { ids, bounds }: { readonly ids: readonly string[] | null; readonly bounds: Uint32Array },
+  body: Buffer,
+  item: number,
+): string => ids?.[item] ?? idAt(body, bounds[2 * item] ?? 0);
 
 /** Documents of each origin that are gone with the block. */
 export function countsOf({ known }: BlockReader): Map<number, number> {

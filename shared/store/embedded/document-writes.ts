@@ -7,12 +7,12 @@ import type { Erasure, Merge } from './block-changes.ts';
 import { BlockCache } from './tables/block-cache.ts';
 import { type Block, BlockFile } from './tables/block-file.ts';
 import { BLOCK_BYTES, BLOCK_DOCUMENTS, blocksToMerge, type MergeRange } from './tables/block-merge.ts';
-import { idAt, namesOf, type NameRun, runsBefore, runsOf } from './blocks/document-ids.ts';
+import { namesOf, type NameRun, runsBefore, runsOf } from './blocks/document-ids.ts';
 import type { BlockDocument } from './blocks/encode-block.ts';
 import { timeGroups } from './blocks/time-groups.ts';
 import { type BatchNames } from './batch-names.ts';
 import { BatchReader, type ReadBatch } from './batch-reader.ts';
-import { blocksOf, changes, documentsOf, isAsWritten, piecesOf } from './document-pieces.ts';
+import { blocksOf, changes, documentsOf, idOfItem, isAsWritten, piecesOf } from './document-pieces.ts';
 import { DocumentNames, leaveNames } from './tables/document-names.ts';
 import { mendCounter } from './tables/row-counter.ts';
 import { EndedBlocks, type Kept } from './ended-blocks.ts';
@@ -50,6 +50,8 @@ const TIME_GROUPS_MAX = 8;
 
 export interface PreparedDocuments extends ReadBatch {
   readonly documents: Documents;
+  /** Items that are rows of an older store. */
+  readonly old: readonly number[];
 }
 
 export class DocumentWrites {
@@ -92,14 +94,20 @@ export class DocumentWrites {
     return Number(this.#lastRow.get()?.['value'] ?? 0);
   }
 
-  /** Before the transaction: what can be said of documents without the tables. */
+  /** Before the transaction, which a damaged page of an older store would spoil. */
   prepare(documents: Documents): PreparedDocuments {
-    return { ...this.#batches.read(documents), documents };
+    const read = this.#batches.read(documents);
+    const old: number[] = [];
+    if (this.#oldRows.areThere)
+      for (let item = 0; item < documents.streams.length; item++)
+        if (this.#oldRows.has(idOfItem(documents, read.batch.body, item))) old.push(item);
+    return { ...read, documents, old };
   }
 
   write(prepared: PreparedDocuments): WriteResult {
     const { documents, names, refused } = prepared;
     const statuses = new Uint16Array(documents.streams.length);
+    for (const item of prepared.old) statuses[item] = 409;
     for (const { item } of refused) statuses[item] = 400;
     const { fresh, runs } = this.#fresh(documents, prepared.batch.body, statuses);
     const last = Number(this.#addRows.get(fresh.length)?.['value'] ?? 0);
@@ -223,12 +231,11 @@ export class DocumentWrites {
     if (first === null) return this.#oldRows.dropTables();
     const limit = { documents: BLOCK_DOCUMENTS, bytes: BLOCK_BYTES, row: markAt(first) ?? Number.MAX_SAFE_INTEGER };
     const documents = this.#oldRows.oldest(limit);
-    // A program of before may have written one that is in a block.
+    // A program of before may have written one that is in a block. What it wrote was never counted for its origin, so
+    // nothing is taken off: an origin with too many stays longer, one with too few goes before its documents.
     const { fresh } = this.#take(runsOf(namesOf(documents.map(({ id }) => id))), documents.length);
     const places = new Set(fresh);
-    const doubled = documents.filter((_, i) => !places.has(i));
     this.#insert(documents.filter((_, i) => places.has(i)));
-    this.#sourceNames.count(changes(doubled, -1));
     this.#oldRows.remove(documents);
     return true;
   }
@@ -240,19 +247,16 @@ export class DocumentWrites {
 
   /** Items that are not there yet, and their names, which are taken; the others are answered. */
   #fresh(
-    { ids, bounds }: Documents,
+    documents: Documents,
     body: Buffer,
     statuses: Uint16Array,
   ): { readonly fresh: Int32Array; readonly runs: NameRun[] } {
-    const hasOld = this.#oldRows.areThere;
-    const unknown: number[] = [];
-    const startOf = (item: number): number => bounds[2 * item] ?? 0;
-    const idOfItem = (item: number): string => ids?.[item] ?? idAt(body, startOf(item));
-    for (let item = 0; item < statuses.length; item++) {
-      if (hasOld && statuses[item] === 0 && this.#oldRows.has(idOfItem(item))) statuses[item] = 409;
-      if (statuses[item] === 0) unknown.push(item);
-    }
-    const asked = ids === null ? runsBefore(body, unknown.map(startOf)) : runsOf(namesOf(unknown.map(idOfItem)));
+    const unknown = [...statuses.keys()].filter((item) => statuses[item] === 0);
+    const startOf = (item: number): number => documents.bounds[2 * item] ?? 0;
+    const asked =
+      documents.ids === null
+        ? runsBefore(body, unknown.map(startOf))
+        : runsOf(namesOf(unknown.map((item) => idOfItem(documents, body, item))));
     const { fresh, runs } = this.#take(asked, unknown.length);
     for (const item of unknown) statuses[item] = 409;
     const items = fresh.map((at) => unknown[at] ?? 0);
@@ -267,9 +271,11 @@ export class DocumentWrites {
     let [count, at] = [0, 0];
     for (const [i, free] of this.#names.takeAll(asked).entries()) {
       const { key = '', first = 0, last = -1 } = asked[i] ?? {};
-      for (const range of free) runs.push({ key, ...range });
-      for (let index = first; index <= last; index++, at++)
-        if (free.some((range) => index >= range.first && index <= range.last)) fresh[count++] = at;
+      for (const range of free) {
+        runs.push({ key, ...range });
+        for (let index = range.first; index <= range.last; index++) fresh[count++] = at + index - first;
+      }
+      at += last - first + 1;
     }
     return { fresh: fresh.subarray(0, count), runs };
   }

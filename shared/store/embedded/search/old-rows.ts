@@ -106,8 +106,9 @@ export class OldRows {
 
   has(id: string): boolean {
     if (!this.areThere) return false;
-    this.#has ??= this.#database.prepare(`SELECT 1 FROM ${this.#table} WHERE id = ?`);
-    return this.#has.get(id) !== undefined;
+    const has = (this.#has ??= this.#database.prepare(`SELECT 1 FROM ${this.#table} WHERE id = ?`));
+    // Else one damaged page would keep every document out that comes.
+    return this.#readable(false, () => has.get(id) !== undefined);
   }
 
   /** How many there are. */

@@ -116,13 +116,28 @@ function setUp(database: DatabaseSync): void {
 }
 
 function makeTables(database: DatabaseSync): void {
-  const before = versionOf(database);
-  const counted = before > 0 && before < BLOCKS_VERSION ? countOldRows(database) : UNCOUNTED;
+  try {
+    makeOrUpgrade(database, countOldRows);
+  } catch (error) {
+    if (!isDamaged(error)) throw error;
+    // The store is opened all the same.
+    if (database.isTransaction) database.exec('ROLLBACK');
+    makeOrUpgrade(database, () => UNCOUNTED);
+  }
+}
+
+/** `count` is called when no other program can write any more. */
+function makeOrUpgrade(database: DatabaseSync, count: (database: DatabaseSync) => OldCounts): void {
   database.exec('BEGIN IMMEDIATE');
   const version = versionOf(database);
   const isOld = version > 0 && version < BLOCKS_VERSION;
+  const counted = isOld ? count(database) : UNCOUNTED;
   if (isOld) database.exec('ALTER TABLE origins RENAME TO origins_before');
-  if (hasTable(database, OLD_TABLE)) database.exec(`ALTER TABLE ${OLD_TABLE} RENAME TO ${KEPT_TABLE}`);
+  if (hasTable(database, OLD_TABLE)) {
+    database.exec(`ALTER TABLE ${OLD_TABLE} RENAME TO ${KEPT_TABLE}`);
+    // It had its name for a while beside blocks, and a program of before wrote rows that were never counted.
+    if (!isOld) database.exec(`UPDATE origins SET documents = documents + ${MANY}`);
+  }
   database.exec(SCHEMA);
   if (version < BLOCKS_VERSION) database.exec("INSERT INTO counters VALUES ('names_left', 0)");
   if (isOld) copyOrigins(database, counted);
@@ -139,17 +154,11 @@ interface OldCounts {
 const MANY = 2 ** 40;
 const UNCOUNTED: OldCounts = { documents: null, lastRow: MANY };
 
-/** Before the transaction, which a damaged page would spoil: the store is opened all the same. */
 function countOldRows(database: DatabaseSync): OldCounts {
-  try {
-    const counted = database.prepare('SELECT origin, count(*) AS n FROM documents GROUP BY origin').all();
-    const documents = Object.fromEntries(counted.map(({ origin, n }) => [String(origin), Number(n)]));
-    const last = database.prepare('SELECT max(rowid) AS last FROM documents').get()?.['last'];
-    return { documents: JSON.stringify(documents), lastRow: Number(last ?? 0) };
-  } catch (error) {
-    if (!isDamaged(error)) throw error;
-    return UNCOUNTED;
-  }
+  const counted = database.prepare('SELECT origin, count(*) AS n FROM documents GROUP BY origin').all();
+  const documents = Object.fromEntries(counted.map(({ origin, n }) => [String(origin), Number(n)]));
+  const last = database.prepare('SELECT max(rowid) AS last FROM documents').get()?.['last'];
+  return { documents: JSON.stringify(documents), lastRow: Number(last ?? 0) };
 }
 
 /**

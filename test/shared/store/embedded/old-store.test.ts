@@ -2,7 +2,7 @@
 // nothing doubled wherever it is stopped.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, open as openFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -168,6 +168,56 @@ it('what a program of before wrote although it was in a block already is there o
   while (database.convert());
   const expected = [...old.slice(0, 100).map(({ id }) => id), ...fresh, testId(2, 40)];
   assert.deepEqual(idsOf(database).toSorted(), expected.toSorted());
+  const many = 2 ** 39;
+  for (const { documents } of database.inspection.origins())
+    assert(documents > many, 'nobody knows how many there are: an origin must not go before its documents');
+});
+
+it('what a program of before writes until the last moment is counted, and has a number of its own', async (t) => {
+  const dataDir = await folder(t);
+  makeOldStore(dataDir, old.slice(0, 100), 3);
+  const before = new DatabaseSync(join(dataDir, 'store', 'documents.sqlite'));
+  t.after(() => before.close());
+  const insert = before.prepare(
+    "INSERT INTO documents (id, origin, time, sequence, ingested, source) VALUES (?, 1, 0, 0, 0, '{}')",
+  );
+  let written = 0;
+  // It writes as long as the other one lets it.
+  const { exec } = DatabaseSync.prototype;
+  t.mock.method(DatabaseSync.prototype, 'exec', function (this: DatabaseSync, sql: string) {
+    if (sql === 'BEGIN IMMEDIATE' && written === 0) while (written < 5) insert.run(testId(3, written++));
+    exec.call(this, sql);
+  });
+  const database = open(dataDir);
+  t.after(() => database.close());
+  assert.equal(written, 5);
+  write(database, [testId(4, 0)]);
+  while (database.convert());
+  const { rows } = database.page(all, Infinity);
+  assert.equal(rows.length, 106);
+  assert.equal(new Set(rows.map(({ rowid }) => rowid)).size, 106);
+  const counted = database.inspection.origins().reduce((sum, { documents }) => sum + documents, 0);
+  assert.equal(counted, 106);
+});
+
+it('takes documents where the list of old names is damaged, and none twice that it can read', async (t) => {
+  const dataDir = await folder(t);
+  makeOldStore(dataDir, old, 3);
+  const path = join(dataDir, 'store', 'documents.sqlite');
+  const file = new DatabaseSync(path);
+  file.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  const root = Number(
+    file.prepare("SELECT rootpage AS n FROM sqlite_schema WHERE name = 'sqlite_autoindex_documents_1'").get()?.['n'],
+  );
+  file.close();
+  await using handle = await openFile(path, 'r+');
+  // The last leaf of it.
+  const { buffer } = await handle.read(Buffer.alloc(4), 0, 4, (root - 1) * 4096 + 8);
+  await handle.write(Buffer.alloc(4096, 0xff), 0, 4096, (buffer.readUInt32BE() - 1) * 4096);
+  const database = open(dataDir);
+  t.after(() => database.close());
+  assert.deepEqual(write(database, [testId(3, 0), testId(1, 0), testId(3, 1)]), [201, 409, 201]);
+  assert.equal(idsOf(database, { text: 'new' }).length, 2);
 });
 
 it('is converted by itself, and erased from whole', async (t) => {
