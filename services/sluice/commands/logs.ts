@@ -86,7 +86,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   const wanted = wantedOf(values, positionals, context.clock.epochMs());
   await using paged = await PagedOutput.open(context, wanted.follow || values['no-pager'] ? 'none' : 'both');
   const { output } = paged;
-  const printer = new LogPrinter(output, { ...values, people: peopleView(values, context) });
+  const printer = new LogPrinter(output, { ...values, people: peopleView(values, context, wanted.query.where) });
   const warn = (message: string): void => void output.write(messageLine(message), output.stderr);
   await using store = await openStore(context.config, { readOnly: true, clock: context.clock, warn });
   try {

@@ -52,6 +52,8 @@ const FIRST_WORDS = new Set(
     .map((word) => hashOf(ascii(word), 0, word.length)),
 );
 const WORD_BYTES_MAX = 512;
+/** Looked at first of a line that begins with a colour: its first word, and the colours round it. */
+const COLOURED_HEAD_BYTES = 256;
 const ENDINGS = ['Error:', 'Exception:', 'Throwable:', 'Error', 'Exception', 'Throwable', ':in'].map(ascii);
 
 /** The text of a line is bytes[from, to); a line break at its end does not count. */
@@ -65,6 +67,9 @@ export function openingOf(bytes: Uint8Array, from: number, to: number): number {
 function openingOfColoured(bytes: Uint8Array, from: number, to: number): number {
   const at = pastBlanks(bytes, from, to);
   if (at === from || at >= to || CAN_OPEN[bytes[at]!] === 0) return NONE;
+  // Some programs colour all of their lines: most are refused by how they begin.
+  const head = withoutColours(bytes, from, Math.min(to, from + COLOURED_HEAD_BYTES));
+  if (!mayOpen(head, 0, head.length)) return NONE;
   const plain = withoutColours(bytes, from, to);
   return mayOpen(plain, 0, plain.length) ? openingOfAny(plain, 0, plain.length) : NONE;
 }
