@@ -28,8 +28,20 @@ export interface TraceLine<Ref> {
   readonly refs: readonly Ref[];
 }
 
-/** What a line costs beside its entry. */
+/** What a line costs beside its entry, and the names of its batch, which are in its key too. */
 const LINE_OVERHEAD_BYTES = 2048;
+const NAME_COPIES = 4;
+
+/** The state after a line, and when the line has waited long enough, by the monotonic clock. */
+interface Added {
+  readonly state: number;
+  readonly dueMs: number;
+}
+
+interface RestLine<Ref> {
+  readonly line: TraceLine<Ref>;
+  readonly dueMs: number;
+}
 
 export class OpenTrace<Ref> {
   readonly key: string;
@@ -38,17 +50,20 @@ export class OpenTrace<Ref> {
   bytes = 0;
   textBytes = 0;
   readonly #lines: TraceLine<Ref>[] = [];
+  /** Of each line, when it has waited long enough, by the monotonic clock. */
+  readonly #duesMs: number[] = [];
   #state: number;
   /** Lines up to the last that belongs to the trace for certain. */
   #firm = 0;
   readonly #isRest: boolean;
 
-  /** `state`: of `openingOf` its first line, which is then added. */
-  constructor(key: string, state: number, dueMs: number) {
+  /** `state`: of `openingOf` its first line. */
+  constructor(key: string, line: TraceLine<Ref>, { state, dueMs }: Added) {
     this.key = key;
     this.dueMs = dueMs;
     this.#state = state;
     this.#isRest = (state & REST) !== 0;
+    this.add(line, { state, dueMs });
   }
 
   get lines(): readonly TraceLine<Ref>[] {
@@ -59,6 +74,11 @@ export class OpenTrace<Ref> {
     const last = this.#lines.at(-1);
     assert(last, 'a trace has a line');
     return last;
+  }
+
+  /** Its last line that belongs to it for certain; its first where none does. */
+  get settled(): TraceLine<Ref> {
+    return this.#lines[Math.max(0, this.#firm - 1)] ?? this.last;
   }
 
   /** Whether its last line is the last that it can have. */
@@ -72,20 +92,33 @@ export class OpenTrace<Ref> {
     return nextState(this.#state, entry, textStart(entry, lineAt), textEnd(entry, lineAt));
   }
 
-  add(line: TraceLine<Ref>, state: number): void {
+  /** Returns whether the line belongs to the trace for certain. */
+  add(line: TraceLine<Ref>, { state, dueMs }: Added): boolean {
     this.#lines.push(line);
+    this.#duesMs.push(dueMs);
     this.#state = state;
-    if ((state & TENTATIVE) === 0) this.#firm = this.#lines.length;
+    const isFirm = (state & TENTATIVE) === 0;
+    if (isFirm) this.#firm = this.#lines.length;
     this.bytes += bytesOf(line);
     this.textBytes += textEnd(line.entry, line.lineAt) - textStart(line.entry, line.lineAt) + 1;
+    return isFirm;
+  }
+
+  /**
+   * Whether the next line came so late that it begins anew: after the last one, or after the last that is of the trace
+   * for certain. So what may not be of it never waits for longer than what is.
+   */
+  isApart(line: TraceLine<Ref>, waitMs: number): boolean {
+    return isGap(this.last, line, waitMs) || isGap(this.settled, line, waitMs);
   }
 
   /** Its document, and the lines after it that are not of it after all. `isCut`: more lines may have followed. */
-  finish(isCut: boolean): { readonly document: JoinedLine<Ref>; readonly rest: readonly TraceLine<Ref>[] } {
+  finish(isCut: boolean): { readonly document: JoinedLine<Ref>; readonly rest: readonly RestLine<Ref>[] } {
     const count = Math.max(1, this.#firm);
     const isTrace = this.#firm > 0;
     const isPartial = isTrace && ((isCut && !this.isOver) || this.#isRest);
-    return { document: documentOf(this.#lines.slice(0, count), isPartial), rest: this.#lines.slice(count) };
+    const rest = this.#lines.slice(count).map((line, i) => ({ line, dueMs: this.#duesMs[count + i]! }));
+    return { document: documentOf(this.#lines.slice(0, count), isPartial), rest };
   }
 }
 
@@ -93,12 +126,13 @@ export function openingOfLine({ entry, lineAt }: TraceLine<unknown>): number {
   return openingOf(entry, textStart(entry, lineAt), textEnd(entry, lineAt));
 }
 
-export function bytesOf({ entry, refs }: TraceLine<unknown>): number {
-  return entry.length + LINE_OVERHEAD_BYTES * refs.length;
+export function bytesOf({ entry, refs, batch }: TraceLine<unknown>): number {
+  const names = batch.tag.length + batch.sender.length + (batch.tenant?.length ?? 0);
+  return entry.length + NAME_COPIES * names + LINE_OVERHEAD_BYTES * refs.length;
 }
 
 /** Whether the next line of the source came so late after this one that it begins anew. A function of the two alone. */
-export function isGap(last: TraceLine<unknown>, next: TraceLine<unknown>, waitMs: number): boolean {
+function isGap(last: TraceLine<unknown>, next: TraceLine<unknown>, waitMs: number): boolean {
   const receivedMs = next.batch.receivedMs - last.batch.receivedMs;
   return receivedMs < 0 || receivedMs > waitMs || next.appendedMs - last.appendedMs > waitMs;
 }

@@ -27,8 +27,8 @@ export class PassedLines {
     const key = keyOf(id);
     const indices = this.#batches.get(key) ?? new Set();
     this.#batches.delete(key);
+    this.#lines += indices.has(index) ? 0 : 1;
     this.#batches.set(key, indices.add(index));
-    this.#lines += 1;
     for (const [oldest, { size }] of this.#batches) {
       if (this.#lines <= LINES_MAX || oldest === key) break;
       this.#batches.delete(oldest);

@@ -20,7 +20,7 @@ import assert from 'node:assert/strict';
 import type { Batch } from '#shared/record/record.ts';
 import { NONE } from '../parse/trace/line.ts';
 import type { JoinedLine } from './joiner.ts';
-import { OpenTrace, type TraceLine, bytesOf, documentOf, isGap, openingOfLine } from './open-trace.ts';
+import { OpenTrace, type TraceLine, bytesOf, documentOf, openingOfLine } from './open-trace.ts';
 import { PassedLines } from './passed-lines.ts';
 import { type RecordPlace, Stretch } from './stretch.ts';
 
@@ -65,6 +65,11 @@ export class TraceJoiner<Ref> {
     return this.#events;
   }
 
+  /** Bytes that wait here, the allowance included. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** When to call `expire`, by the monotonic clock; null where nothing waits. */
   get dueMs(): number | null {
     let dueMs: number | null = null;
@@ -73,9 +78,13 @@ export class TraceJoiner<Ref> {
     return dueMs;
   }
 
+  /** Of a batch: whether the line of an index is here or was passed on; null where none of them is, or was. */
+  passedOf(batch: Batch): ((index: number) => boolean) | null {
+    return this.#passed.hasOf(batch) ? (index) => this.#passed.has(batch, index) : null;
+  }
+
   /** Of a batch in a partition: whether lines of a source are wanted whatever they say; null where none are. */
-  watchedOf(partition: number, batch: Batch, batchKey: () => string): ((source: string) => boolean) | null {
-    if (this.#passed.hasOf(batch)) return () => true;
+  watchedOf(partition: number, batchKey: () => string): ((source: string) => boolean) | null {
     const stretch = this.#stretches.get(partition);
     if (!stretch || stretch.isEmpty) return null;
     const key = batchKey();
@@ -92,7 +101,7 @@ export class TraceJoiner<Ref> {
     const { waitMs } = this.#limits;
     // The one that is silent for longest comes first: however many are open, a record costs no look at each.
     for (const trace of stretch.traces) {
-      if (appendedMs - trace.last.appendedMs <= waitMs) break;
+      if (appendedMs - trace.settled.appendedMs <= waitMs) break;
       yield* this.#passOn(stretch, trace, false);
     }
     if (!stretch.isEmpty && stretch.isTooLong(offset, appendedMs))
@@ -202,13 +211,11 @@ export class TraceJoiner<Ref> {
   #take(stretch: Stretch<Ref>, key: string, line: TraceLine<Ref>, dueMs: number, out: JoinedLine<Ref>[]): void {
     // What was there may leave lines that are looked at anew, and one of them may open a trace.
     for (let trace = stretch.get(key); trace; trace = stretch.get(key)) {
-      const isApart = isGap(trace.last, line, this.#limits.waitMs);
-      const state = isApart ? NONE : trace.after(line);
+      const state = trace.isApart(line, this.#limits.waitMs) ? NONE : trace.after(line);
       const isFull = state !== NONE && this.#isFull(trace, line);
       if (state !== NONE && !isFull) {
         this.#passed.add(line.batch, line.index);
-        trace.add(line, state);
-        stretch.touch(trace, dueMs);
+        if (trace.add(line, { state, dueMs })) stretch.touch(trace, dueMs);
         if (trace.isOver) out.push(...this.#passOn(stretch, trace, false));
         return;
       }
@@ -220,10 +227,8 @@ export class TraceJoiner<Ref> {
       out.push(documentOf([line], false));
       return;
     }
-    const trace = new OpenTrace<Ref>(key, opening, dueMs);
     this.#passed.add(line.batch, line.index);
-    trace.add(line, opening);
-    stretch.open(trace);
+    stretch.open(new OpenTrace<Ref>(key, line, { state: opening, dueMs }));
   }
 
   #isFull(trace: OpenTrace<Ref>, line: TraceLine<Ref>): boolean {
@@ -238,9 +243,9 @@ export class TraceJoiner<Ref> {
     const out = [document];
     this.#events -= document.refs.length;
     this.#bytes -= trace.bytes;
-    for (const line of rest) {
+    for (const { line, dueMs } of rest) {
       this.#bytes += bytesOf(line);
-      this.#take(stretch, trace.key, line, trace.dueMs, out);
+      this.#take(stretch, trace.key, line, dueMs, out);
     }
     return out;
   }

@@ -30,10 +30,12 @@ export class TraceEntries {
     this.gate = options.joins.traces ? new TraceGate() : undefined;
   }
 
-  /** Entries of the batch follow: whether one of its sources has a trace open. */
+  /** Entries of the batch follow: whether one of its sources has a trace open, or some come again. */
   watch(record: RecordInHand, batch: Batch): void {
     const { traces } = this.#options.joins;
-    this.gate?.watch(traces?.watchedOf(record.partition, batch, () => batchKeyOf(batch)) ?? null);
+    if (!this.gate || !traces) return;
+    this.gate.hasOpen = traces.watchedOf(record.partition, () => batchKeyOf(batch));
+    this.gate.isPassed = traces.passedOf(batch);
   }
 
   /**

@@ -5,13 +5,14 @@ import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
 import { openStore } from '#shared/open/open-store.ts';
 import { fieldsOf, type Where } from '#shared/store/where.ts';
 import { formatInstant, parseInstant } from '#shared/store/instant.ts';
-import type { Store, StoredDocument } from '#shared/store/store.ts';
+import type { ReadableStore, Store, StoredDocument } from '#shared/store/store.ts';
 import { messageLine } from '../output/message-line.ts';
 import type { CommandContext } from '../process/command.ts';
 import { LogPrinter } from '../output/log-printer.ts';
 import type { Output } from '../output/output.ts';
 import { Follower, type Followed } from '../search/follower.ts';
 import { lastPages } from '../search/last-pages.ts';
+import { linesInRange } from '../search/lines-in-range.ts';
 import { timeArgument } from '../dead-letters/time-argument.ts';
 import { countArgument } from '../search/count-argument.ts';
 import { missingFields } from '../search/missing-fields.ts';
@@ -85,7 +86,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   const wanted = wantedOf(values, positionals, context.clock.epochMs());
   await using paged = await PagedOutput.open(context, wanted.follow || values['no-pager'] ? 'none' : 'both');
   const { output } = paged;
-  const printer = new LogPrinter(output, { ...values, people: peopleView(values, context) });
+  const printer = new LogPrinter(output, { ...values, people: peopleView(values, context, wanted.query.where) });
   const warn = (message: string): void => void output.write(messageLine(message), output.stderr);
   await using store = await openStore(context.config, { readOnly: true, clock: context.clock, warn });
   try {
@@ -96,7 +97,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
       const { signal } = context;
       const groups =
         lines === 0 ? null : new GroupPrinter({ store, lines, signal, output, printer, isJson: values.json });
-      for await (const page of existing(store, wanted, { signal: context.signal, output })) {
+      for await (const page of existing(printedFrom(store, wanted), wanted, { signal: context.signal, output })) {
         found ||= page.length > 0;
         await (groups ?? printer).print(page);
       }
@@ -191,8 +192,14 @@ interface Reading {
   readonly output: Output;
 }
 
+/** Of documents where these are wanted, else of the lines that were printed. */
+function printedFrom(store: Store, { query, countsDocuments }: Wanted): ReadableStore {
+  const isBounded = query.since !== undefined || query.until !== undefined;
+  return isBounded && !countsDocuments ? linesInRange(store) : store;
+}
+
 /** Pages of what the store has by now, oldest first. Ends early when nobody reads. */
-async function* existing(store: Store, wanted: Wanted, { signal, output }: Reading): AsyncGenerator<StoredDocument[]> {
+async function* existing(store: ReadableStore, wanted: Wanted, { signal, output }: Reading): AsyncGenerator<StoredDocument[]> {
   const { query, tail, countsDocuments } = wanted;
   if (tail === 0) return;
   const pages =
@@ -215,14 +222,15 @@ async function follow(store: Store, wanted: Wanted, { context, output, printer }
   const { signal, clock } = context;
   const { query } = wanted;
   const refreshIntervalMs = (await store.foundAfterMs?.(signal)) ?? 0;
-  const follower = new Follower(store, query, clock, { refreshIntervalMs });
+  const printed = printedFrom(store, wanted);
+  const follower = new Follower(printed, query, clock, { refreshIntervalMs });
   // What is there is marked as seen first, and shown then. So what comes in between is shown now or by a poll.
-  const [newest] = await store.search({ ...query, order: 'newest', limit: 1 }, signal);
+  const [newest] = await printed.search({ ...query, order: 'newest', limit: 1 }, signal);
   await follower.start(newest, signal);
   if (newest === undefined && (await isNowhere(store, query, signal))) {
     await output.write(messageLine(`Nothing of "${query.name}" is in the store yet; waiting for it`), output.stderr);
   }
-  for await (const page of existing(store, wanted, { signal, output })) {
+  for await (const page of existing(printed, wanted, { signal, output })) {
     for (const document of page) follower.see(document);
     await printer.print(page);
   }

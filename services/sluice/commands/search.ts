@@ -102,7 +102,8 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   const warnings = new Set<string>();
   await using store = await openStore(config, { readOnly: true, clock, warn: (message) => warnings.add(message) });
   const format: Format = values.json ? 'json' : values.csv ? 'csv' : 'table';
-  const wanted = { store, query, stages, limit, format, clock, signal, lines, people: peopleView(values, context) };
+  const people = peopleView(values, context, asked);
+  const wanted = { store, query, stages, limit, format, clock, signal, lines, people };
   try {
     const { found, isRead } = await printPaged(wanted, context, values['no-pager']);
     const output = new Output(context);

@@ -39,9 +39,13 @@ export function printedLines(document: StoredDocument): { readonly text: string;
 
 /** The document as if nothing but its last lines had been printed; the whole where it has no more than these. */
 export function lastLines(document: StoredDocument, count: number): StoredDocument {
-  const lines = printedLines(document);
-  if (lines.length <= count) return document;
-  const left = lines.slice(lines.length - count);
+  const { length } = printedLines(document);
+  return length <= count ? document : someLines(document, length - count, length);
+}
+
+/** The document as if nothing but some of its lines had been printed, from one on to before another. */
+export function someLines(document: StoredDocument, from: number, to: number): StoredDocument {
+  const left = printedLines(document).slice(from, to);
   const { source } = document;
   const { original: _original, ...event } = inner(source, 'event');
   const log = { ...inner(source, 'log'), lines: left.length, line_offsets: left.map(({ offsetNs }) => offsetNs) };
@@ -83,7 +87,7 @@ function laterText(time: string, offsetNs: number): string {
 }
 
 /** `event.created` where there is one, else `@timestamp`. */
-function arrivalText(document: StoredDocument): string {
+export function arrivalText(document: StoredDocument): string {
   return text(inner(document.source, 'event')['created']) || timestampText(document);
 }
 

@@ -15,6 +15,8 @@ export interface PeopleViewOptions {
   readonly hasColours: boolean;
   /** Whether long traces are shown whole. */
   readonly isWhole: boolean;
+  /** What was looked for, in lower case: of a long trace, lines with it are shown too. */
+  readonly sought?: readonly string[];
 }
 
 /** By level, as stored (docs/documents.md). */
@@ -39,6 +41,7 @@ const TRACE_LINES_MAX = 12;
 /** Shown of them at the beginning, and where a line begins one of these. */
 const TRACE_HEAD = 6;
 const CAUSES_MAX = 6;
+const SOUGHT_LINES_MAX = 6;
 const CAUSE = /^\s*(Caused by|Suppressed|During handling of|The above exception|\[?cause\]?)\b/i;
 
 /** `key=value`, of all together and of one. */
@@ -61,14 +64,15 @@ const UNSHOWN: ReadonlySet<string> = new Set([
   'process.thread.id',
 ]);
 
-export function peopleText(document: StoredDocument, { hasColours, isWhole }: PeopleViewOptions): string {
+export function peopleText(document: StoredDocument, options: PeopleViewOptions): string {
+  const { hasColours, isWhole, sought = [] } = options;
   const { source } = document;
   const level = textAt(source, 'log.level');
   const style = STYLES[level];
   const human = source['message'];
   const isPart = typeof human === 'string' && textAt(source, 'event.original') !== '' && lineCountOf(source) === 1;
   const whole = withoutReturns(isPart ? human.replace(/\n$/, '') : messageText(document));
-  const text = harmless(isWhole ? whole : folded(whole));
+  const text = harmless(isWhole ? whole : folded(whole, sought));
   const tone = style === 'dim' || style === 'red' || style === 'yellow' ? style : null;
   const body = hasColours && tone !== null ? styledLines(text, tone) : text;
   const isTold = style === undefined || text.slice(0, LEVEL_STANDS_IN).toLowerCase().includes(level);
@@ -84,29 +88,38 @@ function labelText(level: string, style: Style | null): string {
   return (style === null ? label : styled(label, style)) + space;
 }
 
-/** Its first lines, and those that name a cause; in between, how many are not shown. */
-function folded(text: string): string {
+/** Its first lines, those that name a cause, and some with what was sought; in between, how many are not shown. */
+function folded(text: string, sought: readonly string[]): string {
   const lines = text.split('\n');
   if (lines.length <= TRACE_LINES_MAX) return text;
   const shown: string[] = [];
   let left = 0;
   let causes = 0;
+  let soughtLines = 0;
   const tell = (): void => {
     if (left > 0) shown.push(`    … ${left} more line${left === 1 ? '' : 's'} (--unfold)`);
     left = 0;
   };
   for (const [at, line] of lines.entries()) {
     const isCause = at >= TRACE_HEAD && causes < CAUSES_MAX && CAUSE.test(line);
-    if (at >= TRACE_HEAD && !isCause) {
+    const isSought = !isCause && at >= TRACE_HEAD && soughtLines < SOUGHT_LINES_MAX && hasAny(line, sought);
+    if (at >= TRACE_HEAD && !isCause && !isSought) {
       left += 1;
       continue;
     }
     tell();
     shown.push(line);
     if (isCause) causes += 1;
+    if (isSought) soughtLines += 1;
   }
   tell();
   return shown.join('\n');
+}
+
+function hasAny(line: string, sought: readonly string[]): boolean {
+  if (sought.length === 0) return false;
+  const small = line.toLowerCase();
+  return sought.some((words) => small.includes(words));
 }
 
 /** What the line said beside what is shown of it, up to a width. */

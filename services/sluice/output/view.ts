@@ -1,6 +1,8 @@
 // How a command shows lines at a terminal: the options that `sluice logs` and `sluice search` have alike for it.
 
 import type { CommandContext } from '../process/command.ts';
+import type { Where } from '#shared/store/where.ts';
+import { soughtIn } from '../search/sought.ts';
 import type { PeopleViewOptions } from './people-view.ts';
 
 export const VIEW_HELP = `\
@@ -21,7 +23,8 @@ export interface View {
   readonly 'no-pager': boolean;
 }
 
-/** Null: as they were written. */
-export function peopleView({ raw, unfold }: View, { terminal }: CommandContext): PeopleViewOptions | null {
-  return raw ? null : { hasColours: terminal?.hasColours ?? true, isWhole: unfold };
+/** Null: as they were written. `where`: what is asked for. */
+export function peopleView({ raw, unfold }: View, { terminal }: CommandContext, where?: Where): PeopleViewOptions | null {
+  if (raw) return null;
+  return { hasColours: terminal?.hasColours ?? true, isWhole: unfold, sought: where ? soughtIn(where) : [] };
 }

@@ -36,7 +36,9 @@ export async function missingFields(
     if (names.length === 0) return [];
     const name = shortName(field);
     const nearest = nearestName(name, names);
-    lines.push(`nothing has the field ${name}${nearest === null ? '' : `; did you mean ${nearest}?`}`);
+    // `Cart.java:12` of a stack trace reads as a field and its value.
+    const advice = nearest === null ? 'put it in quotes if it is text' : `did you mean ${nearest}?`;
+    lines.push(`nothing has the field ${name}; ${advice}`);
   }
   return lines;
 }

@@ -15,6 +15,7 @@ export interface QueuedLine {
   readonly text: string;
   readonly source?: string;
   readonly partition?: number;
+  readonly tag?: string;
   readonly offset: number;
   readonly receivedMs: number;
   readonly appendedMs: number;
@@ -110,10 +111,15 @@ export class Tracing {
     );
   }
 
-  #batchOf({ number, receivedMs }: QueuedLine): Batch {
+  /** The batch of the line of a number. */
+  batchOf(number: number): Batch {
+    return this.#batchOf({ number, receivedMs: 0 });
+  }
+
+  #batchOf({ number, receivedMs, tag = batch.tag }: Pick<QueuedLine, 'number' | 'receivedMs' | 'tag'>): Batch {
     const id = Buffer.alloc(16);
     id.writeUInt32BE(number, 12);
-    return { ...batch, id, receivedMs, seq: number };
+    return { ...batch, id, receivedMs, seq: number, tag };
   }
 
   #note(lines: Iterable<JoinedLine<number>>): void {

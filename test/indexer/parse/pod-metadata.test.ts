@@ -82,7 +82,7 @@ test('a trace goes on where more is known of its pod than when it began', () => 
   const sourceOf = (metadata: object, message: string): string => {
     const bytes = entryWith(metadata, { ...RECORD, message });
     assert.equal(entry.find(bytes, 0, bytes.length), true);
-    assert.equal(gate.wants(bytes, entry), true);
+    assert.equal(gate.wants(bytes, entry, 0), true);
     return gate.source;
   };
   const opening = 'java.lang.IllegalStateException: no';

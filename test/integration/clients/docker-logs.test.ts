@@ -66,6 +66,14 @@ const ODD_LINES: readonly string[] = [
   'ValueError: no',
 ];
 
+const TRACE: readonly string[] = [
+  'before it',
+  'java.lang.IllegalStateException: no',
+  ...Array.from({ length: 5 }, (_, n) => `\\tat com.shop.Cart.add(Cart.java:${n})`),
+  'Caused by: java.io.IOException: disk',
+  '\\t... 3 more',
+  'after it',
+];
 const quoted = (line: string): string => `'${line.replaceAll("'", `'\\''`)}\\n'`;
 /** With a pause between the streams, whose order dockerd does not keep in both of its copies. */
 const ODD = ODD_LINES.map((line, n) => `printf ${quoted(line)}${n % 3 === 2 ? ' >&2' : ''}; sleep 0.02`).join('; ');
@@ -85,6 +93,7 @@ const SCRIPTS = {
   unended: 'echo first; printf last; printf oops >&2',
   bytes: NO_TEXT.map((line) => `printf ${quoted(line)}`).join('; '),
   five: 'for n in 1 2 3 4 5; do echo $n; sleep 0.02; done',
+  trace: TRACE.map((line) => `printf ${quoted(line)}; sleep 0.02`).join('; '),
 };
 const LABELS = ['--label', 'team=blue & green', '--label', "a.b/c=1,2!'()*~", '--env', 'STAGE=t=est'];
 const DRIVERS = ['json-file', 'fluentd'] as const;
@@ -209,6 +218,18 @@ suite('docker logs and sluice logs', { skip: skipped === null ? false : `SKIPPED
       if (driver === 'fluentd') return;
       await same(['--details', name]);
       await same(['-t', '--details', '--tail', '9', name]);
+    });
+
+    test(`${driver}: a range of time that begins or ends within a stack trace`, async () => {
+      const name = nameOf(driver, 'trace');
+      const times = (await timesOf(name)).slice(0, TRACE.length);
+      for (const time of times) {
+        await same(['-t', '--since', time, name]);
+        await same(['--until', time, name]);
+        await same(['--since', time, '--tail', '4', name]);
+        await same(['-f', '-t', '--since', time, name]);
+      }
+      await same(['-t', '--since', times[3] ?? '', '--until', times[6] ?? '', name]);
     });
 
     test(`${driver}: long lines`, async () => {

@@ -66,7 +66,7 @@ it('tells of fields that no document has', async () => {
     'sluice: nothing has the field stauts; did you mean status?\n' +
       'sluice: nothing has the field tok; did you mean took?\n',
   );
-  assert.equal(await said(['qqqq:*']), 'sluice: nothing has the field qqqq\n');
+  assert.equal(await said(['qqqq:*']), 'sluice: nothing has the field qqqq; put it in quotes if it is text\n');
   assert.equal(await said(['-n', '5', '--', '-lvl:error']), '');
   assert.equal(await said(['* | count by lvl']), 'sluice: nothing has the field lvl; did you mean log.level?\n');
   assert.equal(await said(['level:fatal']), '');

@@ -2,9 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { peopleText } from '../../../services/sluice/output/people-view.ts';
+import { parseQuery } from '#shared/store/query/parser.ts';
+import { peopleText, type PeopleViewOptions } from '../../../services/sluice/output/people-view.ts';
+import { soughtIn } from '../../../services/sluice/search/sought.ts';
 
-const plain = { hasColours: false, isWhole: false };
+const plain: PeopleViewOptions = { hasColours: false, isWhole: false };
 const trace = (lines: number): string =>
   ['Boom: x', ...Array.from({ length: lines - 1 }, (_, at) => `  at f${at}`)].join('\n');
 const said = (source: Record<string, unknown>, options = plain): string =>
@@ -62,6 +64,21 @@ for (const [what, source, text] of [
 
 test('a trace is whole where that was asked for', () => {
   assert.equal(said({ message: trace(40), log: { lines: 40 } }, { hasColours: false, isWhole: true }), trace(40));
+});
+
+test('of a long trace the lines that were looked for are shown, but not too many', () => {
+  const lines = Array.from({ length: 40 }, (_, i) => `  at com.shop.${i % 10 === 9 ? 'Cart' : 'Other'} ${i}`);
+  const document = { message: lines.join('\n'), log: { lines: 40 } };
+  const where = parseQuery('"COM.SHOP.cart" -other level:error', { nowMs: 0 });
+  assert('where' in where);
+  const sought = soughtIn(where.where);
+  assert.deepEqual(sought, ['com.shop.cart']);
+  const shown = said(document, { hasColours: false, isWhole: false, sought }).split('\n');
+  assert.deepEqual(
+    shown.filter((line) => line.includes('Cart')),
+    lines.filter((line) => line.includes('Cart')),
+  );
+  assert.equal(said(document, { hasColours: false, isWhole: false, sought: ['shop'] }).split('\n').length, 6 + 6 + 1);
 });
 
 for (const [level, code] of [

@@ -70,7 +70,7 @@ export class EntryReader {
       if (this.#unwraps && this.#unwrap() && entry.isMarkedPart && this.#isPart()) return 'part';
       if (this.#isPartOfSource(index)) return 'part';
     }
-    return !this.isLonePart && this.#isOfTrace() ? 'trace' : 'document';
+    return !this.isLonePart && this.#isOfTrace(index) ? 'trace' : 'document';
   }
 
   /** Looks at an entry that is to be a document whatever it says. False where it is none. */
@@ -133,8 +133,8 @@ export class EntryReader {
     return true;
   }
 
-  #isOfTrace(): boolean {
-    return this.#options.traces?.wants(this.bytes, this.entry) === true;
+  #isOfTrace(index: number): boolean {
+    return this.#options.traces?.wants(this.bytes, this.entry, index) === true;
   }
 
   #textOf(name: number): string {

@@ -18,7 +18,7 @@ export const BAR = 0x7c;
 const COLOUR_BYTES_MAX = 20;
 
 /** Where the colour that begins at `at` ends, or `at`. */
-function pastColour(bytes: Uint8Array, at: number, end: number): number {
+export function pastColour(bytes: Uint8Array, at: number, end: number): number {
   if (bytes[at] !== ESCAPE || bytes[at + 1] !== OPENING) return at;
   const last = Math.min(end, at + COLOUR_BYTES_MAX);
   for (let i = at + 2; i < last; i += 1) {

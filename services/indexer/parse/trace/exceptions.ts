@@ -7,7 +7,7 @@
 //   <TAB>... 12 more                                                                         }
 //
 // A message of several lines is joined where a frame follows within MESSAGE_LINES_MAX lines, and where it can be
-// expected: behind a name with a dot, or a blank line.
+// expected: behind a name with a dot, or a blank line. What begins as lines of a log do is none of it.
 
 import {
   type Family,
@@ -16,6 +16,7 @@ import {
   REST,
   TENTATIVE,
   ascii,
+  beginsLog,
   endsWithNumber,
   exceptionNameEnd,
   find,
@@ -84,13 +85,16 @@ function next(step: number, bytes: Uint8Array, from: number, to: number): number
   if (isIndented(bytes, from, to)) return FRAMES;
   if (CAUSES.some((prefix) => startsWith(bytes, from, to, prefix))) return NAMED;
   if (isBlank(bytes, from, to)) return (step === FRAMES ? BLANK_AFTER_FRAMES : MESSAGE) | TENTATIVE;
-  if (step !== FRAMES) return step === NAMED && !isOpening(bytes, from, to) ? MESSAGE | TENTATIVE : NONE;
+  if (step !== FRAMES) {
+    const isMessage = step === NAMED && !isOpening(bytes, from, to) && !beginsLog(bytes, from, to);
+    return isMessage ? MESSAGE | TENTATIVE : NONE;
+  }
   return CLOSING.has(bytes[from]!) || startsWith(bytes, from, to, END_OF) ? FRAMES : NONE;
 }
 
 function inMessage(step: number, bytes: Uint8Array, from: number, to: number): number {
   if (isFrame(bytes, from, to)) return FRAMES;
-  if (step + 1 >= MESSAGE + MESSAGE_LINES_MAX || isOpening(bytes, from, to)) return NONE;
+  if (step + 1 >= MESSAGE + MESSAGE_LINES_MAX || isOpening(bytes, from, to) || beginsLog(bytes, from, to)) return NONE;
   return (step + 1) | TENTATIVE;
 }
 

@@ -24,6 +24,12 @@ const OPENING = 0x28;
 const DIGIT_0 = 0x30;
 const DIGIT_9 = 0x39;
 const COLON = 0x3a;
+const DOT = 0x2e;
+const DASH = 0x2d;
+const SLASH = 0x2f;
+const BRACKET = 0x5b;
+const BRACE = 0x7b;
+const QUOTE = 0x22;
 
 /** The bytes of an ASCII text, to compare with. */
 export function ascii(text: string): Uint8Array {
@@ -74,6 +80,18 @@ export function pastDigits(bytes: Uint8Array, from: number, to: number): number 
   return at;
 }
 
+/** Whether the line begins as those of logs do, and nobody's message: a date or a time, also in a bracket; JSON. */
+export function beginsLog(bytes: Uint8Array, from: number, to: number): boolean {
+  if (to - from < 8) return false;
+  if (bytes[from] === BRACE) return bytes[from + 1] === QUOTE;
+  const at = bytes[from] === BRACKET ? from + 1 : from;
+  const end = pastDigits(bytes, at, at + 5);
+  if (end - at !== 4 && end - at !== 2) return false;
+  const after = bytes[end];
+  const isDate = end - at === 4 && (after === DASH || after === SLASH);
+  return (isDate || (end - at === 2 && after === COLON)) && isDigit(bytes[end + 1]) && isDigit(bytes[end + 2]);
+}
+
 /** Longer words open no trace. */
 const WORD_BYTES_MAX = 512;
 
@@ -104,13 +122,21 @@ export function exceptionNameEnd(bytes: Uint8Array, from: number, to: number): n
   const first = bytes[from] ?? 0;
   if (from >= to || !isLetter(first)) return NONE;
   const end = pastName(bytes, from, Math.min(to, from + WORD_BYTES_MAX));
-  if (!ENDINGS.some((ending) => endsWith(bytes, from, end, ending))) return NONE;
+  if (!isClass(bytes, from, end) || !ENDINGS.some((ending) => endsWith(bytes, from, end, ending))) return NONE;
   if (end === to) return end;
   const after = bytes[end]!;
   if (after === COLON) return end + 1 === to || bytes[end + 1] === SPACE ? end : NONE;
   // `Error [ERR_X]: …` of Node, `Win32Exception (2): …` of .NET.
   const isMarked = after === SPACE && (bytes[end + 1] === 0x5b || bytes[end + 1] === OPENING);
   return isMarked ? end : NONE;
+}
+
+/** Whether what is behind the last dot is no word of lower case: `lastError:` is a key of somebody's YAML. */
+function isClass(bytes: Uint8Array, from: number, to: number): boolean {
+  let at = to;
+  while (at > from && bytes[at - 1] !== DOT) at -= 1;
+  const first = bytes[at]!;
+  return first < 0x61 || first > 0x7a;
 }
 
 const ENDINGS = ['Error', 'Exception', 'Throwable'].map(ascii);

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { NONE } from '#indexer/parse/trace/line.ts';
 import { nextState, openingOf } from '#indexer/parse/trace/trace-lines.ts';
-import { documentsOf } from '../../join/tracing.ts';
+import { documentsOf, queued, Tracing } from '../../join/tracing.ts';
 
 const folder = new URL('../../../fixtures/traces/', import.meta.url);
 const linesOf = (name: string): string[] =>
@@ -88,6 +88,9 @@ test('what opens a trace', () => {
   check("/a/b.rb:3:in `f': x (RuntimeError)", true);
   check("/a/b.rb:3:in 'Object#f': x (RuntimeError)", true);
   check("\tfrom a.rb:3:in `f'", true);
+  check('\x1b[31mTypeError\x1b[39m: x', true);
+  check('\x1b[90m    at f (/a.js:1:2)\x1b[39m', true);
+  check('requests.exceptions._Error: x', true);
 });
 
 test('what opens none', () => {
@@ -116,6 +119,14 @@ test('what opens none', () => {
   check('Exception handling is on', false);
   check('Caused by: bad input', false);
   check('[info] PHP started', false);
+  check('lastError:', false);
+  check('  spec.lastError:', false);
+  check('com.shop.onError: x', false);
+  check('\x1b[31mERROR\x1b[0m Error: x', false);
+  check('\x1b[31', false);
+  check('\x1b[31m', false);
+  check('java.lang.Error: x\n\tat a.B.c(B.java:1)\n', false);
+  check('Traceback (most recent call last):\n  File "a.py", line 1, in f\nValueError: x', false);
   check('x'.repeat(100_000), false);
 });
 
@@ -126,6 +137,61 @@ test('a line that looks like the beginning of one, alone, is what it was', () =>
     assert.deepEqual([two?.text, two?.lines, two?.partial], ['and another thing', 1, false]);
     assert.equal(others.length, 0);
   }
+});
+
+test('a trace in colours', () => {
+  const python = [
+    'Traceback (most recent call last):',
+    '  File \x1b[35m"/a.py"\x1b[0m, line \x1b[35m1\x1b[0m, in \x1b[35mf\x1b[0m',
+    '    \x1b[31mg\x1b[0m\x1b[1;31m()\x1b[0m',
+    '    \x1b[31m~\x1b[0m\x1b[1;31m^^\x1b[0m',
+    '\x1b[1;35mValueError\x1b[0m: \x1b[35mx\x1b[0m',
+  ];
+  const node = ['\x1b[31mError: x\x1b[39m', '\x1b[90m    at f (/a.js:1:2)\x1b[39m', '    at \x1b[1mg\x1b[22m (/a.js:3:4)'];
+  for (const lines of [python, node]) {
+    const documents = documentsOf([...lines, '\x1b[32minfo\x1b[39m: on']);
+    assert.deepEqual(
+      documents.map(({ text, partial }) => [text, partial]),
+      [
+        [lines.join('\n'), false],
+        ['\x1b[32minfo\x1b[39m: on', false],
+      ],
+    );
+  }
+});
+
+test('the next line of a log ends an exception that has no frames, and waits for nothing', () => {
+  for (const line of [
+    '2026-01-02T03:04:05Z INFO on',
+    '2026/01/02 03:04:05 on',
+    '[2026-01-02 03:04:05] on',
+    '03:04:05.678 INFO on',
+    '{"level":"info"}',
+  ]) {
+    const tracing = new Tracing();
+    for (const one of queued(['com.shop.CartException: no', line])) tracing.read(one);
+    assert.deepEqual(
+      tracing.out.map(({ text }) => text),
+      ['com.shop.CartException: no', line],
+    );
+  }
+  for (const line of ['12 of 15', '1.5', '[n/a]', '{}', '2026', '20261123-04: x', 'ordinary text']) {
+    const all = ['com.shop.CartException: no', line, '\tat a.B.c(B.java:1)'];
+    assert.deepEqual(
+      documentsOf(all).map(({ text }) => text),
+      [all.join('\n')],
+    );
+  }
+});
+
+test('a text of several lines, joined by whoever sent it, is a document by itself', () => {
+  const whole = 'java.lang.Error: x\n\tat a.B.c(B.java:1)';
+  const tracing = new Tracing();
+  for (const line of queued([whole, '  indented', whole])) tracing.read(line);
+  assert.deepEqual(
+    tracing.out.map(({ text, lines }) => [text, lines]),
+    [whole, '  indented', whole].map((text) => [text, 1]),
+  );
 });
 
 test('the rest of a trace is one document, marked', () => {
