@@ -144,11 +144,17 @@ export class FilesInput {
       // Where only imports are wanted, what is known of other files stays as it is.
       if (this.#options.rules.length > 0) await collector.walk(isFull);
       if (isFull) await collector.deciding.run(() => Promise.resolve(this.#forgetGone(collector, checkpoints)));
-      if (isFull && fullMs === Number.NEGATIVE_INFINITY) this.#telemetry.started(collector.followed.count);
+      if (isFull && fullMs === Number.NEGATIVE_INFINITY) this.#started(collector);
       const tookMs = clock.monotonicMs() - beganMs;
       if (isFull) fullMs = beganMs + walkEachMs(tookMs, collector.followed.waiting);
       await this.#rest(collector, clock.monotonicMs() + Math.max(SOON_MS, SOON_RATIO * tookMs), fullMs);
     }
+  }
+
+  /** That there are no containers yet is nobody's mistake. */
+  #started({ followed, walker }: FileCollector): void {
+    for (const { include, form } of walker.unmatched) if (form === undefined) this.#telemetry.noFiles(include);
+    this.#telemetry.started(followed.count);
   }
 
   /** Whoever wants a walk does not shorten the rest from the last one. */

@@ -17,6 +17,8 @@ export interface Addresses {
 /** Docker sends labels only if asked: those by which a container says where it belongs, and Compose's own. */
 const LABELS = String.raw`--log-opt labels-regex='^(sluice|com\.docker\.compose)\.'`;
 
+const FILES_SHOWN = 3;
+
 export function greeting(config: Config, { forward, http, syslog, gelf, admin, read }: Addresses): string {
   const queue =
     config['queue'] === 'kafka'
@@ -30,7 +32,14 @@ export function greeting(config: Config, { forward, http, syslog, gelf, admin, r
   const adminScheme = config['admin.tls.cert'] === undefined ? 'http' : 'https';
   const readScheme = config['read.tls.cert'] === undefined ? 'http' : 'https';
   const api = read === null ? [] : [`${readScheme}://${read}/api/search`];
-  return `Sluice is up.
+  const files = (config['collect.files'] ?? []).flatMap(({ include }) => include);
+  const samples = [
+    `docker run --rm --log-driver=fluentd --log-opt fluentd-address=${forward} --log-opt tag=hello ${LABELS} busybox echo hello`,
+    `curl --json '{"message":"hello"}' ${scheme}://${http}/app.web`,
+  ];
+  // Who has log files has lines to look at.
+  const tries = [...(files.length > 0 ? [] : samples), 'npx sluice logs -f'];
+  return `Sluice is up.${line('Files', someOf(files))}
   Forward   ${forward}
   HTTP      ${scheme}://${http}${line('Syslog', syslog)}${line('GELF', gelf)}
   Metrics   ${adminScheme}://${admin}/metrics${line('Search', api)}
@@ -38,10 +47,14 @@ export function greeting(config: Config, { forward, http, syslog, gelf, admin, r
   Store     ${store}
 
 Try:
-  docker run --rm --log-driver=fluentd --log-opt fluentd-address=${forward} --log-opt tag=hello ${LABELS} busybox echo hello
-  curl --json '{"message":"hello"}' ${scheme}://${http}/app.web
-  npx sluice logs -f
+  ${tries.join('\n  ')}
 `;
+}
+
+/** A shell that expands a pattern gives very many. */
+function someOf(files: readonly string[]): string[] {
+  const more = files.length - FILES_SHOWN;
+  return [...files.slice(0, FILES_SHOWN), ...(more > 0 ? [`and ${more} more`] : [])];
 }
 
 function line(name: string, addresses: readonly string[]): string {

@@ -48,6 +48,11 @@ export function tailOf(bytes: Uint8Array): string {
   return hash('sha256', bytes, 'hex').slice(0, 32);
 }
 
+/** A copy of those before `end` that are compared with what is there. */
+export function lastOf(bytes: Buffer, end: number): Buffer {
+  return Buffer.from(bytes.subarray(Math.max(0, end - CHECK_BYTES), end));
+}
+
 /** Reads until the buffer is full, so many bytes are read, or the file ends. Returns how many. */
 export async function readAt(handle: FileHandle, buffer: Buffer, position: number, bytesMax: number): Promise<number> {
   const wanted = Math.min(buffer.length, bytesMax);

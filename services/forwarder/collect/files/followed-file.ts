@@ -7,7 +7,7 @@
 
 import type { FileHandle } from 'node:fs/promises';
 import { type FileEntries, writeRest } from '../../decode/files/file-entries.ts';
-import { CHECK_BYTES, checkOf, headOf, isWrittenSince, markOf, readAt, tailOf } from './file-bytes.ts';
+import { CHECK_BYTES, checkOf, headOf, isWrittenSince, lastOf, markOf, readAt, tailOf } from './file-bytes.ts';
 import { identityOf, isFileError, openRegular, statusOf } from './file-identity.ts';
 import type { FoundFile } from './found-files.ts';
 import { NulRun, spendNuls } from './nul-run.ts';
@@ -149,14 +149,14 @@ export class FollowedFile implements Reader {
     const { chain, line, malformed } = this.#entries;
     slot.writer.reset();
     const { at, count, isFull } = this.#entries.take(slot.writer, slot.buffer, from, end);
-    this.#check = Buffer.from(slot.buffer.subarray(Math.max(0, at - CHECK_BYTES), at));
+    this.#check = lastOf(slot.buffer, at);
     this.options.malformed(this.path, this.#entries.malformed - malformed);
     // All of the first run, until a place is known: then the bytes before that tell as much.
     if (start === 0 && count > 0) generation.head = headOf(slot.buffer.subarray(0, at));
     if (!isUnwanted) this.options.budget?.spend(at - from, count, before < this.unpaidEnd ? 0 : at - from);
     this.#endsInNuls = at < end && slot.buffer[end - 1] === 0;
     if (count > 0 && !isUnwanted) await this.#give({ entries: slot.writer.take(), count, chain });
-    if (this.#entries.line !== line) this.#commit(slot.buffer, start);
+    if (this.#entries.line !== line) this.#commit(this.#entries, slot.buffer, start);
     if (isUnwanted && at === from) this.#wantAll();
     if (isFull || isUnwanted) return true;
     if (end < slot.buffer.length) return start + end < size || this.#settle(size, mtimeMs, at < end);
@@ -185,13 +185,11 @@ export class FollowedFile implements Reader {
     this.options.changed(this.generation);
   }
 
-  #commit(buffer: Buffer, start: number): void {
+  #commit({ line }: FileEntries, buffer: Buffer, start: number): void {
     const { generation } = this;
-    const entries = this.#entries;
-    if (entries === null) return;
-    generation.place = entries.line;
-    const end = entries.line.offset - start;
-    generation.tail = tailOf(buffer.subarray(Math.max(0, end - CHECK_BYTES), end));
+    generation.place = line;
+    const end = line.offset - start;
+    generation.tail = tailOf(lastOf(buffer, end));
     if (start === 0) generation.head = headOf(buffer.subarray(0, Math.min(CHECK_BYTES, end)));
     this.options.changed(generation);
   }
@@ -260,6 +258,8 @@ export class FollowedFile implements Reader {
     const restEnd = entries.offset + end - from;
     if (restEnd === end) this.generation.head = headOf(buffer.subarray(0, end));
     this.options.malformed(this.path, writeRest(entries, writer, buffer.subarray(from, end)));
+    // Given as the end, it is read: who looks again before the file is closed goes on behind it.
+    if (entries.offset === restEnd) this.#check = lastOf(buffer, end);
     await this.#give({ entries: writer.take(), count: 1, chain });
     this.generation.unfinishedEnd = restEnd;
     this.options.changed(this.generation);

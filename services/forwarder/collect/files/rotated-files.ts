@@ -18,15 +18,12 @@ import type { FoundFile } from './found-files.ts';
 import type { FollowedFile } from './followed-file.ts';
 import type { FollowOptions } from '../sources/follow-options.ts';
 import { type Generation, type Source, unreadBytesOf } from '../checkpoints/generations.ts';
+import { Settling } from '../walk/settling.ts';
 import type { ReadingTurns } from './reading-turns.ts';
 import type { FileTelemetry } from './telemetry.ts';
 
-/** Whoever makes a copy writes to it in shorter intervals. */
-const SETTLE_MS = 1000;
 /** Compressed files that are read at once. */
 const COMPRESSED_MAX = 32;
-/** No copy takes so long: the file has such a name, and is written. */
-const ENDLESS_MS = 60_000;
 
 export interface RotatedFilesOptions {
   readonly clock: Clock;
@@ -43,19 +40,9 @@ export interface RotatedFilesOptions {
   readonly isLive: (identity: string) => boolean;
 }
 
-/** A file that may still be written, as it was when it was first seen so. */
-interface Unsettled {
-  readonly source: string;
-  readonly size: number;
-  readonly writtenMs: number;
-  readonly sinceMs: number;
-  readonly firstMs: number;
-}
-
 export class RotatedFiles {
   readonly #options: RotatedFilesOptions;
-  readonly #unsettled = new Map<string, Unsettled>();
-  readonly #settled = new Set<string>();
+  readonly #settling: Settling;
   /** Copies of what is still followed, by identity: how many losses their source had then. */
   readonly #copies = new Map<string, number>();
   readonly #compressed = new Map<string, WholeFile>();
@@ -69,6 +56,7 @@ export class RotatedFiles {
 
   constructor(options: RotatedFilesOptions) {
     this.#options = options;
+    this.#settling = new Settling(options.clock);
     this.#absent = new AbsentFiles(options.checkpoints.generations);
     for (const { generations } of options.checkpoints.generations.sources) {
       for (const one of generations) if (one.identity === '' && unreadBytesOf(one) > 0) this.#incomplete.set(one, 0);
@@ -100,7 +88,7 @@ export class RotatedFiles {
   /** At its end: what was gone before it began, and is in none of the files, is lost. */
   countLosses(): void {
     const { telemetry, checkpoints } = this.#options;
-    const undecided = new Set([...this.#unsettled.values()].map(({ source }) => source));
+    const undecided = new Set(this.#settling.sources());
     for (const source of this.#examining.values()) undecided.add(source);
     for (const [generation, walks] of this.#incomplete) {
       const { source, identity } = generation;
@@ -125,7 +113,7 @@ export class RotatedFiles {
         ({ base, path }) =>
           base !== path && (this.#options.checkpoints.generations.sourceOf(base)?.generations.length ?? 0) === 0,
       )
-      .filter((file) => !this.#isSettled(file, isFirstWalk));
+      .filter((file) => !this.#settling.isSettled(file, isFirstWalk));
     return new Set(sources.map(({ base }) => base));
   }
 
@@ -136,7 +124,7 @@ export class RotatedFiles {
     const { checkpoints, addGeneration } = this.#options;
     const source = checkpoints.generations.sourceOf(base);
     if (this.#copies.get(identity) === (source?.losses ?? 0)) return;
-    if (!this.#isSettled(found, isFirstWalk)) return;
+    if (!this.#settling.isSettled(found, isFirstWalk)) return;
     const own = checkpoints.generations.ofIdentity(identity);
     if (own !== null) return this.#read(found, own);
     const isUnwanted = isFirstWalk && source === null && (found.rule.from === 'end' || !found.isAsked);
@@ -168,6 +156,7 @@ export class RotatedFiles {
       return this.#isRead(found);
     const content = await contentOf(path, { identity, root, compression, generations, signal });
     if (signal.aborted) return;
+    if (!content.isWhole && this.#settling.mayGrow(found)) return;
     if (!content.isWhole) telemetry.readFailed(path, 'it is damaged, or not whole');
     // Whoever copies a log file to rotate it copies the one that is written; and a copy is born after it.
     const isOriginal = ({ identity: other }: Generation): boolean =>
@@ -265,29 +254,10 @@ export class RotatedFiles {
     return this.#compressed.has(identity) || this.#examining.has(identity);
   }
 
-  /** Whether nobody writes to it any more, or it is one that is written for ever. */
-  #isSettled({ identity, size, writtenMs, base }: FoundFile, isFirstWalk: boolean): boolean {
-    if (this.#settled.has(identity)) return true;
-    const nowMs = this.#options.clock.monotonicMs();
-    const before = this.#unsettled.get(identity);
-    const isSame = before?.size === size && before.writtenMs === writtenMs;
-    const isLongSince = this.#options.clock.epochMs() - writtenMs > 2 * SETTLE_MS;
-    const isEndless = before !== undefined && nowMs - before.firstMs >= ENDLESS_MS;
-    if ((isFirstWalk && isLongSince) || (isSame && nowMs - before.sinceMs >= SETTLE_MS) || isEndless) {
-      this.#unsettled.delete(identity);
-      this.#settled.add(identity);
-      return true;
-    }
-    const firstMs = before?.firstMs ?? nowMs;
-    if (!isSame) this.#unsettled.set(identity, { source: base, size, writtenMs, sinceMs: nowMs, firstMs });
-    return false;
-  }
-
   /** Files that are gone need not be waited for. */
   keep(present: ReadonlySet<string>): void {
-    for (const known of [this.#unsettled, this.#copies, this.#settled]) {
-      for (const identity of known.keys()) if (!present.has(identity)) known.delete(identity);
-    }
+    this.#settling.keep(present);
+    for (const identity of this.#copies.keys()) if (!present.has(identity)) this.#copies.delete(identity);
   }
 
   async close(): Promise<void> {

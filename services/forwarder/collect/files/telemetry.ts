@@ -203,6 +203,11 @@ export class FileTelemetry {
     this.#log.debug('file_found', { how, path, ...detail });
   }
 
+  /** At the start: a mistake in a pattern looks like this. */
+  noFiles(patterns: readonly string[]): void {
+    this.#log.warn('no_files_found', { patterns: patterns.join(', '), effect: 'files that match later are read then' });
+  }
+
   started(files: number): void {
     this.#log.info('collecting_files', { files });
   }

@@ -5,7 +5,7 @@ import { type FileEntries, writeRest } from '../../decode/files/file-entries.ts'
 import { BOM_BYTES_MAX } from '../../decode/files/file-encoding.ts';
 import type { Compression } from '../../decode/files/source-path.ts';
 import { unpackedBytes } from './file-content.ts';
-import { CHECK_BYTES, tailOf } from './file-bytes.ts';
+import { CHECK_BYTES, nulsIn, tailOf } from './file-bytes.ts';
 import { spendNuls } from './nul-run.ts';
 import { PACKED_PER_BYTE } from '../sources/source-budgets.ts';
 import type { FollowOptions } from '../sources/follow-options.ts';
@@ -136,7 +136,8 @@ export class WholeFile implements Reader {
 
   /** Nobody writes in their place any more. */
   #passNuls(entries: FileEntries): false {
-    const nuls = this.#rest.length - entries.headBytes;
+    // What follows them may be the beginning of a record, of which the rest is not unpacked yet.
+    const nuls = Math.max(0, nulsIn(this.#rest) - entries.headBytes);
     const length = nuls - (nuls % 2);
     entries.pass(this.#rest.subarray(0, length));
     spendNuls(this.#options.budget, length);

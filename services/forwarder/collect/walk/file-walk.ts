@@ -48,6 +48,12 @@ export class FileWalker {
     return this.#rules.some((rule) => rule.covers(path));
   }
 
+  /** Those for which the last walk found nothing. */
+  get unmatched(): readonly SourceRule[] {
+    const matched = new Set([...this.#last.values()].map(({ rule }) => rule));
+    return this.#rules.map(({ rule }) => rule).filter((rule) => !matched.has(rule));
+  }
+
   async walk(): Promise<Walk> {
     const listings = new Listings();
     const steps = new Steps();

@@ -1,7 +1,8 @@
 // `sluice collect GLOB…`: reads files of this machine, with everything else that its configuration asks for: all in one
 // process, or, where brokers are set, as a forwarder.
 
-import { resolve } from 'node:path';
+import { statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { fileRuleMistakes, type FileRule } from '#shared/config/settings/file-rules.ts';
 import { SluiceError } from '#shared/errors.ts';
@@ -30,6 +31,12 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   const { exclude, tag, from = 'beginning' } = values;
   if (positionals.length === 0) throw wrong('no file is named; give patterns, such as /var/log/*.log');
   if (from !== 'beginning' && from !== 'end') throw wrong(`--from is "${from}"; it is beginning or end`);
+  for (const pattern of positionals) {
+    if (pattern === '') throw wrong('a pattern is empty');
+    // A shell makes it of `collect $LOGS/`; as a pattern it matches no file.
+    if (statSync(pattern, { throwIfNoEntry: false })?.isDirectory() === true)
+      throw wrong(`${pattern} is a folder; give a pattern, such as '${join(pattern, '*.log')}'`);
+  }
   const rule: FileRule = {
     include: positionals.map((pattern) => resolve(pattern)),
     from,

@@ -92,6 +92,8 @@ interface StartOptions {
   readonly collects?: boolean;
   readonly openFilesMax?: number;
   readonly walkLimits?: Partial<WalkLimits>;
+  /** In place of the one. */
+  readonly rules?: readonly SourceRule[];
 }
 
 export class FileWorld implements AsyncDisposable {
@@ -117,6 +119,7 @@ export class FileWorld implements AsyncDisposable {
       collects = true,
       openFilesMax = 1000,
       walkLimits = {},
+      rules = [{ include: [this.path('*.log')], ...rule }],
     }: StartOptions = {},
   ): Running {
     const tell = (event: string, about: object = {}): void => void this.told.push({ event, ...about });
@@ -124,7 +127,7 @@ export class FileWorld implements AsyncDisposable {
     const log = { debug, info: tell, warn: tell, error: tell };
     const metrics = new Metrics({ version: '0', command: 'test' }, { ofProcess: false });
     const input = new FilesInput({
-      rules: collects ? [{ include: [this.path('*.log')], ...rule }] : [],
+      rules: collects ? rules : [],
       host: 'node-1',
       watches,
       openFilesMax,

@@ -41,6 +41,22 @@ suite('what is read', TIMEOUT, () => {
     assert.deepEqual([...world.intake.tags], ['web']);
   });
 
+  test('a pattern that matches nothing is told of, once', async () => {
+    await using world = new FileWorld();
+    writeFileSync(world.path('a.log'), 'one\n');
+    const form = { root: world.path('containers'), factsOf: () => assert.fail('there is none') };
+    const rules = [
+      { include: [world.path('*.log')] },
+      { include: [world.path('*.txt'), '/nope/*'] },
+      { include: [], form },
+    ];
+    await using _ = world.start({}, { rules });
+    await world.untilLines(1);
+    await world.until(() => world.told.some(({ event }) => event === 'collecting_files'));
+    const told = world.told.filter(({ event }) => event === 'no_files_found').map(({ patterns }) => patterns);
+    assert.deepEqual(told, [`${world.path('*.txt')}, /nope/*`]);
+  });
+
   test('a rotated file that was there before, and that nobody asked for, is left out', async () => {
     await using world = new FileWorld();
     writeFileSync(world.path('a.log.1'), 'before\n');

@@ -1,0 +1,88 @@
+// Files under a name that rotation gives, as long as they may still be written: a copy is told by its content when all
+// of it is there.
+//
+// Guarantees: a file is settled when nothing was written to it for a while; one that was found not to be whole, when
+// nothing was for longer, for who compresses writes in large pieces, and may pause between them. No file is waited for
+// for ever.
+
+import type { Clock } from '#shared/clock.ts';
+
+/** As a walk finds it. */
+interface SeenFile {
+  readonly identity: string;
+  readonly size: number;
+  readonly writtenMs: number;
+  /** What its source is called. */
+  readonly base: string;
+}
+
+/** Whoever makes a copy writes to it in shorter intervals. */
+const SETTLE_MS = 1000;
+/** Whoever compresses (`zstd -19`) does so in these. */
+const COMPRESSED_MS = 60_000;
+/** No copy takes so long: the file has such a name, and is written. */
+const ENDLESS_MS = 60_000;
+
+/** A file that may still be written, as it was when it was first seen so. */
+interface Unsettled {
+  readonly source: string;
+  readonly size: number;
+  readonly writtenMs: number;
+  readonly firstMs: number;
+  /** Settled then, if nothing is written before. */
+  readonly settledMs: number;
+}
+
+export class Settling {
+  readonly #clock: Clock;
+  readonly #unsettled = new Map<string, Unsettled>();
+  readonly #settled = new Set<string>();
+  /** Those that were not whole: the size with which they were waited for. */
+  readonly #waitedFor = new Map<string, number>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Of the files that may still be written. */
+  *sources(): IterableIterator<string> {
+    for (const { source } of this.#unsettled.values()) yield source;
+  }
+
+  /** Whether nobody writes to it any more, or it is one that is written for ever. */
+  isSettled({ identity, size, writtenMs, base }: SeenFile, isFirstWalk: boolean): boolean {
+    if (this.#settled.has(identity)) return true;
+    const nowMs = this.#clock.monotonicMs();
+    const before = this.#unsettled.get(identity);
+    const isSame = before?.size === size && before.writtenMs === writtenMs;
+    const isLongSince = this.#clock.epochMs() - writtenMs > 2 * SETTLE_MS;
+    const isEndless = before !== undefined && nowMs - before.firstMs >= ENDLESS_MS;
+    const wasWaitedFor = this.#waitedFor.has(identity);
+    if ((isFirstWalk && isLongSince && !wasWaitedFor) || (isSame && nowMs >= before.settledMs) || isEndless) {
+      this.#unsettled.delete(identity);
+      this.#settled.add(identity);
+      return true;
+    }
+    const seen = { source: base, size, writtenMs, firstMs: before?.firstMs ?? nowMs, settledMs: nowMs + SETTLE_MS };
+    if (!isSame) this.#unsettled.set(identity, seen);
+    return false;
+  }
+
+  /** Of a compressed file that is not whole: whether the rest may come. Then it is not settled. */
+  mayGrow({ identity, size, writtenMs, base }: SeenFile): boolean {
+    const isLongSince = this.#clock.epochMs() - writtenMs >= COMPRESSED_MS;
+    if (isLongSince || this.#waitedFor.get(identity) === size) return false;
+    const nowMs = this.#clock.monotonicMs();
+    this.#waitedFor.set(identity, size);
+    this.#settled.delete(identity);
+    const seen = { source: base, size, writtenMs, firstMs: nowMs, settledMs: nowMs + COMPRESSED_MS };
+    this.#unsettled.set(identity, seen);
+    return true;
+  }
+
+  /** Files that are gone need not be waited for. */
+  keep(present: ReadonlySet<string>): void {
+    for (const known of [this.#unsettled, this.#settled, this.#waitedFor])
+      for (const identity of known.keys()) if (!present.has(identity)) known.delete(identity);
+  }
+}
