@@ -1,5 +1,5 @@
-// What journalctl writes with `-o export` (test/fixtures/journal), through the edge and the indexer: the whole documents
-// that it becomes; cut and changed anywhere, no entry before that place is another one.
+// What journalctl writes with `-o export` (test/fixtures/journal), through the edge and the indexer: its whole
+// documents; cut and changed anywhere, no entry before that place is another one.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
