@@ -1,4 +1,4 @@
-// What a record says beside its text: the same whatever the order of its keys, and other wherever anything else differs.
+// What a record says beside its text: the same whatever the order of its keys, another wherever anything else differs.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

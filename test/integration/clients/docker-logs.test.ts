@@ -167,8 +167,9 @@ suite('docker logs and sluice logs', { skip: skipped === null ? false : `SKIPPED
         await same(['-t', '--since', time, name]);
         await same(['--until', time, name]);
         await same(['--since', time, '--tail', '4', name]);
-        await same(['-f', '-t', '--since', time, name]);
       }
+      await same([name]);
+      await same(['-f', '-t', '--since', times[4] ?? '', name]);
       await same(['-t', '--since', times[3] ?? '', '--until', times[6] ?? '', name]);
     });
 
