@@ -11,8 +11,8 @@ import type { CommandContext } from '../process/command.ts';
 import { LogPrinter } from '../output/log-printer.ts';
 import type { Output } from '../output/output.ts';
 import { Follower, type Followed } from '../search/follower.ts';
-import { lastPages } from '../search/last-pages.ts';
-import { linesInRange } from '../search/lines-in-range.ts';
+import { lastPages } from '../search/lines/last-pages.ts';
+import { linesInRange } from '../search/lines/lines-in-range.ts';
 import { timeArgument } from '../dead-letters/time-argument.ts';
 import { countArgument } from '../search/count-argument.ts';
 import { missingFields } from '../search/missing-fields.ts';
@@ -199,7 +199,11 @@ function printedFrom(store: Store, { query, countsDocuments }: Wanted): Readable
 }
 
 /** Pages of what the store has by now, oldest first. Ends early when nobody reads. */
-async function* existing(store: ReadableStore, wanted: Wanted, { signal, output }: Reading): AsyncGenerator<StoredDocument[]> {
+async function* existing(
+  store: ReadableStore,
+  wanted: Wanted,
+  { signal, output }: Reading,
+): AsyncGenerator<StoredDocument[]> {
   const { query, tail, countsDocuments } = wanted;
   if (tail === 0) return;
   const pages =

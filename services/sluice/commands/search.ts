@@ -13,7 +13,7 @@ import { Output } from '../output/output.ts';
 import { PagedOutput } from '../output/pager.ts';
 import type { PeopleViewOptions } from '../output/people-view.ts';
 import { peopleView, VIEW_HELP, VIEW_OPTIONS } from '../output/view.ts';
-import { lastPages } from '../search/last-pages.ts';
+import { lastPages } from '../search/lines/last-pages.ts';
 import { contextArgument } from './logs.ts';
 import { timeArgument } from '../dead-letters/time-argument.ts';
 import { CHOSEN_HELP, CHOSEN_OPTIONS, chosenWhere } from '../search/chosen.ts';

@@ -2,7 +2,7 @@
 
 import type { CommandContext } from '../process/command.ts';
 import type { Where } from '#shared/store/where.ts';
-import { soughtIn } from '../search/sought.ts';
+import { soughtIn } from './sought.ts';
 import type { PeopleViewOptions } from './people-view.ts';
 
 export const VIEW_HELP = `\
@@ -24,7 +24,8 @@ export interface View {
 }
 
 /** Null: as they were written. `where`: what is asked for. */
-export function peopleView({ raw, unfold }: View, { terminal }: CommandContext, where?: Where): PeopleViewOptions | null {
+export function peopleView(view: View, { terminal }: CommandContext, where?: Where): PeopleViewOptions | null {
+  const { raw, unfold } = view;
   if (raw) return null;
   return { hasColours: terminal?.hasColours ?? true, isWhole: unfold, sought: where ? soughtIn(where) : [] };
 }

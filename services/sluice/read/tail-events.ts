@@ -10,7 +10,7 @@ import type { Clock } from '#shared/clock.ts';
 import { isRetryable } from '#shared/errors.ts';
 import type { ReadableStore } from '#shared/store/store.ts';
 import { Follower, type Followed } from '../search/follower.ts';
-import { lastPages } from '../search/last-pages.ts';
+import { lastPages } from '../search/lines/last-pages.ts';
 import type { TailRequest } from './request.ts';
 
 /** What answers are made of. */

@@ -236,6 +236,23 @@ test('no field of a later line is lost: lines whose records differ are not joine
   assert.deepEqual(await messagesOf(more), [TRACE[2] ?? '', TRACE.slice(0, 2).join('\n')].toSorted(), 'a key more');
 });
 
+test('the order of keys may differ, as programs in Go write them', async () => {
+  const turned = (record: Record<string, string>, by: number): Record<string, string> => {
+    const pairs = Object.entries(record);
+    return Object.fromEntries([...pairs.slice(by), ...pairs.slice(0, by)]);
+  };
+  const texts = [TRACE[0] ?? '', ...Array.from({ length: 6 }, (_, n) => `\tat a.B.c(B.java:${n})`)];
+  const records = texts.map((log, n) =>
+    turned({ container_id: 'c0ffee', container_name: '/web', source: 'stderr', log, team: 'blue' }, n % 5),
+  );
+  assert.deepEqual(await messagesOf(records), [texts.join('\n')]);
+  const other = [
+    { log: TRACE[0] ?? '', a: '1', b: '2' },
+    { log: TRACE[1] ?? '', a: '2', b: '1' },
+  ];
+  assert.equal((await messagesOf(other)).length, 2, 'of the same keys, other values');
+});
+
 test('times, and places in a file or the journal, may differ', async () => {
   for (const key of ['time', '@timestamp', 'date', 'offset', 'log.offset', 'logtag', '__CURSOR', '_LINE_BREAK']) {
     const records = TRACE.map((log, n) => ({ log, container_id: 'c', [key]: '1'.repeat(n + 1) }));

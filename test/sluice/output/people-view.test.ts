@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseQuery } from '#shared/store/query/parser.ts';
 import { peopleText, type PeopleViewOptions } from '../../../services/sluice/output/people-view.ts';
-import { soughtIn } from '../../../services/sluice/search/sought.ts';
+import { soughtIn } from '../../../services/sluice/output/sought.ts';
 
 const plain: PeopleViewOptions = { hasColours: false, isWhole: false };
 const trace = (lines: number): string =>

@@ -1,8 +1,9 @@
 // What a record says beside its text, in short: all lines of one stack trace come with the same, for only the first
 // one's record is kept. So nothing that a sender says of a line is lost, and containers, files, streams, hosts and
-// requests never mix. Times, and places in a file or the journal, may differ. Pure; linear.
+// requests never mix. Times, and places in a file or the journal, may differ, and so may the order of keys. Pure.
 
 import { hash } from 'node:crypto';
+import { containerChildren, containerHeaderSize, isMap } from '#shared/msgpack/extents.ts';
 import { FieldTable, KeyStack, pastValue } from '../fields.ts';
 import * as names from '../names.ts';
 
@@ -21,22 +22,48 @@ const leafs: readonly string[] = [...new Set(varying)];
 const table = new FieldTable([...new Set([...leafs, ...maps])]);
 const keys = new KeyStack();
 
+/** Maps that are nested deeper count with the order of their keys. */
+const DEPTH_MAX = 8;
+
 /** Of the record at `recordAt`, without the value at `textAt`; and of the metadata at `metadataAt`, unless it is 0. */
 export function restOf(bytes: Uint8Array, recordAt: number, textAt: number, metadataAt: number): string {
-  const end = table.index(bytes, recordAt, bytes.length, keys);
-  const left = [textAt];
+  table.index(bytes, recordAt, bytes.length, keys);
+  const left = new Set([textAt]);
   for (let number = 0; number < leafs.length; number += 1)
-    if (table.values[number] !== 0) left.push(table.values[number]!);
-  left.sort((a, b) => a - b);
+    if (table.values[number] !== 0) left.add(table.values[number]!);
   const pieces: Uint8Array[] = [];
-  if (metadataAt !== 0) pieces.push(bytes.subarray(metadataAt, pastValue(bytes, metadataAt, bytes.length)));
-  let at = recordAt;
-  for (const value of left) {
-    // Inside one that is left out.
-    if (value < at) continue;
-    pieces.push(bytes.subarray(at, value));
-    at = pastValue(bytes, value, bytes.length);
-  }
-  pieces.push(bytes.subarray(at, end));
+  const rest: Rest = { bytes, left };
+  if (metadataAt !== 0) addValue(rest, metadataAt, 0, pieces);
+  addValue(rest, recordAt, 0, pieces);
   return hash('sha256', Buffer.concat(pieces), 'base64url');
+}
+
+interface Rest {
+  readonly bytes: Uint8Array;
+  /** Where the values are that do not count. */
+  readonly left: ReadonlySet<number>;
+}
+
+/** Adds what counts of the value at `at`, and returns where it ends. */
+function addValue(rest: Rest, at: number, depth: number, pieces: Uint8Array[]): number {
+  const { bytes, left } = rest;
+  const type = bytes[at]!;
+  if (left.has(at) || !isMap(type) || depth >= DEPTH_MAX) {
+    const end = pastValue(bytes, at, bytes.length);
+    if (!left.has(at)) pieces.push(bytes.subarray(at, end));
+    return end;
+  }
+  const pairs: Uint8Array[] = [];
+  let next = at + containerHeaderSize(type);
+  pieces.push(bytes.subarray(at, next));
+  for (let count = containerChildren(bytes, at, type) / 2; count > 0; count -= 1) {
+    const valueAt = pastValue(bytes, next, bytes.length);
+    const pair = [bytes.subarray(next, valueAt)];
+    next = addValue(rest, valueAt, depth + 1, pair);
+    pairs.push(Buffer.concat(pair));
+  }
+  // Programs in Go write the keys of a map in another order each time: Docker's driver for Forward does.
+  pairs.sort(Buffer.compare);
+  for (const pair of pairs) pieces.push(pair);
+  return next;
 }

@@ -1,5 +1,6 @@
 // Which entries go by way of the joiner of traces: those with a line that opens one, all of a source that has one open,
-// and those that were there before and come again. Everything else is a document at once. The source of a line is all that its record says beside the text. Pure.
+// and those that were there before and come again. Everything else is a document at once. The source of a line is all
+// that its record says beside the text. Pure.
 
 import type { Entry } from '../entry.ts';
 import { textEnd, textStart } from '../fields.ts';

@@ -147,7 +147,11 @@ test('a trace in colours', () => {
     '    \x1b[31m~\x1b[0m\x1b[1;31m^^\x1b[0m',
     '\x1b[1;35mValueError\x1b[0m: \x1b[35mx\x1b[0m',
   ];
-  const node = ['\x1b[31mError: x\x1b[39m', '\x1b[90m    at f (/a.js:1:2)\x1b[39m', '    at \x1b[1mg\x1b[22m (/a.js:3:4)'];
+  const node = [
+    '\x1b[31mError: x\x1b[39m',
+    '\x1b[90m    at f (/a.js:1:2)\x1b[39m',
+    '    at \x1b[1mg\x1b[22m (/a.js:3:4)', // in colours within
+  ];
   for (const lines of [python, node]) {
     const documents = documentsOf([...lines, '\x1b[32minfo\x1b[39m: on']);
     assert.deepEqual(

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Store, StoredDocument, StoredPage, StoreQuery } from '#shared/store/store.ts';
-import { lastPages } from '../../../services/sluice/search/last-pages.ts';
+import { lastPages } from '../../../../services/sluice/search/lines/last-pages.ts';
 
 const COUNT = 100;
 const MIB = 1024 * 1024;

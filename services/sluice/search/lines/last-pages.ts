@@ -5,7 +5,7 @@
 // Guarantees: bounded memory; no document twice. The second reading also has documents that came meanwhile.
 
 import type { ReadableStore, StoredDocument, StoredPage, StoreQuery } from '#shared/store/store.ts';
-import { lastLines, printedLines } from '../output/document-text.ts';
+import { lastLines, printedLines } from '../../output/document-text.ts';
 
 /** As JSON; in memory a document takes some times as much. */
 const BUFFERED_BYTES_MAX = 64 * 1024 * 1024;

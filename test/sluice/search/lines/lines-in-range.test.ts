@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatInstant, parseInstant } from '#shared/store/instant.ts';
 import type { ReadableStore, StoredDocument, StoreQuery } from '#shared/store/store.ts';
-import { fullTimestampText, printedLines } from '../../../services/sluice/output/document-text.ts';
-import { lastPages } from '../../../services/sluice/search/last-pages.ts';
-import { linesInRange } from '../../../services/sluice/search/lines-in-range.ts';
+import { fullTimestampText, printedLines } from '../../../../services/sluice/output/document-text.ts';
+import { lastPages } from '../../../../services/sluice/search/lines/last-pages.ts';
+import { linesInRange } from '../../../../services/sluice/search/lines/lines-in-range.ts';
 
 const START_NS = parseInstant('2026-03-01T12:00:00Z') ?? 0n;
 const timeOf = (second: number): string => formatInstant(START_NS + BigInt(second) * 1_000_000_000n);

@@ -12,7 +12,7 @@ import { clampInstant, formatInstant, INSTANT_MAX, INSTANT_MIN, parseInstant } f
 import { fieldNamed } from '#shared/store/query/fields.ts';
 import type { ReadableStore, StoredDocument, StoredPage, StoreQuery } from '#shared/store/store.ts';
 import type { Where } from '#shared/store/where.ts';
-import { arrivalText, printedLines, someLines, valueAt } from '../output/document-text.ts';
+import { arrivalText, printedLines, someLines, valueAt } from '../../output/document-text.ts';
 
 /** The indexer cuts what goes on for ten seconds; the lines of a file may have been written further apart. */
 const SPAN_NS = 60_000_000_000n;
