@@ -35,7 +35,7 @@ serveWorker<DatabaseOptions, StoreThread>((options, notify) => {
         try {
           return { ...database.write(documents), overBytes: database.overBytes() };
         } finally {
-          // Nothing of it is kept, and it would stay until all is collected: large requests come soon one after another.
+          // Nothing of it is kept, and it would stay until all is collected, with those of many requests after it.
           freeOwn(documents.body);
         }
       },
