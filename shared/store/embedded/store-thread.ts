@@ -1,5 +1,6 @@
 // The thread in which the embedded store's database lives. Started by store.ts through sqlite/worker-thread.ts.
 
+import { freeOwn } from '#shared/memory/buffer-garbage.ts';
 import { serveWorker } from '#shared/sqlite/worker-thread.ts';
 import type { Moment } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery, StoreSpace } from '../store.ts';
@@ -30,7 +31,14 @@ serveWorker<DatabaseOptions, StoreThread>((options, notify) => {
   const database = new DocumentDatabase({ ...options, tell: notify });
   return {
     methods: {
-      write: (documents) => ({ ...database.write(documents), overBytes: database.overBytes() }),
+      write(documents) {
+        try {
+          return { ...database.write(documents), overBytes: database.overBytes() };
+        } finally {
+          // Nothing of it is kept, and it would stay until all is collected, with those of many requests after it.
+          freeOwn(documents.body);
+        }
+      },
       page: ({ query, bytesMax }) => database.page(query, bytesMax),
       expire: (step) => database.expire(step),
       shed: () => ({ ...database.shed(), overBytes: database.overBytes() }),
