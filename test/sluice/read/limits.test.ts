@@ -81,16 +81,16 @@ test('a reader that takes nothing is closed after a while, and that is counted',
 test('so is one that takes all but the last of an answer, for which nothing more is done', async () => {
   const clock = new VirtualClock();
   await using api = await RunningApi.open({ clock, env: small() });
-  await api.write(LARGE);
+  await api.write(LARGE.slice(0, 40));
   let closed = 0;
   // What the system and Node hold is not the same everywhere.
-  for (let limit = 6; closed === 0 && limit < 30; limit += 2) {
+  for (let limit = 6; closed === 0; limit += 2) {
     const response = await api.begin(search('', { limit: String(limit) }), LINES);
     response.pause().on('error', () => (closed += 1));
-    await until(async () => (await api.metric(OPEN)) === 0 || limit >= 28);
+    await until(async () => (await api.metric(OPEN)) === 0);
     for (let passed = 0; passed < 60_000; passed += 5000) await clock.advance(5000);
     response.resume();
-    await new Promise((resolve) => response.once('close', resolve));
+    while (!response.closed) await delay(1);
     assert.equal(await api.metric(ended('search', 'unread')), 0);
   }
   assert.equal(closed, 1);
