@@ -261,7 +261,11 @@ test('a request that is being answered is not closed, though it has a body and o
   const asking = connect(Number(port), hostname);
   asking.write('GET /metrics HTTP/1.1\r\nHost:\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc');
   await begun.promise;
-  const silent = Array.from({ length: 100 }, () => connect(Number(port), hostname).on('error', () => {}).resume());
+  const silent = Array.from({ length: 100 }, () =>
+    connect(Number(port), hostname)
+      .on('error', () => {})
+      .resume(),
+  );
   while (silent.filter(({ closed }) => !closed).length > 48) {
     await once(silent.find(({ closed }) => !closed) ?? assert.fail(), 'close');
   }

@@ -25,7 +25,9 @@ for (const requests of [1, 2]) {
     const { port } = server.address() as AddressInfo;
     const deaf: Socket[] = [];
     for (let i = 1; i <= 2 * MAX; i++) {
-      const socket = connect(port, '127.0.0.1').pause().on('error', () => {});
+      const socket = connect(port, '127.0.0.1')
+        .pause()
+        .on('error', () => {});
       socket.write(GET.repeat(requests));
       deaf.push(socket);
       while (asked.length < i * requests) await turn();

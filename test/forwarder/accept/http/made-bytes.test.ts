@@ -75,10 +75,15 @@ test('while nobody reads the answer, its events are held no more; after a time i
   });
   fixture.intake.refuse = ({ freeBytes }) => (freeBytes?.(), null);
   const id = 'x'.repeat(400);
-  const items = Array.from({ length: 15_000 }, (_, i) => `{"create":{"_id":"${id}${i}"}}\n{"a":"${PADDING.slice(600)}"}\n`);
+  const items = Array.from(
+    { length: 15_000 },
+    (_, i) => `{"create":{"_id":"${id}${i}"}}\n{"a":"${PADDING.slice(600)}"}\n`,
+  );
   const body = items.join('');
   const [host = '', port] = fixture.server.address.split(':');
-  const deaf = connect(Number(port), host).pause().on('error', () => {});
+  const deaf = connect(Number(port), host)
+    .pause()
+    .on('error', () => {});
   const path = '/a/_bulk?filter_path=items.*._id';
   deaf.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n`);
   deaf.write(`Content-Length: ${body.length}\r\n\r\n${body}`);
