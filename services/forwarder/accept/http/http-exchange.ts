@@ -237,13 +237,8 @@ export class HttpExchange implements Disposable {
     if (!this.#made) return;
     const keptBytes = this.#made.freeUnused();
     this.#made = null;
-    this.#giveBackMade();
-    this.#madeHeld = this.#options.bodies.take(answerBytes + keptBytes, this.#who);
-  }
-
-  #giveBackMade(): void {
     this.#madeHeld?.[Symbol.dispose]();
-    this.#madeHeld = null;
+    this.#madeHeld = this.#options.bodies.take(answerBytes + keptBytes, this.#who);
   }
 
   #largeShare(): LargeShare {
@@ -296,7 +291,7 @@ export class HttpExchange implements Disposable {
     // A refused one: left to the garbage collector, tens of megabytes would lie about until the next ones come.
     if (this.#body && this.#body.length > LARGE_BODY_BYTES) freeBuffer(this.#body);
     this.#made?.freeUnused();
-    this.#giveBackMade();
+    this.#madeHeld?.[Symbol.dispose]();
     this.#held.dispose();
   }
 }
