@@ -2,8 +2,9 @@
 // for each chunk: 0.7 µs, for one byte as for a thousand. A read of 64 KiB may be 11,000 chunks, and hundreds of
 // connections have a read in one turn.
 //
-// Guarantees: a turn has some 30,000 small chunks, and a few more of each connection; no body is refused that comes in
-// chunks of at least 1 KiB.
+// Guarantees: a turn has some 30,000 small chunks, and a few more of each connection; those that are refused are the
+// smallest, so that who sends a chunk a line goes on beside those who send a chunk a byte; no body is refused that comes
+// in chunks of at least 1 KiB.
 
 /** Why a body is refused, as the code of the error that `clientError` tells. */
 export type ChunkRefusal = 'CHUNKS_TOO_SMALL' | 'CHUNKS_TOO_MANY';
@@ -15,6 +16,7 @@ const SMALL_BYTES = 8;
 /** Of all requests: 20 ms. */
 const TURN_MAX = 30_000;
 const TURN_REQUEST_MAX = 8;
+/** With twice as many in the turn, chunks have to be as large as this; with a few more, a little of it. */
 const TURN_BYTES = 1024;
 
 /** Of the whole process: its connections share the turn, whichever server they are of. */
@@ -43,7 +45,8 @@ export class ChunkTurns {
     this.#chunks += 1;
     this.#bytes += bytes;
     if (this.#chunks > SMALL_MAX && this.#bytes < SMALL_BYTES * this.#chunks) return 'CHUNKS_TOO_SMALL';
-    const isOneOfMany = turn.chunks > TURN_MAX && this.#chunks > TURN_REQUEST_MAX;
-    return isOneOfMany && this.#bytes < TURN_BYTES * this.#chunks ? 'CHUNKS_TOO_MANY' : null;
+    if (turn.chunks <= TURN_MAX || this.#chunks <= TURN_REQUEST_MAX) return null;
+    const bytesMin = TURN_BYTES * Math.min(1, turn.chunks / TURN_MAX - 1);
+    return this.#bytes < bytesMin * this.#chunks ? 'CHUNKS_TOO_MANY' : null;
   }
 }

@@ -116,7 +116,11 @@ class Answer {
   async begin(): Promise<Readable> {
     const { clock, timeoutMs } = this.#options;
     const response = this.#response;
-    response.once('close', () => this.abort(new Error('the reader has gone')));
+    // To the last byte of it: the last pieces may wait when nothing more is made.
+    response.once('close', () => {
+      this.#watch?.[Symbol.dispose]();
+      this.abort(new Error('the reader has gone'));
+    });
     // Its own watch is on it from here on; Node sets its own again for the next request.
     response.socket?.setTimeout(0);
     if (this.#request.kind !== 'tail')
@@ -193,7 +197,6 @@ class Answer {
 
   #end(): void {
     this.#deadline?.[Symbol.dispose]();
-    this.#watch?.[Symbol.dispose]();
     const seconds = (this.#options.clock.monotonicMs() - this.#startedMs) / 1000;
     this.#options.telemetry.answered(this.#request.kind, this.#outcome, seconds);
     this.#ending.resolve();

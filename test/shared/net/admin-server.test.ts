@@ -243,3 +243,35 @@ test('requests whose bodies do not come leave the page to others', async () => {
   assert.equal((await get(`http://${admin.address}/livez`)).status, 200);
   await admin.close();
 });
+
+test('a request that is being answered is not closed, though it has a body and others keep coming', async () => {
+  const begun = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  const admin = await startAdminServer({
+    listen: '127.0.0.1:0',
+    ...OPEN,
+    metrics: async () => {
+      begun.resolve();
+      await go.promise;
+      return { contentType: 'text/plain', body: 'all of it' };
+    },
+    unreadyReasons: () => [],
+  });
+  const { hostname, port } = new URL(`http://${admin.address}`);
+  const asking = connect(Number(port), hostname);
+  asking.write('GET /metrics HTTP/1.1\r\nHost:\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc');
+  await begun.promise;
+  const silent = Array.from({ length: 100 }, () =>
+    connect(Number(port), hostname)
+      .on('error', () => {})
+      .resume(),
+  );
+  while (silent.filter(({ closed }) => !closed).length > 48) {
+    await once(silent.find(({ closed }) => !closed) ?? assert.fail(), 'close');
+  }
+  go.resolve();
+  let text = '';
+  for await (const piece of asking) text += String(piece);
+  assert.match(text, /^HTTP\/1.1 200 [^]*all of it$/);
+  await admin.close();
+});

@@ -25,10 +25,17 @@ test('many chunks of a few bytes in one turn are refused, in several they are no
 
 test('a turn has so many chunks; who brings few of them, or large ones, is not refused', async () => {
   await turn();
-  for (let i = 0; i < 15; i++) assert.deepEqual(taken(100), [2000, null]);
+  for (let i = 0; i < 40; i++) taken(1023);
   assert.deepEqual(taken(100), [8, 'CHUNKS_TOO_MANY']);
-  assert.deepEqual(taken(1023), [8, 'CHUNKS_TOO_MANY']);
   assert.deepEqual(taken(1024), [2000, null]);
   await turn();
   assert.deepEqual(taken(100), [2000, null]);
+});
+
+test('the smallest are refused: a chunk a line goes on beside any number of smaller ones', async () => {
+  await turn();
+  const first = Array.from({ length: 200 }, () => taken(8)).find(([, why]) => why !== null);
+  assert.equal(first?.[1], 'CHUNKS_TOO_MANY');
+  assert.deepEqual(taken(8), [8, 'CHUNKS_TOO_MANY']);
+  assert.deepEqual(taken(300), [2000, null]);
 });

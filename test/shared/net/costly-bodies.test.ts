@@ -109,8 +109,8 @@ test('a body in chunks as long as short lines is taken', async () => {
 
 test('beside hundreds of such bodies at once a turn ends, and those in large chunks are taken', async () => {
   await using server = new Answering();
-  const small = Array.from({ length: 200 }, () => closing(CHUNKED, inChunks(BODY.subarray(0, 40_000), 20)));
-  const large = Array.from({ length: 20 }, () => closing(CHUNKED, inChunks(BODY, 4096)));
+  const small: Buffer[] = Array(200).fill(closing(CHUNKED, inChunks(BODY.subarray(0, 40_000), 20)));
+  const large: Buffer[] = Array(20).fill(closing(CHUNKED, inChunks(BODY, 4096)));
   const answers = await server.ask([...small, ...large]);
   assert.deepEqual(answers.slice(200), Array(20).fill('HTTP/1.1 200'));
   assert(server.refused.every((code) => code === 'CHUNKS_TOO_MANY'));
@@ -119,8 +119,9 @@ test('beside hundreds of such bodies at once a turn ends, and those in large chu
 
 test('whose body was refused leaves nothing behind to the connections that come later', async () => {
   await using server = new Answering();
+  const costly = closing(CHUNKED, inChunks(BODY, 1));
   for (let round = 0; round < 5; round++) {
-    await server.ask(Array.from({ length: 10 }, () => closing(CHUNKED, inChunks(BODY, 1))));
+    await server.ask(Array(10).fill(costly));
     const answers = await server.ask(Array(20).fill(Buffer.from(PLAIN)));
     assert.deepEqual(answers, Array(20).fill('HTTP/1.1 200'));
   }

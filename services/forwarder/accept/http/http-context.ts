@@ -25,7 +25,7 @@ import { HttpLogin, type HttpLoginOptions, type LoginTelemetry, isLoginRefusal }
 
 /** Codes that refuse a sender, not what it sent: they are reported as such. */
 const REFUSES_SENDER: ReadonlySet<string> = new Set<ErrorCode>(['origin_refused', 'tag_refused', 'rate_limited']);
-/** The rest of a larger refused body is not read: its connection is closed. */
+/** No more of a refused body is read: its connection is closed, at once where it says that it has more. */
 const PASSED_OVER_MAX = 256 * 1024 * 1024;
 
 export interface HttpTelemetry extends LoginTelemetry {
@@ -169,12 +169,18 @@ export class HttpContext {
     this.options.telemetry.chunkRejected(input, code, messageOf(error), refusedPeer);
   }
 
-  /** Reads and discards the rest of a refused body, so that its sender may go on; limited in time, and by its rate. */
+  /** Reads and discards the rest of a refused body, so that its sender may go on; limited in time, and in bytes. */
   #passOver(request: IncomingMessage): void {
     const { clock, timeoutMs } = this.options;
     const rate = this.#rates.get(request.socket);
     // Somebody reads it, whoever has no rate too: else its connection would end after a few words.
-    request.on('data', (piece: Buffer) => rate?.take(piece.length));
+    let passedOver = 0;
+    request.on('data', (piece: Buffer) => {
+      rate?.take(piece.length);
+      passedOver += piece.length;
+      // In chunks it says nothing of its size.
+      if (passedOver > PASSED_OVER_MAX) request.destroy();
+    });
     // Its connection ends with it, where it has one.
     const timer = clock.timer(timeoutMs, () => request.destroy());
     request.once('close', () => timer[Symbol.dispose]());

@@ -88,6 +88,7 @@ export class HttpExchange implements Disposable {
   #body: Buffer | null = null;
   /** What was made of a large body. */
   #made: MadeBytes | null = null;
+  #madeHeld: Disposable | null = null;
   /** Chunks that were made of the body so far, by tag. */
   readonly #chunksOfTag = new Map<string, number>();
 
@@ -192,7 +193,7 @@ export class HttpExchange implements Disposable {
       throw error;
     }
     const made = [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0);
-    this.hold(made);
+    this.#madeHeld = this.#options.bodies.take(made, this.#who);
     if (made > LARGE_BODY_BYTES) this.#made = new MadeBytes();
     this.#large?.converted(made);
     this.#bodyHeld.dispose();
@@ -214,11 +215,6 @@ export class HttpExchange implements Disposable {
     return (await this.#options.turns?.crowd(this.#who, this.#request)) ?? null;
   }
 
-  /** Counts bytes that a dialect unpacked itself, as long as the exchange lasts. */
-  hold(bytes: number): void {
-    this.#held.use(this.#options.bodies.take(bytes, this.#who));
-  }
-
   /**
    * To take a large part of an endless body: what is made of it is counted, in the turn of a large body. Rejects with
    * intake_full.
@@ -232,9 +228,17 @@ export class HttpExchange implements Disposable {
     return share;
   }
 
-  /** All its events are stored or refused; what is left is its answer. */
-  settled(): void {
+  /**
+   * All its events are stored or refused. What is left is its answer, which is made of so many bytes: of a large body
+   * only these are held on, for it may be long before they are read.
+   */
+  settled(answerBytes: number): void {
     this.#large?.settled();
+    if (!this.#made) return;
+    const keptBytes = this.#made.freeUnused();
+    this.#made = null;
+    this.#madeHeld?.[Symbol.dispose]();
+    this.#madeHeld = this.#options.bodies.take(answerBytes + keptBytes, this.#who);
   }
 
   #largeShare(): LargeShare {
@@ -287,6 +291,7 @@ export class HttpExchange implements Disposable {
     // A refused one: left to the garbage collector, tens of megabytes would lie about until the next ones come.
     if (this.#body && this.#body.length > LARGE_BODY_BYTES) freeBuffer(this.#body);
     this.#made?.freeUnused();
+    this.#madeHeld?.[Symbol.dispose]();
     this.#held.dispose();
   }
 }

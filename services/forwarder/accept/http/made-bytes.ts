@@ -1,5 +1,5 @@
 // The memory of the events that a large body was converted to, which several chunks are parts of. It is given back when
-// the request has ended: left to the garbage collector, tens of megabytes would lie about until the next large body
+// its events are settled: left to the garbage collector, tens of megabytes would lie about until the next large body
 // comes.
 //
 // Guarantees: nothing is given back of which a chunk is not stored, for it may be under way still, and nothing that is
@@ -21,8 +21,13 @@ export class MadeBytes {
     this.#users.set(buffer, (this.#users.get(buffer) ?? 0) + users);
   }
 
-  /** When no more chunks are made of it. */
-  freeUnused(): void {
-    for (const [buffer, users] of this.#users) if (users === 0) buffer.transfer(0);
+  /** When no more chunks are made of it; once. Returns the bytes that are kept. */
+  freeUnused(): number {
+    let keptBytes = 0;
+    for (const [buffer, users] of this.#users) {
+      if (users === 0) buffer.transfer(0);
+      else keptBytes += buffer.byteLength;
+    }
+    return keptBytes;
   }
 }

@@ -106,10 +106,15 @@ export function* groupsOf(table: BulkTable): Generator<BulkGroup, void, undefine
 
 /** What the table holds in memory, its entries included. */
 export function tableBytes(table: BulkTable): number {
-  const { ids, named, ofIndexes, operations, groupIndex } = table;
-  let bytes = ids.length + named.length + operations.length * ITEM_BYTES + groupIndex.length * GROUP_BYTES;
+  const { named, ofIndexes } = table;
+  let bytes = named.length + answeredBytes(table);
   for (const { entries } of ofIndexes) bytes += entries.length;
   return bytes;
+}
+
+/** The same without its entries, which no answer is made of. */
+export function answeredBytes({ ids, operations, groupIndex }: BulkTable): number {
+  return ids.length + operations.length * ITEM_BYTES + groupIndex.length * GROUP_BYTES;
 }
 
 /** Four columns of items, five of groups. */

@@ -11,7 +11,7 @@ import { errorAnswer } from '../../accept/http/http-errors.ts';
 import { CHUNK_TURN_BYTES, FEW_CHUNKS } from '../../accept/http/http-turns.ts';
 import { STEP, bulkAnswer, bulkReaderOf, errorBody } from './answers.ts';
 import type { Bulk } from './bulk.ts';
-import { type BulkGroup, type BulkTable, groupsOf, refusedCount } from './bulk-table.ts';
+import { type BulkGroup, type BulkTable, answeredBytes, groupsOf, refusedCount } from './bulk-table.ts';
 import { parseFilterPath } from './filter-path.ts';
 import { answerHandshake, sendJson, sendJsonPieces } from './handshake.ts';
 
@@ -60,7 +60,7 @@ async function takeBulk(context: HttpContext, request: FastifyRequest, reply: Fa
   if (body.length > FEW_CHUNKS_BYTES) await crowd.enter(body.length);
   const table = taken(await exchange.convert('bulk', body, options));
   const outcomes = await accept(exchange, table, crowd);
-  exchange.settled();
+  exchange.settled(answeredBytes(table));
   refuseWhole(outcomes);
   const refused = refusedCount(table);
   if (refused > 0) {
@@ -75,6 +75,8 @@ async function takeBulk(context: HttpContext, request: FastifyRequest, reply: Fa
   // A client that is gone reads no answer, but its events are accepted.
   const mayGoOn = (): Promise<void> => exchange.turn(bytes).catch(() => undefined);
   await mayGoOn();
+  // What it is made of is in memory for as long.
+  using _limit = clock.timer(context.options.timeoutMs, () => request.raw.socket.destroy());
   return await sendJsonPieces(request, reply, { pieces, mayGoOn });
 }
 

@@ -1,6 +1,7 @@
 // What an HTTP sender is told when its events are not taken, and what becomes of its connection.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { SluiceError } from '#shared/errors.ts';
@@ -98,6 +99,20 @@ test('a body that grows past the limit in chunks is refused at that chunk', asyn
   for (let i = 0; i < 5; i += 1) client.write(`10000\r\n${piece}\r\n`);
   await client.until(/413 Payload Too Large/);
   client.socket.destroy();
+});
+
+test('a body in chunks without an end is passed over only so far', async () => {
+  await using fixture = await Fixture.start();
+  const client = await fixture.raw();
+  client.write('POST /a HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n');
+  const piece = Buffer.concat([Buffer.from('400000\r\n'), Buffer.alloc(0x40_0000, 'x'), Buffer.from('\r\n')]);
+  let pieces = 0;
+  const { socket } = client;
+  for (; !socket.destroyed && pieces < 200; pieces += 1) {
+    if (!socket.write(piece)) await Promise.race([once(socket, 'drain'), once(socket, 'close')]).catch(() => {});
+  }
+  assert.match(client.text, /413 Payload Too Large/);
+  assert(pieces < 100, `${pieces} pieces of 4 MiB`);
 });
 
 test('garbage and smuggling forms end the connection, and nothing is taken', async () => {

@@ -2,7 +2,9 @@
 // a chunk of it may be under way still.
 
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { systemClock } from '#shared/clock.ts';
@@ -64,4 +66,28 @@ test('an answer that is read late names each item still', async () => {
     Array.from({ length: count }, (_, id) => `id-${id}`),
   );
   assert(fixture.intake.chunks.every(({ bytes }) => bytes.length === 0));
+});
+
+test('while nobody reads the answer, its events are held no more; after a time it ends', async () => {
+  await using fixture = await Fixture.start({ requestTimeoutMs: 2000 }, systemClock, {
+    bodyBytesMax: BODY_BYTES_MAX,
+    large: new ByteBudget(2 * BODY_BYTES_MAX),
+  });
+  fixture.intake.refuse = ({ freeBytes }) => (freeBytes?.(), null);
+  const id = 'x'.repeat(400);
+  const items = Array.from(
+    { length: 15_000 },
+    (_, i) => `{"create":{"_id":"${id}${i}"}}\n{"a":"${PADDING.slice(600)}"}\n`,
+  );
+  const body = items.join('');
+  const [host = '', port] = fixture.server.address.split(':');
+  const deaf = connect(Number(port), host)
+    .pause()
+    .on('error', () => {});
+  const path = '/a/_bulk?filter_path=items.*._id';
+  deaf.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n`);
+  deaf.write(`Content-Length: ${body.length}\r\n\r\n${body}`);
+  const stored = (): number => fixture.intake.chunks.filter(({ bytes }) => bytes.buffer.byteLength === 0).length;
+  while (stored() < items.length) await turn();
+  while (fixture.connections > 0) await turn();
 });
