@@ -7,11 +7,11 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
-import { compressionOf } from '../../decode/files/source-path.ts';
+import { compressionOf, withoutCompression } from '../../decode/files/source-path.ts';
 import { AbsentFiles } from './absent-files.ts';
 import { WholeFile } from './whole-file.ts';
 import type { Checkpoints } from '../checkpoints/checkpoints.ts';
-import { birthOf, isOtherFile } from './file-identity.ts';
+import { birthOf, isOtherFile, statOf } from './file-identity.ts';
 import { likeliestUnread } from './file-bytes.ts';
 import { beginsWithContent, contentOf, type FileContent, generationOfGzip } from './file-content.ts';
 import type { FoundFile } from './found-files.ts';
@@ -159,6 +159,7 @@ export class RotatedFiles {
     const mayGrow = !content.isWhole || (await this.#isPartOfCopy(found, content, generations));
     if (mayGrow && this.#settling.mayGrow(found)) return;
     if (!content.isWhole) telemetry.readFailed(path, 'it is damaged, or not whole');
+    if (!content.isWhole && (await this.#isCut(found, content))) return this.#isRead(found);
     // Whoever copies a log file to rotate it copies the one that is written; and a copy is born after it.
     const isOriginal = ({ identity: other }: Generation): boolean =>
       this.#options.isLive(other) && birthOf(other) <= birthOf(identity);
@@ -195,6 +196,16 @@ export class RotatedFiles {
       if (await beginsWithContent(source.path, content, file).catch(() => false)) return true;
     }
     return false;
+  }
+
+  /** Whether it is what a crash left of compressing the file beside it, of which as much is read. */
+  async #isCut({ path, rule }: FoundFile, content: FileContent): Promise<boolean> {
+    const plain = withoutCompression(path);
+    const identity = (await statOf(plain))?.identity ?? '';
+    const known = this.#options.checkpoints.generations.ofIdentity(identity);
+    if (plain === path || known === null || known.place.offset < content.size) return false;
+    const file = { identity, root: rule.form?.root ?? null, signal: this.#options.signal };
+    return beginsWithContent(plain, content, file).catch(() => false);
   }
 
   /**
