@@ -2,8 +2,8 @@
 // of it is there.
 //
 // Guarantees: a file is settled when nothing was written to it for a while; one that was found not to be whole, when
-// nothing was for longer: who compresses writes in large pieces, with pauses between them, and a disk that is busy makes
-// pauses of its own. No file is waited for for ever.
+// nothing was for longer: who compresses writes in large pieces, with pauses between them, and a busy disk makes pauses
+// of its own. No file is waited for for ever.
 
 import type { Clock } from '#shared/clock.ts';
 
