@@ -240,7 +240,7 @@ async function openPodsOf(
   const rule = config['collect.kubernetes'];
   if (rule === undefined) return null;
   const { openPods } = await import('./collect/pods/open-pods.ts');
-  return openPods({ rule, node: place?.node ?? host, place, clock, newTelemetry });
+  return openPods({ rule, node: place?.node ?? host, place, clock, dataDir: config['data.dir'], newTelemetry });
 }
 
 interface PodPlace {

@@ -33,8 +33,9 @@ export function greeting(config: Config, { forward, http, syslog, gelf, admin, r
   const readScheme = config['read.tls.cert'] === undefined ? 'http' : 'https';
   const api = read === null ? [] : [`${readScheme}://${read}/api/search`];
   const files = (config['collect.files'] ?? []).flatMap(({ include }) => include);
+  const driver = `--log-opt fluentd-address=${forward} --log-opt tag=hello ${LABELS}`;
   const samples = [
-    `docker run --rm --log-driver=fluentd --log-opt fluentd-address=${forward} --log-opt tag=hello ${LABELS} busybox echo hello`,
+    `docker run --rm --log-driver=fluentd ${driver} busybox echo hello`,
     `curl --json '{"message":"hello"}' ${scheme}://${http}/app.web`,
   ];
   // Who has log files has lines to look at.

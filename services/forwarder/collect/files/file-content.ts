@@ -16,6 +16,7 @@ const GZIP_TRAILER_BYTES = 8;
 export interface FileContent {
   /** Unpacked; up to the damage where there is some. */
   readonly size: number;
+  readonly crc32: number;
   readonly isWhole: boolean;
   /** Its first bytes: as many as a first run can have. */
   readonly head: Uint8Array;
@@ -115,7 +116,23 @@ export async function contentOf(
     if (isFileError(error) || isOtherFile(error)) throw error;
     isWhole = false;
   }
-  return { size, isWhole, head, beginsWith };
+  return { size, crc32: sum, isWhole, head, beginsWith };
+}
+
+/** Whether the file, which is not compressed, begins with all of this content. */
+export async function beginsWithContent(
+  path: string,
+  content: Pick<FileContent, 'size' | 'crc32'>,
+  options: UnpackOptions,
+): Promise<boolean> {
+  let left = content.size;
+  let sum = 0;
+  for await (const piece of unpackedBytes(path, null, options)) {
+    sum = crc32(piece.subarray(0, left), sum);
+    left -= Math.min(left, piece.length);
+    if (left === 0) return sum === content.crc32;
+  }
+  return false;
 }
 
 /** The generation that a gzip file holds, and no more, by its end alone; null where that does not say. */

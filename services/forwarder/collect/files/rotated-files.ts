@@ -7,13 +7,13 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
-import { compressionOf } from '../../decode/files/source-path.ts';
+import { compressionOf, withoutCompression } from '../../decode/files/source-path.ts';
 import { AbsentFiles } from './absent-files.ts';
 import { WholeFile } from './whole-file.ts';
 import type { Checkpoints } from '../checkpoints/checkpoints.ts';
-import { birthOf, isOtherFile } from './file-identity.ts';
+import { birthOf, isOtherFile, statOf } from './file-identity.ts';
 import { likeliestUnread } from './file-bytes.ts';
-import { contentOf, type FileContent, generationOfGzip } from './file-content.ts';
+import { beginsWithContent, contentOf, type FileContent, generationOfGzip } from './file-content.ts';
 import type { FoundFile } from './found-files.ts';
 import type { FollowedFile } from './followed-file.ts';
 import type { FollowOptions } from '../sources/follow-options.ts';
@@ -156,8 +156,10 @@ export class RotatedFiles {
       return this.#isRead(found);
     const content = await contentOf(path, { identity, root, compression, generations, signal });
     if (signal.aborted) return;
-    if (!content.isWhole && this.#settling.mayGrow(found)) return;
+    const mayGrow = !content.isWhole || (await this.#isPartOfCopy(found, content, generations));
+    if (mayGrow && this.#settling.mayGrow(found)) return;
     if (!content.isWhole) telemetry.readFailed(path, 'it is damaged, or not whole');
+    if (!content.isWhole && (await this.#isCut(found, content))) return this.#isRead(found);
     // Whoever copies a log file to rotate it copies the one that is written; and a copy is born after it.
     const isOriginal = ({ identity: other }: Generation): boolean =>
       this.#options.isLive(other) && birthOf(other) <= birthOf(identity);
@@ -181,6 +183,29 @@ export class RotatedFiles {
         ? this.#read(found, this.#options.addGeneration(found))
         : this.#goOn(found, unread, content.size));
     }
+  }
+
+  /** Whether it is like nothing that is known, but for the beginning of a file that is written: a copy under way. */
+  async #isPartOfCopy({ rule }: FoundFile, content: FileContent, generations: readonly Generation[]): Promise<boolean> {
+    if (content.beginsWith.length > 0) return false;
+    const { isLive, signal } = this.#options;
+    for (const { identity, place, source } of generations) {
+      if (place.offset <= content.size || !isLive(identity)) continue;
+      const file = { identity, root: rule.form?.root ?? null, signal };
+      // Where it has another content by now, or is gone, it is no longer the one that is copied.
+      if (await beginsWithContent(source.path, content, file).catch(() => false)) return true;
+    }
+    return false;
+  }
+
+  /** Whether it is what a crash left of compressing the file beside it, of which as much is read. */
+  async #isCut({ path, rule }: FoundFile, content: FileContent): Promise<boolean> {
+    const plain = withoutCompression(path);
+    const identity = (await statOf(plain))?.identity ?? '';
+    const known = this.#options.checkpoints.generations.ofIdentity(identity);
+    if (plain === path || known === null || known.place.offset < content.size) return false;
+    const file = { identity, root: rule.form?.root ?? null, signal: this.#options.signal };
+    return beginsWithContent(plain, content, file).catch(() => false);
   }
 
   /**

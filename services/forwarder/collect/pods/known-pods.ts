@@ -17,6 +17,10 @@ export class KnownPods {
   readonly #pods = new Map<string, KnownPod>();
   /** Since when they are gone, the longest gone first. */
   readonly #gone = new Map<string, number>();
+  /** What was known before this start, as long as the API has not listed what there is. */
+  #before = new Map<string, KnownPod>();
+  /** Grows with each change. */
+  changes = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -32,7 +36,24 @@ export class KnownPods {
     return pod !== undefined && isPathOf(pod, path) ? pod : null;
   }
 
+  /** As it was before this start, where nobody knows more yet. */
+  before(path: PodPath): KnownPod | null {
+    const pod = this.#before.get(path.uid);
+    return pod !== undefined && isPathOf(pod, path) ? pod : null;
+  }
+
+  restore(pods: readonly KnownPod[]): void {
+    this.#before = new Map(pods.map((pod) => [pod.uid, pod]));
+  }
+
+  /** The last that was heard of each, whenever that was. */
+  *all(): IterableIterator<KnownPod> {
+    yield* this.#pods.values();
+    for (const pod of this.#before.values()) if (!this.#pods.has(pod.uid)) yield pod;
+  }
+
   put(pod: KnownPod): void {
+    this.changes += 1;
     const before = this.#pods.get(pod.uid);
     if (before === undefined && this.#pods.size >= PODS_MAX + GONE_MAX) return;
     this.#gone.delete(pod.uid);
@@ -48,6 +69,8 @@ export class KnownPods {
   replace(pods: ReadonlyMap<string, KnownPod>): void {
     for (const pod of pods.values()) this.put(pod);
     for (const uid of this.#pods.keys()) if (!pods.has(uid)) this.removed(uid);
+    this.#before.clear();
+    this.changes += 1;
   }
 
   #forget(): void {
@@ -56,6 +79,7 @@ export class KnownPods {
       if (this.#gone.size <= GONE_MAX && nowMs - goneMs < GONE_MS_MAX) return;
       this.#gone.delete(uid);
       this.#pods.delete(uid);
+      this.changes += 1;
     }
   }
 }

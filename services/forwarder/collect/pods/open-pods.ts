@@ -6,6 +6,7 @@ import type { Clock } from '#shared/clock.ts';
 import type { KubernetesRule } from '#shared/config/settings/container-rules.ts';
 import { matcherOfTexts } from '../../decode/files/path-pattern.ts';
 import { type ApiPlace, tokenFile } from './api-answer.ts';
+import { KeptPods } from './kept-pods.ts';
 import { KnownPods } from './known-pods.ts';
 import type { PodTelemetry } from './telemetry.ts';
 import { PodWatch } from './pod-watch.ts';
@@ -17,12 +18,14 @@ export interface OpenPodsOptions {
   /** Null: this is no pod. */
   readonly place: ApiPlace | null;
   readonly clock: Clock;
+  /** Of all data of the process. */
+  readonly dataDir: string;
   /** `known`: how many pods are. */
   readonly newTelemetry: (known: () => number) => PodTelemetry;
 }
 
 /** Null: the paths are all that is known. */
-export function openPods({ rule, node, place, clock, newTelemetry }: OpenPodsOptions): PodWatch | null {
+export function openPods({ rule, node, place, clock, dataDir, newTelemetry }: OpenPodsOptions): PodWatch | null {
   const { metadata = 'auto', labels, annotations = [] } = rule;
   if (metadata === 'path') return null;
   const known = new KnownPods(clock);
@@ -34,7 +37,9 @@ export function openPods({ rule, node, place, clock, newTelemetry }: OpenPodsOpt
     return null;
   }
   const wants = { node, isLabel: anyOf(labels ?? ['*']), isAnnotation: anyOf(annotations) };
-  return new PodWatch({ place, wants, known, clock, telemetry, random: Math.random });
+  const wanted = JSON.stringify([node, labels, annotations]);
+  const kept = new KeptPods({ dataDir, wanted, known, clock, telemetry });
+  return new PodWatch({ place, wants, known, clock, telemetry, kept, random: Math.random });
 }
 
 function anyOf(patterns: readonly string[]): (name: string) => boolean {

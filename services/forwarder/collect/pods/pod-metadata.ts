@@ -4,11 +4,12 @@
 // Kubernetes API answers. Then they go without, and later lines have it as soon as it is known.
 
 import type { PodPath } from '../../decode/containers/pod-path.ts';
+import type { KnownPods } from './known-pods.ts';
 import { type KnownPod, metadataOf } from '../../decode/kubernetes/pod-object.ts';
 
 /** Whom to ask (pod-watch.ts). */
 export interface PodSource {
-  readonly known: { of(path: PodPath): KnownPod | null };
+  readonly known: Pick<KnownPods, 'of' | 'before'>;
   readonly isPromising: boolean;
   missed(): void;
 }
@@ -41,13 +42,14 @@ export class PodMetadata {
     if (!isKnown && this.#source.isPromising && waitedMs < WAIT_MS_MAX)
       return Math.min(Math.max(STEP_MS, waitedMs), WAIT_MS_MAX - waitedMs);
     this.#sinceMs = null;
-    if (!isKnown) this.#source.missed();
+    if (!isKnown && this.#source.known.before(this.#path) === null) this.#source.missed();
     return 0;
   };
 
   /** Null: nothing is known. */
   readonly packed = (): Buffer | null => {
-    const pod = this.#source.known.of(this.#path);
+    const { known } = this.#source;
+    const pod = known.of(this.#path) ?? known.before(this.#path);
     if (pod !== null && pod !== this.#pod) {
       this.#pod = pod;
       this.#packed = metadataOf(pod, this.#path);

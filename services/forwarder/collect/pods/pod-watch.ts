@@ -27,6 +27,8 @@ export interface PodWatchOptions {
   readonly known: KnownPods;
   readonly clock: Clock;
   readonly telemetry: PodTelemetry;
+  /** Who keeps what is known, and is closed with this. */
+  readonly kept?: AsyncDisposable;
   /** Gives a number in [0, 1). */
   readonly random: () => number;
   readonly limits?: Partial<WatchLimits>;
@@ -101,6 +103,7 @@ export class PodWatch {
   async close(): Promise<void> {
     this.#closing.abort(new Error('the watch is closed'));
     await this.#running;
+    await this.#options.kept?.[Symbol.asyncDispose]();
   }
 
   async #run(): Promise<void> {

@@ -10,6 +10,7 @@ export class PodTelemetry {
   readonly #missed;
   #isAnswering = false;
   #isTold = false;
+  #isKeptTold = false;
 
   constructor(metrics: Metrics, log: Log, known: () => number) {
     this.#log = log;
@@ -57,6 +58,16 @@ export class PodTelemetry {
     this.#isAnswering = true;
     this.#isTold = false;
     this.#log.info('kubernetes_api_answers', { pods });
+  }
+
+  /** Told once, until the process ends. */
+  notKept(reason: string): void {
+    if (this.#isKeptTold) return;
+    this.#isKeptTold = true;
+    this.#log.warn('kubernetes_pods_not_kept', {
+      reason,
+      effect: 'they are not known after a restart until the Kubernetes API answers',
+    });
   }
 
   /** It is not asked. */

@@ -2,8 +2,8 @@
 // of it is there.
 //
 // Guarantees: a file is settled when nothing was written to it for a while; one that was found not to be whole, when
-// nothing was for longer, for who compresses writes in large pieces, and may pause between them. No file is waited for
-// for ever.
+// nothing was for longer: who compresses writes in large pieces, with pauses between them, and a busy disk makes pauses
+// of its own. No file is waited for for ever.
 
 import type { Clock } from '#shared/clock.ts';
 
@@ -18,8 +18,8 @@ interface SeenFile {
 
 /** Whoever makes a copy writes to it in shorter intervals. */
 const SETTLE_MS = 1000;
-/** Whoever compresses (`zstd -19`) does so in these. */
-const COMPRESSED_MS = 60_000;
+/** Whoever compresses (`zstd -19`) does so in these, and so does who copies to a disk that is busy. */
+const UNFINISHED_MS = 60_000;
 /** No copy takes so long: the file has such a name, and is written. */
 const ENDLESS_MS = 60_000;
 
@@ -68,14 +68,14 @@ export class Settling {
     return false;
   }
 
-  /** Of a compressed file that is not whole: whether the rest may come. Then it is not settled. */
+  /** Of a file that is not whole, or a part of a copy: whether the rest may come. Then it is not settled. */
   mayGrow({ identity, size, writtenMs, base }: SeenFile): boolean {
-    const isLongSince = this.#clock.epochMs() - writtenMs >= COMPRESSED_MS;
+    const isLongSince = this.#clock.epochMs() - writtenMs >= UNFINISHED_MS;
     if (isLongSince || this.#waitedFor.get(identity) === size) return false;
     const nowMs = this.#clock.monotonicMs();
     this.#waitedFor.set(identity, size);
     this.#settled.delete(identity);
-    const seen = { source: base, size, writtenMs, firstMs: nowMs, settledMs: nowMs + COMPRESSED_MS };
+    const seen = { source: base, size, writtenMs, firstMs: nowMs, settledMs: nowMs + UNFINISHED_MS };
     this.#unsettled.set(identity, seen);
     return true;
   }

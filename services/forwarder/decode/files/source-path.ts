@@ -20,12 +20,17 @@ export function compressionOf(path: string): Compression | null {
   return path.endsWith('.zst') ? 'zstd' : null;
 }
 
+/** What the file was called before it was compressed; the path itself where its name shows none. */
+export function withoutCompression(path: string): string {
+  return path.replace(COMPRESSED, '');
+}
+
 /**
  * The paths that a file may have had before it was rotated and compressed, the likeliest first; none where the name
  * shows no rotation. Whether it was one of them is for its neighbours to show.
  */
 export function pathsBeforeRotation(path: string): readonly string[] {
-  const plain = path.replace(COMPRESSED, '');
+  const plain = withoutCompression(path);
   const before = [plain.replace(SUFFIX, ''), plain.replace(BEFORE_EXTENSION, '$1')].filter((one) => one !== plain);
   return [...new Set([...before, plain])].filter((one) => one !== path && !one.endsWith('/'));
 }

@@ -9,6 +9,29 @@ import { FileWorld } from './file-world.ts';
 
 const LINES = 3000;
 
+test(
+  'what a crash left of compressing a file adds nothing, while that is there and after',
+  { timeout: 60_000 },
+  async () => {
+    await using world = new FileWorld();
+    const path = world.path('a.log');
+    const text = Array.from({ length: LINES }, (_, n) => `${n} ${Math.sin(n)}\n`).join('');
+    fs.writeFileSync(path, text);
+    await using _ = world.start({ include: [world.path('*.log{,.*}')] });
+    await world.untilLines(LINES);
+    fs.renameSync(path, `${path}.1`);
+    const bytes = gzipSync(text);
+    fs.writeFileSync(`${path}.1.gz`, bytes.subarray(0, bytes.length / 2));
+    fs.utimesSync(`${path}.1.gz`, 1_700_000_000, 1_700_000_000);
+    await world.until(() => world.details.some((one) => one['how'] === 'read'));
+    fs.unlinkSync(`${path}.1`);
+    await delay(2200);
+    fs.writeFileSync(path, 'next\n');
+    await world.untilLines(LINES + 1);
+    assert.equal(world.intake.held.size, LINES + 1);
+  },
+);
+
 test('half of a compressed file adds nothing, and nor does all of it', { timeout: 60_000 }, async () => {
   await using world = new FileWorld();
   const names = ['gz', 'zst'];

@@ -33,8 +33,16 @@ function reading(path: string, newEntries = factsOf({ path, facts: '' }, { inclu
   const nothing = (): void => undefined;
   const generations = new Generations(0);
   const options = {
-    ...{ tag: '', root: null, newEntries, budget: null, hasTrueTimes: true, nowMs: () => 0 },
-    ...{ changed: nothing, malformed: nothing, compared: nothing, save: () => Promise.resolve(true) },
+    tag: '',
+    root: null,
+    newEntries,
+    budget: null,
+    hasTrueTimes: true,
+    nowMs: () => 0,
+    changed: nothing,
+    malformed: nothing,
+    compared: nothing,
+    save: () => Promise.resolve(true),
     replaced: () => void (replaced += 1),
     failed: (_file: unknown, error: unknown) => assert.fail(String(error)),
     delivery: { give } as unknown as FollowOptions<FollowedFile>['delivery'],

@@ -2,7 +2,8 @@
 // line waits longer than a second, and its name is the same with and without.
 
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { KnownPods } from '#forwarder/collect/pods/known-pods.ts';
 import { PodMetadata, type PodSource, WAIT_MS_MAX } from '#forwarder/collect/pods/pod-metadata.ts';
@@ -33,7 +34,7 @@ class PodWorld extends FileWorld {
     const log = { debug: tell, info: tell, warn: tell, error: tell };
     const newTelemetry = (known: () => number): PodTelemetry => new PodTelemetry(metrics, log, known);
     const place = api?.place ?? null;
-    const watch = openPods({ rule, node: 'node-1', place, clock: systemClock, newTelemetry });
+    const watch = openPods({ rule, node: 'node-1', place, clock: systemClock, dataDir, newTelemetry });
     if (watch !== null) this.#watches.push(watch);
     const source = watch === null ? null : { source: watch, nowMs };
     return this.start(podRule({ path: this.tree.path, ...rule }, 'node-1', source), { dataDir });
@@ -49,8 +50,12 @@ class PodWorld extends FileWorld {
     );
   }
 
+  async closeWatches(): Promise<void> {
+    await Promise.all(this.#watches.splice(0).map((watch) => watch.close()));
+  }
+
   override async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#watches.map((watch) => watch.close()));
+    await this.closeWatches();
     await super[Symbol.asyncDispose]();
   }
 }
@@ -130,6 +135,44 @@ test('lines have the same names, whatever is known of their pod', limit, async (
   for (const labels of world.labels().values()) assert.deepEqual(labels, [null, 'a', 'b']);
 });
 
+test('what was known is known after a restart while nobody answers, until somebody does', limit, async () => {
+  await using api = await StandInApi.start();
+  await using world = new PodWorld();
+  api.put(specOf(1));
+  const before = world.collect(api);
+  await world.until(() => api.watches === 1);
+  world.tree.line(folderOf(1));
+  await world.untilLines(1);
+  await before[Symbol.asyncDispose]();
+  await world.closeWatches();
+  const file = join(world.dataDir, 'collect/pods.json');
+  const kept = readFileSync(file, 'utf8');
+  const again = async (lines: number, rule: KubernetesRule = {}): Promise<string | null> => {
+    const running = world.collect(api, rule);
+    world.tree.line(folderOf(1));
+    await world.untilLines(lines);
+    await running[Symbol.asyncDispose]();
+    await world.closeWatches();
+    return [...world.labels().values()].flat().at(-1) ?? null;
+  };
+  for (let questions = 0; questions < 50; questions += 1)
+    api.instead.push((_query, response) => fail(response, 503, 'no'));
+  assert.equal(await again(2), '1');
+  // Nothing new was heard: it is there still.
+  assert.equal(await again(3), '1');
+  // For other labels, or damaged, it says nothing.
+  assert.equal(await again(4, { labels: ['m'] }), null);
+  for (const damaged of [kept.slice(0, -9), kept.replace('"uid"', '"other"')]) {
+    writeFileSync(file, damaged);
+    assert.equal(await again(world.intake.held.size + 1), null);
+  }
+  // What is there now is what the API says.
+  writeFileSync(file, kept);
+  api.instead.length = 0;
+  api.put({ ...specOf(1), labels: { n: 'now' } });
+  assert.equal(await again(world.intake.held.size + 1), 'now');
+});
+
 test('where nobody answers, lines go with their paths alone', limit, async () => {
   await using api = await StandInApi.start();
   await api.stop();
@@ -150,7 +193,8 @@ test('whether the API is asked', () => {
     const newTelemetry = (known: () => number): PodTelemetry => new PodTelemetry(metrics, log, known);
     const metrics = new Metrics({ version: '0', command: 'test' }, { ofProcess: false });
     const place = api?.place ?? null;
-    assert.equal(openPods({ rule, node: 'node-1', place, clock: systemClock, newTelemetry }), null);
+    const common = { node: 'node-1', clock: systemClock, dataDir: '/nowhere' };
+    assert.equal(openPods({ rule, place, newTelemetry, ...common }), null);
     assert.equal(events[0], told);
   };
   check({}, null, undefined);
