@@ -3,8 +3,8 @@
 // connections have a read in one turn.
 //
 // Guarantees: a turn has some 30,000 small chunks, and a few more of each connection; those that are refused are the
-// smallest, so that who sends a chunk a line goes on beside those who send a chunk a byte; no body is refused that comes
-// in chunks of at least 1 KiB.
+// smallest, so that who sends a chunk a line goes on beside those who send a chunk a byte; no body is refused that
+// comes in chunks of at least 1 KiB.
 
 /** Why a body is refused, as the code of the error that `clientError` tells. */
 export type ChunkRefusal = 'CHUNKS_TOO_SMALL' | 'CHUNKS_TOO_MANY';
