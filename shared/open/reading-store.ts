@@ -6,8 +6,9 @@
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { allOf, PAGE_BYTES, pagesOf } from '../store/pages.ts';
-import type { ReadableStore, StoredDocument, StoredPage, StoreQuery } from '../store/store.ts';
+import type { Arrived, Arriving, ReadableStore, StoredDocument, StoredPage, StoreQuery } from '../store/store.ts';
 import { DocumentDatabase } from '../store/embedded/database.ts';
+import { arrivedIn } from '../store/embedded/search/arrived.ts';
 import { storedDocument } from '../store/embedded/search/row-page.ts';
 import { spanCounts } from '../store/embedded/search/span-counts.ts';
 
@@ -47,6 +48,12 @@ export class ReadingStore implements ReadableStore {
       signal?.throwIfAborted();
       return this.#database.count(start);
     });
+  }
+
+  async arrived(query: Arriving, after: number | null, signal?: AbortSignal): Promise<Arrived> {
+    await nextTurn();
+    signal?.throwIfAborted();
+    return arrivedIn(query, after, (start) => this.#database.inOrder(start));
   }
 
   search(query: StoreQuery, signal?: AbortSignal): Promise<StoredDocument[]> {

@@ -37,6 +37,11 @@ export interface Store extends AsyncDisposable {
     signal?: AbortSignal,
   ): Promise<ReadonlyMap<number, number> | null>;
   /**
+   * For whoever follows: the next documents of the query that came behind a place, in the order in which they came;
+   * null: none, and the place of the last one there is. Absent for a store that does not know that order.
+   */
+  arrived?(query: Arriving, after: number | null, signal?: AbortSignal): Promise<Arrived>;
+  /**
    * The indices behind a data stream, the oldest first; `bulk` writes to the last. Empty where nothing was written, and
    * for a store that takes a name once for all time. Elsewhere a name is taken once in each index: `bulk` sees the last
    * one only.
@@ -65,7 +70,7 @@ export interface Store extends AsyncDisposable {
 }
 
 /** What searches need of a store. */
-export type ReadableStore = Pick<Store, 'pages' | 'search' | 'counts'>;
+export type ReadableStore = Pick<Store, 'pages' | 'search' | 'counts' | 'arrived'>;
 
 /**
  * Small blocks become larger ones, old documents are deleted, and the oldest where there is too much, those of an
@@ -183,6 +188,17 @@ export interface StoreQuery {
   readonly by?: 'arrival' | 'arrival_time';
   /** Goes on after a document of the page before (its `sort`); without its end, at its time and sequence. */
   readonly after?: readonly (string | number)[];
+}
+
+/** What of a query does not say where it begins and how it goes on. */
+export type Arriving = Omit<StoreQuery, 'limit' | 'order' | 'after' | 'ingestedSinceMs' | 'ingestedUntilMs'>;
+
+export interface Arrived {
+  readonly documents: readonly StoredDocument[];
+  /** All up to there have been told. A store that was begun anew may be before the place that was asked for. */
+  readonly place: number;
+  /** Whether there was more by then. */
+  readonly isMore: boolean;
 }
 
 /** At least one document; of several the bytes are bounded. */

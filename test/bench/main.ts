@@ -25,6 +25,7 @@ const benches = [
   'amplification',
   'elasticsearch',
   'store',
+  'tail',
 ];
 /** What can be said to how much a bench does; each bench tells which it knows. */
 const COUNTS = ['documents', 'events', 'megabytes', 'rounds', 'rate', 'seconds'] as const;

@@ -10,7 +10,8 @@ import { messageLine } from '../output/message-line.ts';
 import type { CommandContext } from '../process/command.ts';
 import { LogPrinter } from '../output/log-printer.ts';
 import type { Output } from '../output/output.ts';
-import { Follower, type Followed } from '../search/follower.ts';
+import type { Followed } from '../search/follow/follower.ts';
+import { following } from '../search/follow/following.ts';
 import { lastPages } from '../search/lines/last-pages.ts';
 import { linesInRange } from '../search/lines/lines-in-range.ts';
 import { timeArgument } from '../dead-letters/time-argument.ts';
@@ -59,10 +60,6 @@ const OPTIONS = {
   ...CHOSEN_OPTIONS,
   ...VIEW_OPTIONS,
 } as const;
-
-const POLL_MS = 250;
-/** Between polls of a store that takes long to answer: as many times as long. */
-const REST = 3;
 
 interface Wanted {
   readonly query: Followed;
@@ -227,11 +224,10 @@ async function follow(store: Store, wanted: Wanted, { context, output, printer }
   const { query } = wanted;
   const refreshIntervalMs = (await store.foundAfterMs?.(signal)) ?? 0;
   const printed = printedFrom(store, wanted);
-  const follower = new Follower(printed, query, clock, { refreshIntervalMs });
+  const follower = following(printed, query, { clock, refreshIntervalMs });
   // What is there is marked as seen first, and shown then. So what comes in between is shown now or by a poll.
-  const [newest] = await printed.search({ ...query, order: 'newest', limit: 1 }, signal);
-  await follower.start(newest, signal);
-  if (newest === undefined && (await isNowhere(store, query, signal))) {
+  await follower.start(signal);
+  if (await isNowhere(store, query, signal)) {
     await output.write(messageLine(`Nothing of "${query.name}" is in the store yet; waiting for it`), output.stderr);
   }
   for await (const page of existing(printed, wanted, { signal, output })) {
@@ -258,7 +254,7 @@ async function follow(store: Store, wanted: Wanted, { context, output, printer }
       await output.write(aheadText(follower.aheadMs), output.stderr);
     }
     if (last) return;
-    await clock.sleep(Math.max(POLL_MS, REST * (clock.monotonicMs() - before)), signal);
+    await clock.sleep(follower.restMs(clock.monotonicMs() - before), signal);
   }
 }
 

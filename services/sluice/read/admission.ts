@@ -20,6 +20,8 @@ export interface Reader {
   readonly holder: string;
   /** The tenant whose documents it may read; null: all there are. */
   readonly tenant: string | null;
+  /** Whether it still may: its token may have been taken away since. */
+  readonly mayStill: () => boolean;
 }
 
 interface ReadTokens {
@@ -55,7 +57,7 @@ export class ReadAdmission {
       const why = 'Cannot answer a page in a browser: ask by a program, at localhost or the address itself';
       throw new SluiceError('origin_refused', why);
     }
-    if (tokens === null) return { holder: peer, tenant: null };
+    if (tokens === null) return { holder: peer, tenant: null, mayStill: () => true };
     const { authorization: secret } = request.headers;
     const shown = secret === undefined ? null : { connection: request.socket, secret };
     if (shown && !logins.mayLook(peer, shown)) {
@@ -67,7 +69,8 @@ export class ReadAdmission {
     const holder = shown && tokens.holderOf(shown.secret);
     if (shown && holder !== null && typeof grant?.tenant === 'string') {
       logins.right(shown);
-      return { holder, tenant: grant.tenant === ALL_TENANTS ? null : grant.tenant };
+      const mayStill = (): boolean => tokens.grantOf(shown.secret)?.tenant === grant.tenant;
+      return { holder, tenant: grant.tenant === ALL_TENANTS ? null : grant.tenant, mayStill };
     }
     telemetry.authFailed('read', shown ? 'token_wrong' : 'token_missing', peer);
     await (shown ? logins.wrong(peer) : logins.hold(peer));

@@ -2,7 +2,7 @@
 // until then is a status), is made as fast as it is read, and ends with its reader, its time, or the process.
 //
 // Guarantees: a slot is held until nothing is done for the answer any more; a reader that takes nothing for STALLED_MS
-// is closed; how each answer ended is counted once.
+// is closed; one whose token is taken away gets no more; how each answer ended is counted once.
 
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
@@ -12,7 +12,7 @@ import type { Store } from '#shared/store/store.ts';
 import type { Reader } from './admission.ts';
 import type { ReadRequest } from './request.ts';
 import type { Searches } from './searches.ts';
-import type { ReadSlots } from './slots.ts';
+import type { ReadSlots } from './bounds/slots.ts';
 import type { ReadOutcome, ReadTelemetry } from './telemetry.ts';
 
 export interface AnsweringOptions {
@@ -54,7 +54,7 @@ export class Answering {
       const what = request.kind === 'tail' ? 'readers of the tail' : 'searches';
       throw new SluiceError('searches_full', `Cannot answer: there are as many ${what} as may be; ask later`);
     }
-    const answer = new Answer(this.#options, request, response);
+    const answer = new Answer(this.#options, { request, reader, response });
     this.#open.add(answer);
     void answer.ended.finally(() => {
       slot[Symbol.dispose]();
@@ -76,9 +76,24 @@ export class Answering {
 
 const stopping = (): SluiceError => new SluiceError('shutting_down', 'Cannot answer: Sluice is stopping; ask again');
 
+/** What is said of the store may name servers and files, which are no tenant's. */
+export function toldTo(reader: Reader | null, { code, kind, message }: SluiceError): string {
+  const isOperators = kind.fault !== 'sender' && code !== 'searches_full' && code !== 'shutting_down';
+  return isOperators && reader?.tenant !== null
+    ? 'Cannot answer: the store cannot be read as it should; ask later'
+    : message;
+}
+
+interface Asked {
+  readonly request: ReadRequest;
+  readonly reader: Reader;
+  readonly response: ServerResponse;
+}
+
 class Answer {
   readonly #options: AnsweringOptions;
   readonly #request: ReadRequest;
+  readonly #reader: Reader;
   readonly #response: ServerResponse;
   readonly #stop = new AbortController();
   readonly #ending = Promise.withResolvers<void>();
@@ -87,9 +102,10 @@ class Answer {
   #watch: Disposable | null = null;
   #outcome: ReadOutcome = 'left';
 
-  constructor(options: AnsweringOptions, request: ReadRequest, response: ServerResponse) {
+  constructor(options: AnsweringOptions, { request, reader, response }: Asked) {
     this.#options = options;
     this.#request = request;
+    this.#reader = reader;
     this.#response = response;
     this.#startedMs = options.clock.monotonicMs();
   }
@@ -153,7 +169,8 @@ class Answer {
     } catch (error) {
       const known = this.#failed(error);
       if (this.#request.kind !== 'tail') throw known;
-      const { code, message } = known;
+      const { code } = known;
+      const message = toldTo(this.#reader, known);
       yield Buffer.from(`event: end\ndata: ${JSON.stringify({ error: { code, message } })}\n\n`);
     } finally {
       // Where the reader left before the end, nobody asks `rest` for more.
@@ -181,6 +198,8 @@ class Answer {
   #watchReader(goneBefore: number, sinceMs: number): void {
     const { clock } = this.#options;
     this.#watch = clock.timer(LOOK_MS, () => {
+      if (!this.#reader.mayStill())
+        this.abort(new SluiceError('unauthorized', 'Cannot go on: the token was taken away'));
       const { socket } = this.#response;
       const waiting = socket?.writableLength ?? 0;
       const gone = (socket?.bytesWritten ?? 0) - waiting;

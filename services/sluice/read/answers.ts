@@ -23,6 +23,9 @@ const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
 /** Of a piece, about. */
 const PIECE_CHARS = 64 * 1024;
 const SAMPLE_BYTES_MAX = 16 * 1024 * 1024;
+/** Fields that are looked for: each may take a search of all there is. */
+const HINTS_MAX = 20;
+const HINTS_MS = 5000;
 const DAMAGED = 'a part of the store cannot be read: there may be more; the log of the process says which';
 
 /** Rejects with the store's errors, and with usage_wrong for a column that is not there. */
@@ -92,17 +95,22 @@ async function* documentsAnswer(source: ReadSource, request: SearchRequest, sign
 
 async function* rowsAnswer(source: ReadSource, request: SearchRequest, signal: AbortSignal): Texts {
   const { range, order, stages, limit, format } = request;
-  const wanted = { store: source.store, query: { ...range, order }, stages, limit, signal };
+  using share = source.memory.take();
+  const memoryBytes = share.bytes;
+  const wanted = { store: source.store, query: { ...range, order }, stages, limit, signal, memoryBytes };
   const reader = new Counting();
   let isFirst = true;
+  let rows = 0;
   for await (const table of isStreamed(stages) ? streamedTables(wanted, reader) : once(wholeTable(wanted, reader))) {
     if (format === 'ndjson') yield* lines(table);
     else yield* rowsOf(table, isFirst);
     isFirst = false;
+    rows += table.rows.length;
   }
   if (format === 'ndjson') return;
   if (isFirst) yield '{"columns":[],"rows":[';
   const isAll = reader.documents < limit || stages[0]?.kind === 'stats';
+  if (rows >= limit) reader.warn(`there may be more than ${limit} rows: give another limit`);
   yield `\n],${await remarks(source, request, { isAll, warnings: reader.warnings }, signal)}}\n`;
 }
 
@@ -111,7 +119,9 @@ async function* histogramAnswer(source: ReadSource, request: HistogramRequest, s
   const count = { name: 'count', field: null, column: 'count' };
   const stage = { kind: 'stats', measures: [count], by: { fields: by.map(fieldNamed), everyMs } } as const;
   const reader = new Counting();
-  const wanted = { store: source.store, query: { ...range, order: 'newest' }, limit: Infinity, signal } as const;
+  using share = source.memory.take();
+  const query = { ...range, order: 'newest' } as const;
+  const wanted = { store: source.store, query, limit: Infinity, signal, memoryBytes: share.bytes };
   const table = await wholeTable({ ...wanted, stages: [stage] }, reader);
   yield `{"every_ms":${everyMs},"from":${JSON.stringify(range.since)},`;
   yield* rowsOf(table, true, '');
@@ -168,14 +178,31 @@ class Counting implements TableReader {
 
 /** What people should know beside what was found: of fields that nothing has only where all was looked at. */
 async function remarks(
-  { store, isDamaged }: ReadSource,
+  source: ReadSource,
   { range, stages, after }: Pick<SearchRequest, 'range' | 'stages' | 'after'>,
   { isAll, warnings }: { readonly isAll: boolean; readonly warnings: readonly string[] },
   signal: AbortSignal,
 ): Promise<string> {
   const { where, ...bounds } = range;
   const named = [...fieldsOf(where), ...stageFields(stages)];
-  const hints = isAll && after === undefined ? await missingFields(store, named, bounds, signal) : [];
-  const told = isDamaged() ? [...warnings, DAMAGED] : warnings;
+  const hints = isAll && after === undefined ? await hintsOf(source, named.slice(0, HINTS_MAX), bounds, signal) : [];
+  const told = source.isDamaged() ? [...warnings, DAMAGED] : warnings;
   return `"hints":${JSON.stringify(hints)},"warnings":${JSON.stringify(told)}`;
+}
+
+/** None where they take long: an answer that is there already must not fail for them. */
+async function hintsOf(
+  { store, clock }: ReadSource,
+  named: Parameters<typeof missingFields>[1],
+  bounds: Parameters<typeof missingFields>[2],
+  signal: AbortSignal,
+): Promise<string[]> {
+  const late = new AbortController();
+  using _timer = clock.timer(HINTS_MS, () => late.abort());
+  try {
+    return await missingFields(store, named, bounds, AbortSignal.any([signal, late.signal]));
+  } catch (error) {
+    if (signal.aborted || !late.signal.aborted) throw error;
+    return [];
+  }
 }

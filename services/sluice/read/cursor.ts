@@ -34,6 +34,11 @@ export function cursorOf(text: string, kind: Store['kind']): Place | null {
   return isPlace(place, TIMES[kind]) ? place : null;
 }
 
+/** SQLite has integers of 64 bits. */
+function isMoment(time: string): boolean {
+  return time.includes('T') || BigInt.asIntN(64, BigInt(time)) === BigInt(time);
+}
+
 /** Its time, its sequence, and what tells it from others of both. */
 function isPlace(place: unknown, times: RegExp): place is Place {
   if (!Array.isArray(place) || place.length < 2 || place.length > PARTS_MAX) return false;
@@ -41,6 +46,7 @@ function isPlace(place: unknown, times: RegExp): place is Place {
   return (
     typeof time === 'string' &&
     times.test(time) &&
+    isMoment(time) &&
     Number.isSafeInteger(sequence) &&
     others.every((part) => (typeof part === 'string' ? ID.test(part) : Number.isSafeInteger(part)))
   );

@@ -106,7 +106,9 @@ const ENDPOINTS: Readonly<Record<ReadKind, { readonly about: string; readonly co
     content: { 'application/json': as('Fields') },
   },
   tail: {
-    about: 'What comes into the store from now on, as server-sent events: a document in each; `end` tells why it ends.',
+    about:
+      'What comes into the store from now on, as server-sent events: a document in each; `end` tells why it ' +
+      'ends. Of the embedded store, events have an id, and Last-Event-ID goes on there.',
     content: { 'text/event-stream': { schema: text } },
   },
 };

@@ -24,7 +24,7 @@ import { ReadAdmission } from './admission.ts';
 import { Answering } from './answering.ts';
 import { addReadRoutes } from './routes.ts';
 import { DirectSearches, type Searches, ThreadSearches } from './searches.ts';
-import { ReadSlots } from './slots.ts';
+import { ReadSlots } from './bounds/slots.ts';
 import { ReadTelemetry } from './telemetry.ts';
 import { loadReadTokens } from './tokens.ts';
 

@@ -43,6 +43,8 @@ export interface TailRequest {
   readonly range: Range;
   /** How many that are there already come first. */
   readonly last: number;
+  /** Behind this place of the store, in place of the last ones. */
+  readonly after?: number | undefined;
 }
 
 export type ReadRequest = SearchRequest | HistogramRequest | FieldsRequest | TailRequest;

@@ -10,7 +10,7 @@ import { type ErrorCode, reasonOf, SluiceError } from '#shared/errors.ts';
 import type { ServerDoor } from '#shared/net/guarded-server.ts';
 import { peerAddress } from '#shared/net/networks.ts';
 import type { Reader, ReadAdmission } from './admission.ts';
-import type { Answering } from './answering.ts';
+import { type Answering, toldTo } from './answering.ts';
 import { openApiDocument } from './openapi.ts';
 import {
   type Asker,
@@ -126,29 +126,27 @@ function requestOf(kind: ReadKind, request: FastifyRequest, format: Format, aske
     case 'fields':
       return fieldsRequest(given, asker);
     case 'tail':
-      return tailRequest(given, asker);
+      return { ...tailRequest(given, asker), after: placeOf(request.headers['last-event-id']) };
   }
 }
+
+/** What a reader of a tail shows that comes back; what it did not get of us tells nothing. */
+const placeOf = (id: string | string[] | undefined): number | undefined =>
+  typeof id === 'string' && /^\d{1,15}$/.test(id) ? Number(id) : undefined;
 
 const wantsLines = ({ headers: { accept = '' } }: FastifyRequest): boolean => /\bapplication\/x-ndjson\b/.test(accept);
 
 function answerError(error: unknown, { reader }: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = error instanceof SluiceError ? error : ofFastify(error);
-  const { code, message } = known;
+  const { code } = known;
   if (code === 'unauthorized') reply.header('www-authenticate', 'Bearer realm="sluice", Basic realm="sluice"');
   if (known.kind.retryable) reply.headers(LATER);
   if (REFUSALS.has(code)) reply.headers(GOODBYE);
-  // What is said of the store may name servers and files, which are no tenant's.
-  const isOperators = known.kind.fault !== 'sender' && code !== 'searches_full';
-  const told =
-    isOperators && reader?.tenant !== null
-      ? 'Cannot answer: the store cannot be read as it should; ask later'
-      : message;
   const at = known instanceof QueryError ? { at: known.at } : {};
   return reply
     .code(known.kind.http)
     .type(JSON_TYPE)
-    .send(`${JSON.stringify({ error: { code, message: told, ...at } })}\n`);
+    .send(`${JSON.stringify({ error: { code, message: toldTo(reader, known), ...at } })}\n`);
 }
 
 /** It refuses requests of its own accord: a body, a URL that is none. */

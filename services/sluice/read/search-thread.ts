@@ -6,6 +6,7 @@ import { systemClock } from '#shared/clock.ts';
 import { moved, serveWorker } from '#shared/sqlite/worker-thread.ts';
 import { ReadingStore } from '#shared/open/reading-store.ts';
 import { answer } from './answers.ts';
+import { KEPT_BYTES_MAX, MemoryShares } from './bounds/memory-shares.ts';
 import type { ReadRequest } from './request.ts';
 
 export interface SearchThreadOptions {
@@ -34,7 +35,8 @@ serveWorker<SearchThreadOptions, SearchThread>(({ dataDir }, notify) => {
   };
   const store = new ReadingStore({ dataDir, warn });
   const foundAtOnce = () => Promise.resolve(0);
-  const source = { store, clock: systemClock, foundAfterMs: foundAtOnce, isDamaged: () => isDamaged };
+  const memory = new MemoryShares(KEPT_BYTES_MAX);
+  const source = { store, clock: systemClock, foundAfterMs: foundAtOnce, memory, isDamaged: () => isDamaged };
   const encoder = new TextEncoder();
   const all = new Map<number, Open>();
   return {

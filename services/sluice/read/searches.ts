@@ -10,6 +10,7 @@ import type { Clock } from '#shared/clock.ts';
 import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts';
 import type { Store } from '#shared/store/store.ts';
 import { answer } from './answers.ts';
+import { MemoryShares } from './bounds/memory-shares.ts';
 import type { ReadRequest } from './request.ts';
 import type { SearchThread, SearchThreadOptions } from './search-thread.ts';
 
@@ -26,6 +27,8 @@ export interface ThreadOptions extends SearchThreadOptions {
   readonly warn: (message: string) => void;
 }
 
+/** Where answers are made in the process itself: whoever takes logs in waits while they are put in order. */
+const KEPT_HERE_MAX = 64 * 1024 * 1024;
 /** How long the thread waits for the next search. */
 const IDLE_MS = 60_000;
 /** Of the thread's heap: a count of many groups takes the most. */
@@ -121,7 +124,7 @@ export class DirectSearches implements Searches {
   constructor(store: Store, clock: Clock) {
     this.store = store.kind;
     const foundAfterMs = async (signal: AbortSignal) => (await store.foundAfterMs?.(signal)) ?? 0;
-    this.#source = { store, clock, foundAfterMs, isDamaged: () => false };
+    this.#source = { store, clock, foundAfterMs, memory: new MemoryShares(KEPT_HERE_MAX), isDamaged: () => false };
   }
 
   async *answer(request: ReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {

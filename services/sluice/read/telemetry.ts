@@ -6,7 +6,7 @@ import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
 import { GuardTelemetry } from '../admin/guard-telemetry.ts';
 import type { ReadKind } from './request.ts';
-import type { SlotKind } from './slots.ts';
+import type { SlotKind } from './bounds/slots.ts';
 
 /**
  * `refused`: the request was wrong, or may not; `busy`: too many are made at once; `left`: its reader went away before

@@ -21,6 +21,8 @@ const GROUPS_OF_DOCUMENT_MAX = 100;
 /** Of all groups with their values; about. */
 const BYTES_MAX = 256 * 1024 * 1024;
 const GROUP_BYTES = 500;
+/** Of each measure of a group, before there are values. */
+const MEASURE_BYTES = 400;
 /** Spans of a chart. */
 const FILLED_MAX = 2000;
 const TIME = fieldNamed('@timestamp');
@@ -34,13 +36,14 @@ interface Group {
 export class Aggregate {
   /** Documents that are in no group, for there were too many groups. */
   leftOut = 0;
-  readonly #memory: Memory = { left: BYTES_MAX, isCut: false };
+  readonly #memory: Memory;
   readonly columns: readonly string[];
   readonly #measures: readonly Measure[];
   readonly #by: Grouping;
   readonly #groups = new Map<string, Group>();
 
-  constructor(measures: readonly Measure[], by: Grouping) {
+  constructor(measures: readonly Measure[], by: Grouping, bytesMax = BYTES_MAX) {
+    this.#memory = { left: bytesMax, isCut: false };
     this.#measures = measures;
     const measured = measures.map(({ column }) => column);
     // Twice the same field is one, by whatever names.
@@ -79,7 +82,8 @@ export class Aggregate {
     const key = JSON.stringify(names);
     const known = this.#groups.get(key);
     if (known !== undefined) return known;
-    if (this.#groups.size >= GROUPS_MAX || !takes(this.#memory, GROUP_BYTES + 2 * key.length)) return null;
+    const bytes = GROUP_BYTES + MEASURE_BYTES * this.#measures.length + 2 * key.length;
+    if (this.#groups.size >= GROUPS_MAX || !takes(this.#memory, bytes)) return null;
     const group = { names, sums: this.#measures.map((measure) => new Sum(measure, this.#memory)) };
     this.#groups.set(key, group);
     return group;

@@ -15,6 +15,8 @@ export interface TablesWanted {
   /** Of rows; Infinity for all. */
   readonly limit: number;
   readonly signal: AbortSignal;
+  /** What may be kept while documents are counted or sorted; as much as a command may, if not given. */
+  readonly memoryBytes?: number;
 }
 
 export interface TableReader {
@@ -70,7 +72,7 @@ async function counted(
   rest: readonly Stage[],
   reader: TableReader,
 ): Promise<Table> {
-  const aggregate = new Aggregate(measures, by);
+  const aggregate = new Aggregate(measures, by, wanted.memoryBytes);
   // A wrong column is told before all is read.
   arranged({ columns: aggregate.columns, rows: [] }, rest);
   if (!(await addCounts(aggregate, by.everyMs, wanted, reader)))
@@ -111,7 +113,9 @@ async function sorted(wanted: TablesWanted, reader: TableReader): Promise<Table>
   const keys = sortKeysOf(stages.slice(start, end < 0 ? undefined : end).toReversed());
   const names = [...new Set([...columns, ...sortKeysOf(stages).map(({ name }) => name)])];
   const most = Math.min(end < 0 ? limit : headOf(behind.slice(0, 1)), SORTED_MAX);
-  const first = new FirstRows({ keys, rowsMax: most, bytesMax: SORTED_BYTES });
+  // Of UTF-16 units, in twice as many bytes.
+  const bytesMax = Math.min(SORTED_BYTES, (wanted.memoryBytes ?? Infinity) / 2);
+  const first = new FirstRows({ keys, rowsMax: most, bytesMax });
   for await (const documents of pagesOf(wanted, headOf(before), reader))
     for (const { source } of documents) first.add(documentRow(source, names));
   const found = first.rows();

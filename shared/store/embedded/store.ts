@@ -10,6 +10,8 @@ import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts';
 import { allOf, PAGE_BYTES, pagesOf } from '../pages.ts';
 import type {
+  Arrived,
+  Arriving,
   BackingIndex,
   BulkOutcome,
   BulkRequest,
@@ -25,6 +27,7 @@ import type { DatabaseOptions } from './database.ts';
 import type { ErasedRows, EraseStart } from './erase-steps.ts';
 import type { Documents, WriteResult } from './document-writes.ts';
 import { type InspectionAsk, type InspectionThread, StoreFiles } from './inspect/store-files.ts';
+import { arrivedIn } from './search/arrived.ts';
 import { type Counted, type CountStart, storedDocument } from './search/row-page.ts';
 import { spanCounts } from './search/span-counts.ts';
 import type { StoreThread } from './store-thread.ts';
@@ -163,6 +166,11 @@ export class EmbeddedStore implements Store {
       signal?.throwIfAborted();
       return this.#ask(this.#worker.call('count', start));
     });
+  }
+
+  arrived(query: Arriving, after: number | null, signal?: AbortSignal): Promise<Arrived> {
+    signal?.throwIfAborted();
+    return arrivedIn(query, after, (start) => this.#ask(this.#worker.call('inOrder', start)));
   }
 
   /** For `sluice store`. */

@@ -65,18 +65,37 @@ export function fitsValue(where: FieldWhere, value: string): boolean {
   }
 }
 
-/** Whether the words of the term stand in the text in a row. */
+/** Whether the words of the term stand in the text in a row. Linear in both (Knuth, Morris, Pratt). */
 export function hasWords(text: string, { words, prefix }: QueryTerm): boolean {
   const all = wordsOf(text);
   const last = words.length - 1;
-  for (let start = 0; start + last < all.length; start++) {
-    let i = 0;
-    while (i < last && all[start + i] === words[i]) i++;
-    const word = all[start + last] ?? '';
-    const ending = words[last] ?? '';
-    if (i === last && (prefix ? word.startsWith(ending) : word === ending)) return true;
+  const ending = words[last] ?? '';
+  const isEnding = (word: string): boolean => (prefix ? word.startsWith(ending) : word === ending);
+  if (last <= 0) return all.some(isEnding);
+  if (all.length <= last) return false;
+  const borders = bordersOf(words, last);
+  let found = 0;
+  for (const word of all) {
+    if (found === last) {
+      if (isEnding(word)) return true;
+      found = borders[last - 1] ?? 0;
+    }
+    while (found > 0 && words[found] !== word) found = borders[found - 1] ?? 0;
+    if (words[found] === word) found += 1;
   }
   return false;
+}
+
+/** Of the first words: up to each, how many at its end are those at the beginning. */
+function bordersOf(words: readonly string[], count: number): number[] {
+  const borders = [0];
+  let length = 0;
+  for (let i = 1; i < count; i++) {
+    while (length > 0 && words[length] !== words[i]) length = borders[length - 1] ?? 0;
+    if (words[length] === words[i]) length += 1;
+    borders.push(length);
+  }
+  return borders;
 }
 
 function isEqual(value: string, where: FieldWhere & { readonly kind: 'equals' }): boolean {

@@ -1,4 +1,4 @@
-/** Where a bench is, from the folder of the benches: one that is made of several files has a folder of its own. */
+/** Where a bench is, from the folder of the benches: some have folders of their own. */
 export function benchFile(name: string): string {
-  return name === 'files' ? 'files/bench.ts' : `${name}.ts`;
+  return name === 'files' || name === 'tail' ? `${name}/bench.ts` : `${name}.ts`;
 }

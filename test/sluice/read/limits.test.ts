@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ReadSlots } from '../../../services/sluice/read/slots.ts';
+import { MemoryShares } from '../../../services/sluice/read/bounds/memory-shares.ts';
+import { ReadSlots } from '../../../services/sluice/read/bounds/slots.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { bearer, LINES, RunningApi, search } from './running-api.ts';
 
@@ -131,8 +132,7 @@ test('readers of tails that come and go; each gets what comes, once', async () =
   for (let n = 0; n < 20; n++) await api.write([{ message: `line ${n}.`, '@timestamp': new Date().toISOString() }]);
   await all('line 19.');
   for (const text of told) {
-    const events = text.split('\n\n').filter((event) => event.startsWith('data: '));
-    const messages = events.map((event) => JSON.parse(event.slice(6)).message);
+    const messages = [...text.matchAll(/^data: (.*)$/gm)].map(([, data = '']) => JSON.parse(data).message);
     assert.deepEqual(messages, ['before 2', ...Array.from({ length: 20 }, (_, n) => `line ${n}.`)]);
   }
   for (const tail of tails) tail.on('error', () => undefined).destroy();
@@ -194,4 +194,43 @@ test('a slot is given back once', () => {
   assert.equal(slots.taken('searches'), 0);
   assert.notEqual(slots.take('searches', 'b', false), null);
   assert.equal(slots.take('searches', 'c', false), null);
+});
+
+test('answers that count or sort share what memory there is, and give it back', () => {
+  const shares = new MemoryShares(1000);
+  const first = shares.take();
+  const second = shares.take();
+  assert.deepEqual([first.bytes, second.bytes], [500, 250]);
+  first[Symbol.dispose]();
+  first[Symbol.dispose]();
+  second[Symbol.dispose]();
+  assert.equal(shares.take().bytes, 500);
+});
+
+test('rows that are not all are told', async () => {
+  await using api = await RunningApi.open();
+  await api.write(Array.from({ length: 5 }, (_, n) => ({ message: '', attributes: { n } })));
+  for (const query of ['* | count by n', '* | fields n', '* | sort n']) {
+    assert.deepEqual((await api.json(search(query, { limit: '3' }))).warnings, [
+      'there may be more than 3 rows: give another limit',
+    ]);
+    assert.deepEqual((await api.json(search(query, { limit: '6' }))).warnings, []);
+  }
+});
+
+test('a place that no document can have is a wrong parameter, and no failure', async () => {
+  await using api = await RunningApi.open();
+  for (const time of ['9223372036854775808', '-9999999999999999999', '9223372036854775807']) {
+    const after = Buffer.from(JSON.stringify([time, 1, 1])).toString('base64url');
+    const { status } = await api.ask(search('', { after }));
+    assert.equal(status, time === '9223372036854775807' ? 200 : 400, time);
+  }
+});
+
+test('hints are of the first fields of a query alone', async () => {
+  await using api = await RunningApi.open();
+  await api.write([{ message: 'one' }]);
+  const query = Array.from({ length: 100 }, (_, n) => `absent${n}:x`).join(' OR ');
+  const { hints } = await api.json(search(query));
+  assert.equal(hints.length, 20);
 });

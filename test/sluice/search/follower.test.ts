@@ -15,7 +15,7 @@ import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { opensearch } from '#test/backends/opensearch.ts';
 import { bulkRequest, testId } from '#test/contract/store-bodies.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
-import { Follower, type FollowerOptions } from '../../../services/sluice/search/follower.ts';
+import { Follower, type FollowerOptions } from '../../../services/sluice/search/follow/follower.ts';
 
 const HOUR_MS = 3_600_000;
 const signal = new AbortController().signal;

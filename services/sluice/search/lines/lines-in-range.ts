@@ -10,7 +10,7 @@
 
 import { clampInstant, formatInstant, INSTANT_MAX, INSTANT_MIN, parseInstant } from '#shared/store/instant.ts';
 import { fieldNamed } from '#shared/store/query/fields.ts';
-import type { ReadableStore, StoredDocument, StoredPage, StoreQuery } from '#shared/store/store.ts';
+import type { Arrived, Arriving, ReadableStore, StoredDocument, StoredPage, StoreQuery } from '#shared/store/store.ts';
 import type { Where } from '#shared/store/where.ts';
 import { arrivalText, printedLines, someLines, valueAt } from '../../output/document-text.ts';
 
@@ -26,7 +26,9 @@ type PagesQuery = Parameters<ReadableStore['pages']>[0];
 
 /** Of queries `by` the time of arrival. */
 export function linesInRange(store: ReadableStore): ReadableStore {
+  const arrived = store.arrived?.bind(store);
   return {
+    ...(arrived && { arrived: (query, after, signal) => arrivedIn(arrived, query, { after, signal }) }),
     pages: (query, signal) => pagesOf(store, query, signal),
     async search(query, signal) {
       const found: StoredDocument[] = [];
@@ -52,6 +54,31 @@ async function* pagesOf(store: ReadableStore, query: PagesQuery, signal?: AbortS
   }
 }
 
+interface Behind {
+  readonly after: number | null;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** All from SPAN before the range on, and of those what is in it. */
+async function arrivedIn(
+  arrived: NonNullable<ReadableStore['arrived']>,
+  query: Arriving,
+  { after, signal }: Behind,
+): Promise<Arrived> {
+  const sinceNs = instantOf(query.since, INSTANT_MIN);
+  const untilNs = instantOf(query.until, INSTANT_MAX);
+  const { since: _, ...endless } = query;
+  const wider = sinceNs === INSTANT_MIN ? endless : { ...query, since: formatInstant(clampInstant(sinceNs - SPAN_NS)) };
+  const found = await arrived(wider, after, signal);
+  const isIn = (document: StoredDocument): boolean => (parseInstant(arrivalText(document)) ?? sinceNs) >= sinceNs;
+  const documents = found.documents.flatMap((document) =>
+    isJoined(document) || isIn(document) ? (partOf(document, sinceNs, untilNs) ?? []) : [],
+  );
+  return { ...found, documents };
+}
+
+const isJoined = ({ source }: StoredDocument): boolean => typeof valueAt(source, 'log.lines') === 'number';
+
 /** For traces that began before the range, and may reach into it. */
 function begunBefore(query: StoreQuery, sinceNs: bigint): StoreQuery | null {
   const { since, where, ingestedSinceMs } = query;
@@ -64,7 +91,7 @@ function begunBefore(query: StoreQuery, sinceNs: bigint): StoreQuery | null {
 
 /** The document with those of its lines that are in the range; null where none is. */
 function partOf(document: StoredDocument, sinceNs: bigint, untilNs: bigint): StoredDocument | null {
-  if (typeof valueAt(document.source, 'log.lines') !== 'number') return document;
+  if (!isJoined(document)) return document;
   const arrivalNs = parseInstant(arrivalText(document));
   if (arrivalNs === null) return document;
   const lines = printedLines(document);

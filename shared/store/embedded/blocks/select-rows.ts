@@ -158,6 +158,9 @@ function foundAt(path: string | null): Field | 'in a list' | null {
   return field;
 }
 
+/** Words in a row that are looked for at each place: what repeats them takes as many times as long. */
+const PHRASE_MAX = 16;
+
 type Fits = 'yes' | 'no' | 'perhaps';
 
 /** Documents that have a token which fits, in some column. */
@@ -183,7 +186,8 @@ class Selection implements Selected {
   /** `max`: longer values are not found. */
   byTerm(column: ColumnOf, term: QueryTerm, max: number): void {
     const { path, tokens, owners } = column;
-    if (tokens.form !== 'text' || term.words.some((word) => word.length >= WORD_MAX)) {
+    const isAsked = term.words.length > PHRASE_MAX || term.words.some((word) => word.length >= WORD_MAX);
+    if (tokens.form !== 'text' || isAsked) {
       this.byTokens(column);
       return;
     }

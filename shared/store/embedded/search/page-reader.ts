@@ -115,8 +115,9 @@ export class PageReader {
       const reading = this.#reader();
       // Whoever exports may delete the store afterwards.
       if (range === null) reading?.search.checkBlocks();
-      if (plan.origins?.size === 0 || reading === null) return { rows: [], next: null };
-      const { after, to } = range ?? { after: -1, to: this.#lastRow() };
+      const { after, to: asked } = range ?? { after: -1, to: Infinity };
+      const to = asked === Infinity ? this.#lastRow() : asked;
+      if (plan.origins?.size === 0 || reading === null || after >= to) return { rows: [], next: null, to };
       const { candidates, to: seenTo } = reading.search.inOrder(plan, { after, to });
       const read = this.#rows(candidates);
       const rows = read.filter(
@@ -124,7 +125,7 @@ export class PageReader {
       );
       // Large documents are fewer.
       const end = read.length < candidates.length ? (candidates[read.length - 1]?.row ?? to) : seenTo;
-      return { rows: rows.filter((row) => row !== null), next: end >= to ? null : { after: end, to } };
+      return { rows: rows.filter((row) => row !== null), next: end >= to ? null : { after: end, to }, to: end };
     });
   }
 

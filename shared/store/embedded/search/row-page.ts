@@ -33,7 +33,7 @@ export interface Source {
   readonly end: bigint | null;
 }
 
-/** Documents with numbers behind `after`, up to `to`. */
+/** Documents with numbers behind `after`, up to `to`; Infinity: the last there is. */
 export interface Rows {
   readonly after: number;
   readonly to: number;
@@ -61,6 +61,8 @@ export interface OrderedRows {
   readonly rows: readonly Row[];
   /** As of Counted. */
   readonly next: Rows | null;
+  /** Up to this number there are no others. */
+  readonly to: number;
 }
 
 export function storedDocument(row: Row): StoredDocument {

@@ -11,7 +11,7 @@ import { longestRefreshMs } from '#shared/store/elasticsearch/refresh-interval.t
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { opensearch } from '#test/backends/opensearch.ts';
 import { bulkRequest, testId } from '#test/contract/store-bodies.ts';
-import { Follower } from '../../../../services/sluice/search/follower.ts';
+import { Follower } from '../../../../services/sluice/search/follow/follower.ts';
 
 const indices = (...intervals: readonly (string | null)[]) =>
   Object.fromEntries(

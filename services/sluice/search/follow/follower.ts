@@ -25,7 +25,7 @@
 
 import type { Clock } from '#shared/clock.ts';
 import type { ReadableStore, StoredDocument, StoreQuery } from '#shared/store/store.ts';
-import { ingestedMs } from '../output/document-text.ts';
+import { ingestedMs } from '../../output/document-text.ts';
 
 /** Promised in docs/guarantees.md. A poll that reaches back so far is costly, so only one of several does. */
 const OVERLAP_MS = 10_000;
