@@ -11,7 +11,7 @@ import { ExportScanner } from '#forwarder/dialects/journal/export-format.ts';
 import { batch, documentOf } from '../documents.ts';
 
 const folder = join(import.meta.dirname, '../../../fixtures/journal');
-const exported = readFileSync(join(folder, 'export.log'));
+const exported = readFileSync(join(folder, 'export.bin'));
 const expected = JSON.parse(readFileSync(join(folder, 'export.json'), 'utf8')) as Record<string, unknown>[];
 const ENTRY_BYTES_MAX = 100_000;
 const RUNS = 300;
