@@ -47,14 +47,15 @@ export async function newPlace(): Promise<Place & AsyncDisposable> {
   };
 }
 
-function environmentOf(place: Place | null, more: Environment): NodeJS.ProcessEnv {
+function environmentOf(command: string | undefined, place: Place | null, more: Environment): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
   const listen = place && {
     SLUICE_DATA_DIR: place.dataDir,
     SLUICE_FORWARD_LISTEN: `127.0.0.1:${place.forward}`,
     SLUICE_HTTP_LISTEN: `127.0.0.1:${place.http}`,
     SLUICE_ADMIN_LISTEN: `127.0.0.1:${place.admin}`,
-    SLUICE_READ_LISTEN: '127.0.0.1:0',
+    // An indexer has no read API unless it is asked for, and none may where it has workers.
+    ...(command === 'run' && { SLUICE_READ_LISTEN: '127.0.0.1:0' }),
   };
   // The test runner speaks to its own children by this variable; the program is not one.
   return { ...Object.fromEntries(inherited), NODE_TEST_CONTEXT: undefined, ...listen, ...more };
@@ -94,7 +95,7 @@ export class SluiceProcess implements AsyncDisposable {
     this.place = place;
     const [file, ...first] = program;
     this.#child = spawn(file, [...first, ...args], {
-      env: environmentOf(place, more),
+      env: environmentOf(args[0], place, more),
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.#stdout += text));

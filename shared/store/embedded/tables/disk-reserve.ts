@@ -5,7 +5,7 @@
 // Guarantees: the store can be opened on a full disk once it was opened on one that was not, unless somebody else takes
 // what the reserve gives back in that moment.
 
-import { rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isFull } from '#shared/sqlite/database.ts';
 
@@ -13,12 +13,15 @@ const FILE = 'reserve';
 /** Of that, SQLite's file takes 32 KiB; the rest is for the log of a few small changes. */
 const BYTES = 256 * 1024;
 
+const PRIVATE = 0o600;
+
 /** Makes it, where it is not there. On a full disk that is for another time. */
 export function keepReserve(folder: string): void {
   const file = join(folder, FILE);
   try {
     if (statSync(file, { throwIfNoEntry: false })?.size !== BYTES)
-      writeFileSync(file, Buffer.alloc(BYTES, 1), { mode: 0o600 });
+      writeFileSync(file, Buffer.alloc(BYTES, 1), { mode: PRIVATE });
+    if ((statSync(file).mode & 0o777) !== PRIVATE) chmodSync(file, PRIVATE);
   } catch {
     rmSync(file, { force: true });
   }
