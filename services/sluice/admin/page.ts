@@ -3,14 +3,7 @@
 // public.
 
 import { readFileSync } from 'node:fs';
-import { RefusalPace } from '#forwarder/accept/turns/refusal-pace.ts';
-import { connectionRates } from '#forwarder/admit/address-rates.ts';
-import { allowedNetworks } from '#forwarder/admit/admission.ts';
-import { ConnectionLimit, ConnectionTotal } from '#forwarder/admit/connection-limit.ts';
-import { Door } from '#forwarder/admit/door.ts';
 import { admittedExposures } from '#forwarder/admit/exposure.ts';
-import { LoginLimit } from '#forwarder/admit/login-limit.ts';
-import { tlsContext } from '#forwarder/admit/tls.ts';
 import { openTokenFile } from '#forwarder/admit/token-file.ts';
 import { Tokens, loadTokens } from '#forwarder/admit/tokens.ts';
 import { type AdminServer, type AdminServerOptions, startAdminServer } from '#shared/net/admin-server.ts';
@@ -18,18 +11,12 @@ import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
-import { NetworkSet, UNIX_PEER } from '#shared/net/networks.ts';
 import { PageAccess } from './access.ts';
+import { openPageGuard } from './page-guard.ts';
 import { AdminTelemetry } from './telemetry.ts';
 
-/**
- * There are few scrapers and probes; idle connections give way to new ones. Inputs leave at least 128 files free
- * (connection-limit.ts).
- */
-const CONNECTIONS_MAX = 96;
+/** Fewer than all, so that others find room; more than may be idle, so that an idle one gives way to the next. */
 const OF_ADDRESS_MAX = 72;
-/** Requests with a wrong token that wait for their answers. */
-const REFUSED_HELD_MAX = 16;
 
 export interface PageOptions {
   readonly config: Config;
@@ -48,19 +35,17 @@ export async function startAdminPage(
   await using starting = new AsyncDisposableStack();
   const telemetry = starting.use(new AdminTelemetry(metrics, log, clock));
   for (const { input, address } of exposed) telemetry.exposed(input, address);
-  const tls = tlsContext(config, { clock, telemetry }, 'admin.tls');
-  if (tls) {
-    starting.use(tls);
-    telemetry.watchCertificate(() => tls.expiresMs);
-  }
+  const { door, logins, tls } = openPageGuard(
+    'admin',
+    { config, clock, telemetry, perAddressMax: OF_ADDRESS_MAX },
+    starting,
+  );
   const tokens = openTokens(config, { clock, telemetry });
   if (tokens) starting.use(tokens);
-  const pace = new RefusalPace({ clock, heldMax: REFUSED_HELD_MAX, unreadyReason: () => null });
-  const logins = new LoginLimit({ clock, pace });
   const server = await startAdminServer({
     ...page,
     listen: config[setting],
-    door: doorOf(config, { clock, telemetry }),
+    door,
     access: new PageAccess({
       holderOf: tokens ? (authorization) => tokens.holderOf(authorization) : null,
       asksCertificates: config['admin.tls.client_ca'] !== undefined,
@@ -78,26 +63,6 @@ export async function startAdminPage(
       await started.disposeAsync();
     },
   };
-}
-
-function doorOf(
-  config: Config,
-  { clock, telemetry }: { readonly clock: Clock; readonly telemetry: AdminTelemetry },
-): Door<'admin'> {
-  const allowed = allowedNetworks(config);
-  const networks = new NetworkSet(allowed);
-  const all = new ConnectionTotal(CONNECTIONS_MAX);
-  return new Door({
-    input: 'admin',
-    admits: (address) => allowed.length === 0 || address === UNIX_PEER || networks.has(address),
-    limit: new ConnectionLimit({ max: CONNECTIONS_MAX, perAddressMax: OF_ADDRESS_MAX, all }),
-    // The server would read what is closed later.
-    pace: null,
-    // Counted apart from what the address brings to the inputs. What is asked here is a few hundred bytes: these need
-    // no rate.
-    rates: connectionRates(config, { clock, throttled: () => undefined }),
-    telemetry,
-  });
 }
 
 interface PageTokens extends Disposable {

@@ -2,14 +2,9 @@
 // and operators. Where nothing is set, `sluice run` has it on loopback, and does without where the port is taken.
 
 import { readFileSync } from 'node:fs';
-import { RefusalPace } from '#forwarder/accept/turns/refusal-pace.ts';
-import { connectionRates } from '#forwarder/admit/address-rates.ts';
-import { allowedNetworks } from '#forwarder/admit/admission.ts';
-import { ConnectionLimit, ConnectionTotal } from '#forwarder/admit/connection-limit.ts';
-import { Door } from '#forwarder/admit/door.ts';
+import type { Door } from '#forwarder/admit/door.ts';
 import { admittedExposures } from '#forwarder/admit/exposure.ts';
-import { LoginLimit } from '#forwarder/admit/login-limit.ts';
-import { tlsContext } from '#forwarder/admit/tls.ts';
+import type { TlsContext } from '#forwarder/admit/tls.ts';
 import { openTokenFile, type TokenFile } from '#forwarder/admit/token-file.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
@@ -18,8 +13,8 @@ import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
 import { type GuardedServer, startGuardedServer } from '#shared/net/guarded-server.ts';
-import { NetworkSet, UNIX_PEER } from '#shared/net/networks.ts';
 import type { Store } from '#shared/store/store.ts';
+import { CONNECTIONS_MAX, openPageGuard } from '../admin/page-guard.ts';
 import { ReadAdmission } from './admission.ts';
 import { Answering } from './answering.ts';
 import { addReadRoutes } from './routes.ts';
@@ -43,11 +38,7 @@ export interface ReadApi extends AsyncDisposable {
   readonly address: string;
 }
 
-/** Beside those of the page for operators; inputs leave as many files free. */
-const CONNECTIONS_MAX = 96;
 const IDLE_MAX = 32;
-/** Requests with a wrong token that wait for their answers. */
-const REFUSED_HELD_MAX = 16;
 /** Nothing is posted. */
 const BODY_BYTES_MAX = 1024;
 
@@ -59,22 +50,17 @@ export async function startReadApi(options: ReadApiOptions): Promise<ReadApi | n
   admittedExposures(config, ['read.listen']);
   await using starting = new AsyncDisposableStack();
   const telemetry = starting.use(new ReadTelemetry(metrics, log, clock));
-  const tls = tlsContext(config, { clock, telemetry }, 'read.tls');
-  if (tls) {
-    starting.use(tls);
-    telemetry.watchCertificate(() => tls.expiresMs);
-  }
+  const guarded = { config, clock, telemetry, perAddressMax: CONNECTIONS_MAX };
+  const { door, logins, tls } = openPageGuard('read', guarded, starting);
   const tokens = openTokens(config, { clock, telemetry });
   if (tokens) starting.use(tokens);
-  const pace = new RefusalPace({ clock, heldMax: REFUSED_HELD_MAX, unreadyReason: () => null });
-  const admission = new ReadAdmission({ tokens, logins: new LoginLimit({ clock, pace }), telemetry });
+  const admission = new ReadAdmission({ tokens, logins, telemetry });
   const slots = new ReadSlots({ searches: config['read.searches_max'], tails: config['read.tails_max'] });
   telemetry.watch((kind) => slots.taken(kind));
   const searches = starting.use(searchesOf(options, telemetry));
   const timeoutMs = config['read.timeout_ms'];
   const isShared = admission.asksTokens;
   const answering = new Answering({ searches, slots, telemetry, clock, timeoutMs, isShared });
-  const door = doorOf(config, { clock, telemetry });
   const server = await serve({ config, listen, tls, door, telemetry }, (fastify, listensOn) =>
     addReadRoutes(fastify, { door, admission, telemetry, answering, clock }, listensOn),
   );
@@ -94,7 +80,7 @@ export async function startReadApi(options: ReadApiOptions): Promise<ReadApi | n
 interface Serving {
   readonly config: Config;
   readonly listen: string;
-  readonly tls: ReturnType<typeof tlsContext>;
+  readonly tls: TlsContext | null;
   readonly door: Door<'read'>;
   readonly telemetry: ReadTelemetry;
 }
@@ -147,20 +133,4 @@ function openTokens(config: Config, { clock, telemetry }: Surroundings): TokenFi
 export function checkReadTokens(config: Config): void {
   const { 'read.tokens': path, 'http.tokens': senders } = config;
   if (path !== undefined) loadReadTokens(path, senders, (file) => readFileSync(file, 'utf8'));
-}
-
-function doorOf(config: Config, { clock, telemetry }: Surroundings): Door<'read'> {
-  const allowed = allowedNetworks(config);
-  const networks = new NetworkSet(allowed);
-  const all = new ConnectionTotal(CONNECTIONS_MAX);
-  return new Door({
-    input: 'read',
-    admits: (address) => allowed.length === 0 || address === UNIX_PEER || networks.has(address),
-    limit: new ConnectionLimit({ max: CONNECTIONS_MAX, perAddressMax: CONNECTIONS_MAX, all }),
-    // The server would read what is closed later.
-    pace: null,
-    // Counted apart from what the address brings to the inputs, and from what it asks the operators' page.
-    rates: connectionRates(config, { clock, throttled: () => undefined }),
-    telemetry,
-  });
 }
