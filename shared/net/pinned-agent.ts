@@ -1,6 +1,6 @@
-// HTTPS to a server that is known by the fingerprint of a certificate: its own, or that of the authority that signed it.
-// Elasticsearch's client has such a check, which goes by names: it takes whoever sends a certificate that merely names
-// the authority as its issuer, and behind it the authority's own, which is public.
+// HTTPS to a server that is known by the fingerprint of a certificate: its own, or that of the authority that signed
+// it. Elasticsearch's client has such a check, which goes by names: it takes whoever sends a certificate that merely
+// names the authority as its issuer, and behind it the authority's own, which is public.
 //
 // Guarantees: nothing is sent on a connection before each certificate, from the one whose key the server has proved to
 // hold up to the pinned one, was found to be signed with the key of the next. Names and dates are not looked at.
