@@ -143,7 +143,12 @@ async function dispatch(argv: string[]): Promise<number> {
   const readFile = (path: string): string => readFileSync(path, 'utf8');
   const loaded = loadConfig({ env, file, readFile });
   const config = withInheritedSockets(loaded, { env, pid, readFile, readLink: (path) => readlinkSync(path) });
-  const exposedSecrets = exposedSecretFiles({ config, env, modeOf });
+  const exposedSecrets = exposedSecretFiles({
+    config,
+    env,
+    configFile: file ?? (env['SLUICE_CONFIG'] || undefined),
+    modeOf,
+  });
   const worker = await workerChannel();
   boundBufferGarbageFromNowOn();
   const asked = stopSignal(startedBy);

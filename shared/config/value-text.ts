@@ -79,10 +79,12 @@ function quantity(text: string, units: Readonly<Record<string, number>>, expecte
  * have been encoded.
  */
 const LOGIN = /([a-z][a-z0-9+.-]*:\/\/)(?:(?!,\s*[a-z][a-z0-9+.-]*:\/\/).)*@/gis;
+/** One whose scheme was forgotten; `fd:3@…` names a socket. */
+const BARE_LOGIN = /(^|,\s*)(?!fd:)[^\s,:/@]+:(?!\/\/)[^\s,@]*@/gi;
 
 /** URLs, or a list of them, without the names and passwords that they may hold; any other text as it is. */
 export function maskedUrl(text: string): string {
-  return text.replaceAll(LOGIN, '$1********@');
+  return text.replaceAll(LOGIN, '$1********@').replaceAll(BARE_LOGIN, '$1********@');
 }
 
 /** As it would be written in a variable; numbers with the largest unit that divides them. */

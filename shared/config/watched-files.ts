@@ -13,19 +13,25 @@ export interface WatchOptions {
   readonly changed: () => void;
 }
 
+/** A file that is being written may be valid so far, and say something else: of tokens, that one may do more. */
+const SETTLE_MS = 200;
+
 /**
  * Looks at them again and again until it is disposed of. The files are small: their bytes are compared, not their
- * times.
+ * times. A change is told when they are the same twice.
  */
 export function watchFiles({ paths, clock, intervalMs, changed }: WatchOptions): Disposable {
-  let last = contentOf(paths);
+  let told = contentOf(paths);
+  let last = told;
   let timer = clock.timer(intervalMs, look);
   function look(): void {
     const now = contentOf(paths);
-    const isChanged = now !== last;
+    const isSettled = now === last;
     last = now;
-    timer = clock.timer(intervalMs, look);
-    if (isChanged) changed();
+    timer = clock.timer(isSettled ? intervalMs : Math.min(intervalMs, SETTLE_MS), look);
+    if (!isSettled || now === told) return;
+    told = now;
+    changed();
   }
   return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
 }

@@ -6,7 +6,7 @@
 // handler sees it; those that come one after another are never too many. Requests that Node answers by itself (no Host,
 // 417) are counted too.
 
-import { type IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { GatheringRequest } from './gathering-request.ts';
 
@@ -50,4 +50,14 @@ export function boundedRequests(
   }
 
   return { IncomingMessage: BoundedRequest, ServerResponse: BoundedResponse };
+}
+
+/**
+ * To a request that expects what nobody has, Node gives an answer of its own and goes on with the connection, and no
+ * handler asks whether its address may ask so often. So the connection ends, and new ones have a rate.
+ */
+export function refuseExpectations(server: Server): void {
+  server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
+    response.writeHead(417, { connection: 'close', 'content-length': 0 }).end();
+  });
 }

@@ -12,7 +12,7 @@ import type { Server as TlsServer, TlsOptions } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
 import { reasonOf } from '../errors.ts';
 import { AcceptedSockets } from './accepted-sockets.ts';
-import { boundedRequests } from './bounded-requests.ts';
+import { boundedRequests, refuseExpectations } from './bounded-requests.ts';
 import { IdleConnections } from './idle-connections.ts';
 import { listenOn, parseListenAddress, printAddress } from './listen-address.ts';
 import { peerAddress } from './networks.ts';
@@ -92,6 +92,10 @@ export async function startGuardedServer(
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
     exposeHeadRoutes: answersHead,
+    // A path that cannot be decoded: no hook runs that asks who it is, and for the rate.
+    frameworkErrors: (_error, _request, reply) => {
+      reply.hijack().raw.writeHead(400, { connection: 'close', 'content-length': 0 }).end();
+    },
     http,
     ...(tls &&
       createServer && {
@@ -99,6 +103,7 @@ export async function startGuardedServer(
           tlsServer(createServer({ ...tls.options('reads'), ...http, ...TLS_TIMES }, handler), tls, refusals),
       }),
   });
+  refuseExpectations(fastify.server);
   addRoutes(fastify, address.kind);
   const idle = new IdleConnections(fastify.server, idleMax);
   fastify.server.prependListener('connection', (socket: Socket) => {

@@ -142,3 +142,42 @@ for (const [how, env] of [
     for (const socket of sockets) socket.destroy();
   });
 }
+
+test('on loopback without a token, no page in a browser reads by a name that is bound to our address', async () => {
+  await using page = await open({});
+  const { config, lines } = page;
+  const port = config['admin.listen'].split(':').at(-1);
+  for (const host of ['evil.example', `evil.example:${port}`, 'localhost.evil.example', '127.0.0.1.evil.example']) {
+    for (const path of ['/metrics', '/', '/nothing'])
+      assert.equal((await ask(config, path, { headers: { host } })).status, 403, `${host} ${path}`);
+    const ready = await ask(config, '/readyz', { headers: { host } });
+    assert.equal(ready.status, 503);
+    assert.doesNotMatch(ready.body, /broker-7/);
+    assert.equal((await ask(config, '/livez', { headers: { host } })).status, 200);
+    assert.equal((await ask(config, '/do', post({ host }))).status, 403);
+  }
+  assert(lines.some(({ event, reason }) => event === 'access_refused' && reason === 'origin_refused'));
+  for (const host of [`localhost:${port}`, 'localhost', '127.0.0.1', `[::1]:${port}`, '192.0.2.7'])
+    assert.equal((await ask(config, '/metrics', { headers: { host } })).status, 200, host);
+});
+
+test('by any name where a token is asked for, or other machines can ask', async () => {
+  const headers = { host: 'sluice.monitoring.svc:24231' };
+  await using guarded = await open({ SLUICE_ADMIN_TOKEN: TOKEN });
+  const shown = { headers: { ...headers, ...bearer(TOKEN).headers } };
+  assert.equal((await ask(guarded.config, '/metrics', shown)).status, 200);
+  await using everywhere = await open({ SLUICE_ADMIN_LISTEN: '0.0.0.0:0', SLUICE_INSECURE: 'admin' });
+  assert.equal((await ask(everywhere.config, '/metrics', { headers })).status, 200);
+});
+
+test('what is answered before the rate of its address is asked ends its connection', async () => {
+  await using page = await open({});
+  using agent = Object.assign(new Agent({ keepAlive: true }), { [Symbol.dispose]: () => agent.destroy() });
+  const answer = async (path: string, headers = {}) => {
+    const { status, headers: told } = await ask(page.config, path, { agent, headers });
+    return [status, told.connection];
+  };
+  assert.deepEqual(await answer('/livez'), [200, 'keep-alive']);
+  assert.deepEqual(await answer('/%zz'), [400, 'close']);
+  assert.deepEqual(await answer('/livez', { expect: 'miracles' }), [417, 'close']);
+});

@@ -64,11 +64,16 @@ export class SlicedBatch implements Slices {
     this.#inHandBytes += bytes;
     this.#inHand += 1;
     void settlement.promise
-      .catch((cause: unknown) => (this.#error ??= { cause }))
+      .then(
+        () => {
+          // A dead letter may still be on its way to a queue that did not answer in time.
+          if (settlement.eventsDeadLettered === 0) copy.free();
+        },
+        // So may what was refused.
+        (cause: unknown) => (this.#error ??= { cause }),
+      )
       .finally(() => {
         permit[Symbol.dispose]();
-        // A dead letter may still be on its way to a queue that did not answer in time.
-        if (settlement.eventsDeadLettered === 0) copy.free();
         this.eventsDeadLettered += settlement.eventsDeadLettered;
         this.eventsSpooled += settlement.eventsSpooled;
         this.#inHandBytes -= bytes;

@@ -1,6 +1,7 @@
 // Who may use an operator's page: by a token (`admin.token`, `admin.tokens`) or a client certificate
 // (`admin.tls.client_ca`), where either is set. Without them whoever may connect reads the metrics, and whoever sits at
-// this machine may have actions done.
+// this machine may have actions done; where the address is on loopback, no page in a browser may, not even one whose
+// name was bound to our address anew.
 //
 // Guarantees: every request except a probe's is answered only after it was admitted here. A wrong token waits for its
 // answer, longer the more often its address was refused, and an address may guess only so often (admit/login-limit.ts).
@@ -8,7 +9,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
-import { refusedOrigin } from '#forwarder/accept/http/browser.ts';
+import { refusedOrigin, strangeHost } from '#forwarder/accept/http/browser.ts';
 import type { Logins } from '#forwarder/admit/login-limit.ts';
 import type { AdminAccess, AdminVerdict } from '#shared/net/admin-admission.ts';
 import { isLoopback } from '#shared/net/listen-address.ts';
@@ -20,6 +21,8 @@ export interface PageAccessOptions {
   readonly holderOf: ((authorization: string) => string | null) | null;
   /** Whether clients are known by certificates. */
   readonly asksCertificates: boolean;
+  /** Whether the address is on loopback: then nobody asks for it by another name. */
+  readonly isLocal: boolean;
   readonly logins: Logins;
   readonly telemetry: Pick<AdminTelemetry, 'authFailed'>;
 }
@@ -33,7 +36,7 @@ export class PageAccess implements AdminAccess {
 
   async admit(request: IncomingMessage, peer: string): Promise<AdminVerdict> {
     const { logins, telemetry, holderOf } = this.#options;
-    const origin = refusedOrigin(request.headers, []);
+    const origin = refusedOrigin(request.headers, []) ?? this.#strangeHost(request);
     if (origin !== null) {
       telemetry.authFailed('admin', 'origin_refused', peer, JSON.stringify(origin));
       return { refused: 403, why: 'Cannot answer a page in a browser: open the address itself, or use a program' };
@@ -59,12 +62,16 @@ export class PageAccess implements AdminAccess {
   }
 
   whoIs(request: IncomingMessage): string | null {
-    if (!this.#isAsked) return 'anyone';
+    if (!this.#isAsked) return this.#strangeHost(request) === null ? 'anyone' : null;
     const { holderOf, asksCertificates } = this.#options;
     const { authorization } = request.headers;
     const holder = authorization === undefined ? null : (holderOf?.(authorization) ?? null);
     if (holder !== null) return holder;
     return asksCertificates ? certificateOf(request) : null;
+  }
+
+  #strangeHost({ headers }: IncomingMessage): string | null {
+    return this.#options.isLocal && !this.#isAsked ? strangeHost(headers) : null;
   }
 
   get #isAsked(): boolean {

@@ -7,6 +7,7 @@ import { admittedExposures } from '#forwarder/admit/exposure.ts';
 import { openTokenFile } from '#forwarder/admit/token-file.ts';
 import { Tokens, loadTokens } from '#forwarder/admit/tokens.ts';
 import { type AdminServer, type AdminServerOptions, startAdminServer } from '#shared/net/admin-server.ts';
+import { isLoopback, parseListenAddress } from '#shared/net/listen-address.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Log } from '#shared/log.ts';
@@ -49,6 +50,7 @@ export async function startAdminPage(
     access: new PageAccess({
       holderOf: tokens ? (authorization) => tokens.holderOf(authorization) : null,
       asksCertificates: config['admin.tls.client_ca'] !== undefined,
+      isLocal: isLocal(config[setting]),
       logins,
       telemetry,
     }),
@@ -63,6 +65,12 @@ export async function startAdminPage(
       await started.disposeAsync();
     },
   };
+}
+
+/** A unix socket is asked for by any name; no browser can. */
+function isLocal(listen: string): boolean {
+  const address = parseListenAddress(listen);
+  return address.kind === 'tcp' && isLoopback(address);
 }
 
 interface PageTokens extends Disposable {

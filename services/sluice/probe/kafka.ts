@@ -4,6 +4,7 @@
 
 import type { Config } from '#shared/config/settings.ts';
 import type { SourceRule } from '#shared/config/settings/sources.ts';
+import { maskedUrl } from '#shared/config/value-text.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { failureOf } from '#shared/queue/kafka/broker/failure.ts';
 import { type Admin, createClient } from '#shared/queue/kafka/kafkajs/client.ts';
@@ -28,7 +29,7 @@ export async function probeKafka(config: Config): Promise<Finding[]> {
 }
 
 async function probeBroker(config: Config, broker: string): Promise<Finding> {
-  const thing = `Kafka at ${broker}`;
+  const thing = `Kafka at ${maskedUrl(broker)}`;
   try {
     const brokers = await askBrokers({ ...config, 'kafka.brokers': [broker] }, async (admin) =>
       admin.describeCluster(),

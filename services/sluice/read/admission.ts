@@ -6,12 +6,10 @@
 // answer, and an address may guess only so often (admit/login-limit.ts). Each refusal is logged and counted.
 
 import type { IncomingMessage } from 'node:http';
-import { refusedOrigin } from '#forwarder/accept/http/browser.ts';
+import { refusedOrigin, strangeHost } from '#forwarder/accept/http/browser.ts';
 import type { Logins } from '#forwarder/admit/login-limit.ts';
 import type { Grant } from '#forwarder/intake/principal.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { isLoopbackHost } from '#shared/net/listen-address.ts';
-import { isIP } from 'node:net';
 import type { ReadTelemetry } from './telemetry.ts';
 import { ALL_TENANTS } from './tokens.ts';
 
@@ -51,7 +49,7 @@ export class ReadAdmission {
   /** Rejects with origin_refused, unauthorized, login_limited. */
   async admit(request: IncomingMessage, peer: string): Promise<Reader> {
     const { tokens, logins, telemetry } = this.#options;
-    const origin = refusedOrigin(request.headers, []) ?? (tokens === null ? strangeHost(request) : null);
+    const origin = refusedOrigin(request.headers, []) ?? (tokens === null ? strangeHost(request.headers) : null);
     if (origin !== null) {
       telemetry.authFailed('read', 'origin_refused', peer, JSON.stringify(origin));
       const why = 'Cannot answer a page in a browser: ask by a program, at localhost or the address itself';
@@ -77,13 +75,4 @@ export class ReadAdmission {
     const why = 'Cannot answer: no token that is known came with the request; send Authorization: Bearer <token>';
     throw new SluiceError('unauthorized', why);
   }
-}
-
-/**
- * The name in the Host header where it is one that anybody may have bound to our address; null where it is localhost or
- * an address. A browser tells the origin of its page over https, and in the clear often nothing.
- */
-function strangeHost({ headers: { host = '' } }: IncomingMessage): string | null {
-  const name = host.replace(/:\d{1,5}$/, '');
-  return isLoopbackHost(name) || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0 ? null : host;
 }

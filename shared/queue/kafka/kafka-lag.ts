@@ -10,7 +10,7 @@ import { failureOf } from './broker/failure.ts';
 import { timeMsOf } from './broker/fetched-records.ts';
 import { type PartitionOffsets, readPartitionOffsets } from './broker/group-offsets.ts';
 import { type Cluster, createClient, createCluster, type Admin } from './kafkajs/client.ts';
-import { brokersOf } from './kafkajs/connect-options.ts';
+import { brokerNames } from './kafkajs/connect-options.ts';
 import { type Found, TimeBisection } from './positions/time-bisection.ts';
 import { numberOf, readTopicFacts } from './broker/topic-facts.ts';
 
@@ -53,7 +53,7 @@ export class KafkaLag implements LagSource {
       await this[Symbol.asyncDispose]();
       if (error instanceof SluiceError) throw error;
       const { code, reason } = failureOf(error);
-      const brokers = brokersOf(this.#config).join(', ');
+      const brokers = brokerNames(this.#config).join(', ');
       throw new SluiceError(code, `Cannot read the lag from ${brokers}: ${reason}`, { cause: error });
     }
   }

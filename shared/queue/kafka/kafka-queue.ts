@@ -21,7 +21,7 @@ import { KafkaConsumer } from './consumer/kafka-consumer.ts';
 import { KafkaProducer } from './kafka-producer.ts';
 import { readTopic } from './kafka-read.ts';
 import { type Admin, createClient, type Kafka } from './kafkajs/client.ts';
-import { brokersOf } from './kafkajs/connect-options.ts';
+import { brokerNames } from './kafkajs/connect-options.ts';
 import { withAdmin } from './kafkajs/with-admin.ts';
 import { appendBytesMaxOf, isCompacted, readTopicShape, type TopicFacts } from './broker/topic-facts.ts';
 import { topicNames } from './broker/topic-names.ts';
@@ -72,7 +72,7 @@ export class KafkaQueue implements Queue {
       observer: options.observer,
       logsTopic: config['kafka.topic'],
       deadLettersTopic: config['kafka.dead_letter_topic'],
-      brokers: brokersOf(config),
+      brokers: brokerNames(config),
       signal: this.#closing.signal,
       withAdmin: (work) => this.#withAdmin(work),
       connect: () => this.#producer.connect(),

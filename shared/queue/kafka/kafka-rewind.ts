@@ -10,7 +10,7 @@ import { withOwnBytes } from './broker/fetched-records.ts';
 import { readPartitionOffsets } from './broker/group-offsets.ts';
 import { readTopic } from './kafka-read.ts';
 import { type Admin, createClient, type Kafka } from './kafkajs/client.ts';
-import { brokersOf } from './kafkajs/connect-options.ts';
+import { brokerNames } from './kafkajs/connect-options.ts';
 import { withAdmin } from './kafkajs/with-admin.ts';
 import { encodeSnapshot } from './positions/log-position.ts';
 import { commitStarts } from './setup.ts';
@@ -126,7 +126,7 @@ export class KafkaRewind implements RewindSource {
   #failure(error: unknown): SluiceError {
     if (error instanceof SluiceError) return error;
     const { code, reason } = failureOf(error);
-    const brokers = brokersOf(this.#config).join(', ');
+    const brokers = brokerNames(this.#config).join(', ');
     return new SluiceError(code, `Cannot read ${this.#topic} from ${brokers}: ${reason}`, { cause: error });
   }
 }

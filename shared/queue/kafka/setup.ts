@@ -9,7 +9,7 @@ import { readPartitionOffsets } from './broker/group-offsets.ts';
 import { encodeSnapshot } from './positions/log-position.ts';
 import { failureOf } from './broker/failure.ts';
 import { type Admin, type ClientOptions, createClient, createCluster, type ITopicConfig } from './kafkajs/client.ts';
-import { brokersOf } from './kafkajs/connect-options.ts';
+import { brokerNames } from './kafkajs/connect-options.ts';
 import { readTopicFacts, readTopicShape, weaknessesOf } from './broker/topic-facts.ts';
 
 const REPLICATION = 3;
@@ -42,7 +42,7 @@ export async function setupTopics(
     const { code, reason } =
       error instanceof SluiceError ? { code: error.code, reason: error.message } : failureOf(error);
     const done = lines.length > 0 ? `done so far: ${lines.join('; ')}; ` : '';
-    const what = `Cannot set up Kafka at ${brokersOf(config).join(', ')}: ${reason}`;
+    const what = `Cannot set up Kafka at ${brokerNames(config).join(', ')}: ${reason}`;
     throw new SluiceError(code, `${what}; ${done}run \`sluice setup\` again for the rest`, { cause: error });
   } finally {
     await admin.disconnect().catch(() => undefined);

@@ -16,6 +16,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { Client, type ClientOptions, errors, HttpConnection, SniffingTransport } from '@elastic/elasticsearch';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
+import { PinnedAgent } from '#shared/net/pinned-agent.ts';
 import { Credentials, type Login } from './login.ts';
 import { type Product, ProductCheck } from './product.ts';
 
@@ -87,6 +88,7 @@ export class Connection implements AsyncDisposable {
   constructor(options: ConnectionOptions) {
     this.#credentials = new Credentials(options);
     try {
+      refusePlain(options);
       this.#client = new Client(clientOptions(options));
     } catch (error) {
       throw new SluiceError('config_invalid', `Cannot use elasticsearch.url: ${reasonOf(error)}`, { cause: error });
@@ -159,23 +161,28 @@ function clientOptions(options: ConnectionOptions): ClientOptions {
     Transport: AnyProduct,
     agent: ({ url, tls }) => {
       const keeping = { keepAlive: true, maxSockets: options.connections, timeout: KEEP_ALIVE_MS };
-      return url.protocol === 'https:' ? new HttpsAgent({ ...keeping, ...tls }) : new HttpAgent(keeping);
+      if (url.protocol !== 'https:') return new HttpAgent(keeping);
+      const { caFingerprint } = options;
+      return caFingerprint === undefined
+        ? new HttpsAgent({ ...keeping, ...tls })
+        : new PinnedAgent(caFingerprint, { ...keeping, ...tls });
     },
-    ...tlsOptions(options),
+    tls: tlsOptions(options),
   };
 }
 
-function tlsOptions(login: Login): Pick<ClientOptions, 'tls' | 'caFingerprint'> {
-  const { caFile, caFingerprint, certFile, keyFile } = login;
-  const tls = {
+/** In the clear nobody shows a certificate. */
+function refusePlain({ urls, caFingerprint }: ConnectionOptions): void {
+  if (caFingerprint !== undefined && urls.some((url) => !/^https:/i.test(url)))
+    throw new Error('where elasticsearch.ca_fingerprint is set, each begins with https://');
+}
+
+function tlsOptions({ caFile, certFile, keyFile }: Login) {
+  return {
     ...(caFile !== undefined && { ca: readPem('elasticsearch.ca', caFile) }),
     ...(certFile !== undefined && { cert: readPem('elasticsearch.cert', certFile) }),
     ...(keyFile !== undefined && { key: readPem('elasticsearch.key', keyFile) }),
   };
-  if (caFingerprint === undefined) return { tls };
-  const pairs = caFingerprint.replaceAll(':', '').toUpperCase().match(/../g) ?? [];
-  // The client compares the fingerprint of each new connection; what signed it need not be known otherwise.
-  return { tls: { ...tls, rejectUnauthorized: false }, caFingerprint: pairs.join(':') };
 }
 
 function readPem(setting: string, file: string): string {

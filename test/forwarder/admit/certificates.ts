@@ -26,10 +26,12 @@ export class Authority implements Disposable {
   readonly certificate: Certificate;
   #serial = 0;
 
-  constructor() {
+  /** `signedBy`: it is below that one, whether or not that one may sign; absent: it signs itself. */
+  constructor({ name = 'sluice test authority', signedBy }: { name?: string; signedBy?: Certificate } = {}) {
     this.certificate = { cert: this.#path('ca.pem'), key: this.#path('ca.key') };
     const { cert, key } = this.certificate;
-    openssl(['req', '-x509', ...newKey(key), '-out', cert, '-subj', '/CN=sluice test authority', '-days', '2']);
+    const signer = signedBy ? ['-CA', signedBy.cert, '-CAkey', signedBy.key] : [];
+    openssl(['req', '-x509', ...newKey(key), '-out', cert, '-subj', `/CN=${name}`, '-days', '2', ...signer]);
   }
 
   issue({ name, alternatives, days = 2 }: CertificateOptions): Certificate {

@@ -50,7 +50,7 @@ suite('the newest version of TLS', () => {
       const { port } = server.address() as AddressInfo;
       assert.equal(await versionSpoken(port), spoken);
       appendFileSync(certificate.cert, '\n');
-      await clock.advance(5000);
+      await clock.advance(5500);
       assert.equal(reloads, 1);
       assert.equal(await versionSpoken(port), spoken);
     });

@@ -14,5 +14,8 @@ void check('http://u:h@a, http://v:h@b', `http://${M}@a, http://${M}@b`);
 void check('http://u:hunt,er/2@x#y?@es', `http://${M}@es`);
 void check('http://token@es', `http://${M}@es`);
 void check('http://es:9200/a', 'http://es:9200/a');
+void check('elastic:hunter2@es:9200', `${M}@es:9200`);
+void check('a:9200, elastic:hunt/er2@es:9200,http://u:h@c', `a:9200, ${M}@es:9200,http://${M}@c`);
+void check('fd:3@127.0.0.1:24224', 'fd:3@127.0.0.1:24224');
 void check('fd:3,4@127.0.0.1:24224', 'fd:3,4@127.0.0.1:24224');
 void check('kafka-1:9092,kafka-2:9092', 'kafka-1:9092,kafka-2:9092');

@@ -8,7 +8,9 @@
 // https://fetch.spec.whatwg.org/#origin-header, https://www.w3.org/TR/fetch-metadata/
 
 import type { IncomingHttpHeaders } from 'node:http';
+import { isIP } from 'node:net';
 import { SluiceError } from '#shared/errors.ts';
+import { isLoopbackHost } from '#shared/net/listen-address.ts';
 
 interface Asked {
   readonly method: string;
@@ -23,6 +25,27 @@ export function refusedOrigin(headers: IncomingHttpHeaders, allowed: readonly st
   // Nothing here is a page of ours, so a request of the same origin is one of a name that was bound to our address
   // anew.
   return site === undefined || site === 'none' ? null : site;
+}
+
+/**
+ * The name in the Host header where it is one that anybody may have bound to our address; null where it is localhost or
+ * an address. For what only programs of this machine ask: a browser tells the origin of its page over https, and in the
+ * clear often nothing.
+ */
+export function strangeHost({ host = '' }: IncomingHttpHeaders): string | null {
+  const name = host.replace(/:\d{1,5}$/, '');
+  return isLoopbackHost(name) || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0 ? null : host;
+}
+
+/** What a page makes without asking first, and the question; a path follows, not yet at its end perhaps. */
+const REQUEST = /^(?:GET|HEAD|POST|OPTIONS) \//;
+
+/**
+ * Whether a connection that begins so is a request by HTTP. A page can have one made to any port, and what it posts
+ * there would be lines of syslog, or messages of GELF.
+ */
+export function isHttpRequest(first: Buffer): boolean {
+  return REQUEST.test(first.toString('latin1', 0, 16));
 }
 
 /** Throws origin_refused. */

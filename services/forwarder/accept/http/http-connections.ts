@@ -74,6 +74,7 @@ export class HttpConnections {
     const { count, latest } = this.#inHand.get(socket) ?? NONE;
     if (count > 0 && latest?.complete) {
       this.#ending.add(socket);
+      stopReading(socket);
       if (detail !== CUT_SHORT) this.#events.garbage(code, detail);
       return;
     }
@@ -125,6 +126,13 @@ export class HttpConnections {
       if (inHand.count === 0 && this.isEnding(socket)) socket.destroySoon();
     });
   }
+}
+
+/** Whatever else comes would be parsed for nothing until the requests before it have their answers. */
+function stopReading(socket: Socket): void {
+  // A server's socket is read by the parser itself, past the stream that could be paused.
+  const { _handle: handle } = socket as Socket & { readonly _handle?: { readStop?: () => number } | null };
+  handle?.readStop?.();
 }
 
 const NONE = { count: 0, latest: null };

@@ -10,7 +10,7 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { boundedRequests } from '#shared/net/bounded-requests.ts';
+import { boundedRequests, refuseExpectations } from '#shared/net/bounded-requests.ts';
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
@@ -152,6 +152,7 @@ export async function prepareHttp(
   const converter = new Converter({ clock, threaded });
   const turns = threaded ? new HttpTurns({ clock, waitMs, tooBusy: () => bodies.tooBusy() }) : null;
   fastify.addHook('onClose', () => converter[Symbol.asyncDispose]());
+  refuseExpectations(fastify.server);
   const expecting = expectingContinue(fastify.server);
   const peerOfRequest = ({ socket }: IncomingMessage): Peer | null => peerOf(socket, listensOn);
   const shared = { intake, telemetry, clock, bodies, bodyBytesMax, tokens, principalOf, roomOf, timeoutMs, expecting };
@@ -205,10 +206,10 @@ function createFastify(
       serverFactory: (handler: RequestListener) => createHttpsServer({ tls, http, times: limits, authFailed }, handler),
     }),
     http,
-    // A path that is not percent-encoded as it should be: no hook runs, and no route.
+    // A path that is not percent-encoded as it should be: no hook runs that asks for its rate, and no route.
     frameworkErrors: (error, _request, reply) => {
       telemetry.chunkRejected('http', codeOf(error), messageOf(error));
-      answerError(error, reply);
+      answerError(error, reply.header('connection', 'close'));
     },
   });
 }

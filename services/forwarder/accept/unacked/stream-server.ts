@@ -11,6 +11,7 @@ import { peerOf, tlsFailure, type TlsContext } from '../../admit/tls.ts';
 import type { InputName } from '../../intake/chunk.ts';
 import type { ConnectionEnd } from '../../intake/peer-telemetry.ts';
 import type { ForwarderTelemetry } from '../../intake/telemetry.ts';
+import { isHttpRequest } from '../http/browser.ts';
 import { BufferedMessages } from './buffered-messages.ts';
 import type { StreamDecoder } from './stream-decoder.ts';
 import { StreamSession } from './stream-session.ts';
@@ -54,6 +55,8 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 const STOP_READING_MS = 4000;
 const STOP_TAKING_MS = 5000;
 
+const BROWSER = 'Cannot take a request by HTTP: a page in a browser may have had it made';
+
 /** Rejects with listen_failed. */
 export async function startStreamServer(listen: ListenAddress, options: StreamServerOptions): Promise<StreamServer> {
   const { input, tag, door, admit, newDecoder, turnBytesMax, unacked, telemetry, clock, tls } = options;
@@ -83,6 +86,12 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
       return;
     }
     const sender = peer.address;
+    // Before the session has it.
+    socket.once('data', (piece: Buffer) => {
+      if (!isHttpRequest(piece)) return;
+      telemetry.chunkRejected(input, 'origin_refused', BROWSER, sender);
+      socket.destroy();
+    });
     const decoder = newDecoder(sender);
     const rate = door.rateOf(sender);
     const debt = door.debtOf(sender, principal.tenant);

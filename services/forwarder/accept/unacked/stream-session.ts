@@ -97,7 +97,7 @@ export class StreamSession implements BufferOwner, RestReader {
       this.#inFlight.add(bad.bytes.length + DEAD_LETTER_OVERHEAD_BYTES, deadLettered);
       return deadLettered;
     });
-    socket.on('data', (piece: Buffer) => this.#read(piece));
+    socket.on('data', (piece: Buffer) => (socket.destroyed ? undefined : this.#read(piece)));
     socket.on('end', () => void this.#finish());
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {

@@ -67,9 +67,9 @@ export function decodePong(frame: Buffer): Pong | null {
   return { isAdmitted, reason, server, digest };
 }
 
-/** Whether who answered knows the key too. */
-export function isPongOf({ server, digest }: Pong, { nonce }: Helo, { salt, key }: PingFacts): boolean {
-  return digest === handshakeDigest(salt, server, nonce, key);
+/** Whether who answered knows the key too. Who takes our own name may have sent our own digest back. */
+export function isPongOf({ server, digest }: Pong, { nonce }: Helo, { hostname, salt, key }: PingFacts): boolean {
+  return server !== hostname && digest === handshakeDigest(salt, server, nonce, key);
 }
 
 /** A packed chunk that wants an ack: `[tag, bin entries, {chunk, size}]`. */

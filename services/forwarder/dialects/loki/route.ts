@@ -30,11 +30,12 @@ export const loki: HttpDialect = (scope, context) => {
   });
 
   scope.get('/ready', { config: { open: true } }, (_request, reply) => {
-    const { unreadyReason } = context.options.intake;
+    const isReady = context.options.intake.unreadyReason === null;
+    // The reason names brokers: it is for /readyz of the admin page.
     return reply
-      .code(unreadyReason === null ? 200 : 503)
+      .code(isReady ? 200 : 503)
       .type('text/plain')
-      .send(`${unreadyReason ?? 'ready'}\n`);
+      .send(isReady ? 'ready\n' : 'not ready\n');
   });
 };
 

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import type { Config } from '#shared/config/settings.ts';
+import { maskedUrl } from '#shared/config/value-text.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { saslOptions } from './login/sasl-options.ts';
 
@@ -29,6 +30,11 @@ export function brokersOf(config: Config): readonly string[] {
   const brokers = config['kafka.brokers'];
   if (brokers !== undefined && brokers.length > 0) return brokers;
   throw new SluiceError('config_invalid', 'Cannot use Kafka: kafka.brokers (SLUICE_KAFKA_BROKERS) is not set');
+}
+
+/** For messages: somebody may have written a password into them, as into a URL. */
+export function brokerNames(config: Config): string[] {
+  return brokersOf(config).map(maskedUrl);
 }
 
 function tlsOf(config: Config) {

@@ -150,12 +150,12 @@ describe('TLS', () => {
     assert.equal(before.name, 'localhost');
 
     writeFileSync(files.cert, 'garbage');
-    await clock.advance(5000);
+    await clock.advance(5500);
     assert.equal((await nameShown()).name, 'localhost');
     assert.match(heard.join(), /^SluiceError: Cannot speak TLS/);
 
     show(authority.issue({ name: 'renewed' }));
-    await clock.advance(5000);
+    await clock.advance(5500);
     assert.equal((await nameShown()).name, 'renewed');
     assert.equal(heard.at(-1), 'reloaded');
     const answers = new Answers(before.socket);

@@ -172,3 +172,35 @@ test('slow headers and slow bodies are answered 408, in time', async () => {
   assert.match(await body.ended(), /^HTTP\/1.1 408 [^]*request_timeout/);
   assert.equal(fixture.intake.chunks.length, 0);
 });
+
+for (const [what, sent, status] of [
+  ['a path that cannot be decoded', 'GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n', 400],
+  ['an expectation', 'GET / HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\n\r\n', 417],
+] as const) {
+  test(`${what}, which is answered before the rate of its address is asked, ends its connection`, async () => {
+    await using fixture = await Fixture.start();
+    const client = await fixture.raw();
+    client.write(sent.repeat(3));
+    const answers = (await client.ended()).match(/HTTP\/1.1 \d+/g);
+    assert.deepEqual(answers, [`HTTP/1.1 ${status}`]);
+  });
+}
+
+test('behind garbage no more is read, though requests before it wait for their answers', async () => {
+  await using fixture = await Fixture.start();
+  fixture.intake.hold();
+  const client = await fixture.raw();
+  client.write(`${request('/a', '{"a":1}')}GARBAGE\r\n\r\n`);
+  await fixture.intake.arrived(1);
+  const { socket } = client;
+  const piece = 'x'.repeat(0x10_0000);
+  // The system takes some megabytes, and then no more.
+  while (!socket.destroyed && socket.writableLength < 8 * piece.length && socket.bytesWritten < 64 * piece.length) {
+    socket.write(piece);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert(socket.bytesWritten - socket.writableLength < 32 * piece.length, `${socket.bytesWritten} bytes`);
+  fixture.intake.release();
+  await client.until(/"accepted":1/);
+  socket.destroy();
+});

@@ -181,3 +181,23 @@ test('GELF over TCP: bad messages that come together share letters, and each is 
   assert.equal(await sample('events_dropped_total{stage="edge",reason="dead_letters_full"}'), 32_768);
   assert.equal(await sample('ledger_imbalance{stage="edge"}'), 0);
 });
+
+for (const [input, body] of [
+  ['syslog', '\n<13>Nov 23 17:00:00 bank sshd[1]: forged\n'],
+  ['gelf', '\0{"version":"1.1","host":"bank","short_message":"forged"}\0'],
+] as const) {
+  test(`${input}: what a page in a browser posts there is no message`, async (t) => {
+    const { intake, port, sample } = await start(t, input);
+    for (const method of ['POST', 'GET', 'HEAD', 'OPTIONS']) {
+      const socket = await connected(t, port);
+      const closed = once(socket, 'close');
+      socket.write(`${method} /a HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: https://evil.example\r\n\r\n${body}`);
+      await closed;
+    }
+    const whole = await connected(t, port);
+    whole.write(input === 'syslog' ? '<13>POST / HTTP/1.1\n' : '{"short_message":"POST / HTTP/1.1"}\0');
+    await intake.arrived(1);
+    assert.equal(intake.chunks.length + intake.deadLettered.length, 1);
+    assert.equal(await sample(`chunks_rejected_total{input="${input}",reason="origin_refused"}`), 4);
+  });
+}

@@ -29,6 +29,9 @@ test('a handshake', () => {
   };
   check('the key', true);
   check('another key', false);
+  // Who does not know the key has one digest that is made of it: ours.
+  const sentBack = client.decodePong(encodePong('node-1', ping.keyDigest.toString()));
+  assert.equal(client.isPongOf(sentBack!, { nonce, asksForUser: false }, facts), false);
   assert.deepEqual(client.decodePong(encodeRefusal('no')), { isAdmitted: false, reason: 'no', server: '', digest: '' });
 });
 
