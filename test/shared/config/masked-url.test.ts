@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { loadConfig } from '#shared/config/load.ts';
 import { maskedUrl } from '#shared/config/value-text.ts';
+import { brokerNames } from '#shared/queue/kafka/kafkajs/connect-options.ts';
 
 const check = (text: string, expected: string): Promise<void> =>
   test(text, () => assert.equal(maskedUrl(text), expected));
@@ -19,3 +21,9 @@ void check('a:9200, elastic:hunt/er2@es:9200,http://u:h@c', `a:9200, ${M}@es:920
 void check('fd:3@127.0.0.1:24224', 'fd:3@127.0.0.1:24224');
 void check('fd:3,4@127.0.0.1:24224', 'fd:3,4@127.0.0.1:24224');
 void check('kafka-1:9092,kafka-2:9092', 'kafka-1:9092,kafka-2:9092');
+
+test('brokers, as messages name them', () => {
+  const env = { SLUICE_KAFKA_BROKERS: 'SASL_SSL://u:hunter2@a:9092,u:hunter2@b:9092,c:9092' };
+  const config = loadConfig({ env, readFile: () => '' });
+  assert.deepEqual(brokerNames(config), [`SASL_SSL://${M}@a:9092`, `${M}@b:9092`, 'c:9092']);
+});
