@@ -17,6 +17,32 @@ export const PLAIN = new Uint8Array(256).fill(1, 0x20);
 PLAIN[QUOTE] = 0;
 PLAIN[BACKSLASH] = 0;
 
+const WORD_BYTES = 4;
+
+/** Where the first byte is in bytes[start, end) that does not stand for itself; `end` where there is none. */
+export function plainEnd(bytes: Uint8Array, view: DataView, start: number, end: number): number {
+  let at = start;
+  for (;;) {
+    while (at + WORD_BYTES <= end && !hasSpecial(view.getInt32(at, true))) at += WORD_BYTES;
+    const last = Math.min(end, at + WORD_BYTES);
+    while (at < last && PLAIN[bytes[at]!] === 1) at += 1;
+    // Else it was a false alarm.
+    if (at < last || at === end) return at;
+  }
+}
+
+/**
+ * Whether any of four bytes does not stand for itself. A byte of a true one borrows from the byte above it, which can
+ * only make a false alarm there.
+ */
+function hasSpecial(word: number): boolean {
+  const quotes = word ^ 0x22222222;
+  const backslashes = word ^ 0x5c5c5c5c;
+  const controls = (word - 0x20202020) & ~word;
+  return ((controls | ((quotes - 0x01010101) & ~quotes) | ((backslashes - 0x01010101) & ~backslashes)) & TOP_BITS) !== 0;
+}
+const TOP_BITS = 0x80808080;
+
 /** Byte that `\` and this byte stand for; 0 for none. */
 const ESCAPED = new Uint8Array(256);
 for (const [letter, byte] of ['""', '\\\\', '//', 'b\b', 'f\f', 'n\n', 'r\r', 't\t']) {
