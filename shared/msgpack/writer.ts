@@ -139,14 +139,15 @@ export class MsgpackWriter {
     const size = end - start;
     if (size > WORDS_BYTES_MAX) return this.stringBytes(bytes, start, end);
     this.#stringHeader(size);
-    this.#reserve(size);
+    this.#reserve(size + WORD_BYTES);
+    const at = this.#length;
     const to = this.#view;
-    let at = this.#length;
-    let from = start;
-    for (; from + WORD_BYTES <= end; from += WORD_BYTES, at += WORD_BYTES)
-      to.setInt32(at, view.getInt32(from, true), true);
-    for (; from < end; from += 1, at += 1) to.setUint8(at, view.getUint8(from));
-    this.#length = at;
+    // The last word may have bytes that are none of the text's: they are written over.
+    const last = Math.min(size, view.byteLength - start - WORD_BYTES + 1);
+    let i = 0;
+    for (; i < last; i += WORD_BYTES) to.setInt32(at + i, view.getInt32(start + i, true), true);
+    for (; i < size; i += 1) to.setUint8(at + i, view.getUint8(start + i));
+    this.#length = at + size;
   }
 
   /** A str of bytes that were written before. */

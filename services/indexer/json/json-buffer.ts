@@ -228,26 +228,22 @@ export class JsonBuffer {
         at += 4;
       }
       if (i >= to) break;
-      // All of the word: in JSON within JSON there are quotes in every other one.
-      const last = Math.min(to, i + WORD_BYTES);
-      while (i < last) {
-        const code = source[i]!;
-        if (PLAIN[code] === 1) {
-          bytes[at++] = code;
-          i += 1;
-        } else if (code === QUOTE) {
-          bytes[at++] = BACKSLASH;
-          bytes[at++] = QUOTE;
-          i += 1;
-        } else if (code < 0x80) {
-          at = code === 0 && nulReplaced ? writeReplacement(bytes, at) : writeEscape(bytes, at, code);
-          i += 1;
-        } else {
-          const length = sequenceLength(source, i, end);
-          if (length > 0) for (let k = 0; k < length; k += 1) bytes[at++] = source[i + k]!;
-          else at = writeReplacement(bytes, at);
-          i += Math.abs(length);
-        }
+      const code = source[i]!;
+      if (PLAIN[code] === 1) {
+        bytes[at++] = code;
+        i += 1;
+      } else if (code === QUOTE) {
+        bytes[at++] = BACKSLASH;
+        bytes[at++] = QUOTE;
+        i += 1;
+      } else if (code < 0x80) {
+        at = code === 0 && nulReplaced ? writeReplacement(bytes, at) : writeEscape(bytes, at, code);
+        i += 1;
+      } else {
+        const length = sequenceLength(source, i, end);
+        if (length > 0) for (let k = 0; k < length; k += 1) bytes[at++] = source[i + k]!;
+        else at = writeReplacement(bytes, at);
+        i += Math.abs(length);
       }
     }
     this.at = at;

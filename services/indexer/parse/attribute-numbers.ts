@@ -10,6 +10,7 @@
 // repeats its whole key, so a few kilobytes of long keys over many numbers would else become a megabyte. Beyond that,
 // the rest of the numbers are left out: they can be found, not compared.
 
+import { firstMarked } from '#shared/json/json-string.ts';
 import { CODE_BYTES_MAX, NUMBER_LENGTH_MAX, numberIn, writePlainCode } from '#shared/store/query/number-order.ts';
 import { fragment, type JsonBuffer } from '../json/json-buffer.ts';
 import type { NumberFields } from './number-fields.ts';
@@ -130,11 +131,12 @@ export class AttributeNumbers {
     let at = start;
     while (at < end) {
       // Behind `end` there is more than a word: what this list begins with.
-      while (at < end && !hasQuote(view.getInt32(at, true))) at += WORD_BYTES;
-      for (let last = at + WORD_BYTES; at < last;) {
-        const byte = bytes[at]!;
-        if (byte === QUOTE) return at;
-        at += byte === BACKSLASH ? 2 : 1;
+      const marks = quoteMarks(view.getInt32(at, true));
+      if (marks === 0) at += WORD_BYTES;
+      else {
+        at += firstMarked(marks);
+        if (bytes[at] === QUOTE) return at;
+        at += 2;
       }
     }
     return end;
@@ -180,13 +182,11 @@ function copy(json: JsonBuffer, source: Uint8Array, start: number, end: number):
   json.at = at;
 }
 
-/**
- * Whether any of four bytes is `"` or `\`. Each borrows from the byte above it, which can only make a false alarm there.
- */
-function hasQuote(word: number): boolean {
+/** The top bits of those of four bytes that are `"` or `\`; of them, only the lowest is certain. */
+function quoteMarks(word: number): number {
   const quotes = word ^ 0x22222222;
   const backslashes = word ^ 0x5c5c5c5c;
-  return ((((quotes - 0x01010101) & ~quotes) | ((backslashes - 0x01010101) & ~backslashes)) & 0x80808080) !== 0;
+  return (((quotes - 0x01010101) & ~quotes) | ((backslashes - 0x01010101) & ~backslashes)) & 0x80808080;
 }
 
 const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
