@@ -76,7 +76,7 @@ export class MsgpackWriter {
 
   /** Begins an array whose size is not known yet; what it returns goes to `closeArray`. */
   openArray(): number {
-    return this.#open();
+    return this.openMap();
   }
 
   closeArray(at: number, count: number): void {
@@ -85,7 +85,8 @@ export class MsgpackWriter {
 
   /** Begins a map whose size is not known yet; what it returns goes to `closeMap`. */
   openMap(): number {
-    return this.#open();
+    this.#byte(0);
+    return this.#length - 1;
   }
 
   /** `count`: pairs. */
@@ -157,10 +158,7 @@ export class MsgpackWriter {
   }
 
   binary(bytes: Uint8Array): void {
-    const size = bytes.length;
-    if (size < 0x100) this.#header1(0xc4, size);
-    else if (size < 0x10000) this.#header2(0xc5, size);
-    else this.#header4(0xc6, size);
+    this.#sized(0xc4, bytes.length);
     this.raw(bytes);
   }
 
@@ -170,12 +168,9 @@ export class MsgpackWriter {
     assert(size >= 0);
     this.#reserve(size);
     const target = this.#bytes;
-    if (size < 24) {
-      // A call out of JavaScript costs more than so few bytes.
-      for (let from = start, to = this.#length; from < end; from += 1, to += 1) target[to] = bytes[from] ?? 0;
-    } else {
-      target.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), this.#length);
-    }
+    // A call out of JavaScript costs more than so few bytes.
+    if (size < 24) for (let i = 0, to = this.#length; i < size; i += 1) target[to + i] = bytes[start + i] ?? 0;
+    else target.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), this.#length);
     this.#length += size;
   }
 
@@ -183,11 +178,9 @@ export class MsgpackWriter {
   eventTime(seconds: number, nanoseconds: number): void {
     assert(seconds >= 0 && seconds <= 0xffffffff && nanoseconds >= 0 && nanoseconds < 1_000_000_000);
     this.#reserve(10);
-    const bytes = this.#bytes;
-    bytes[this.#length] = 0xd7;
-    bytes[this.#length + 1] = 0x00;
-    bytes.writeUInt32BE(seconds, this.#length + 2);
-    bytes.writeUInt32BE(nanoseconds, this.#length + 6);
+    this.#view.setUint16(this.#length, 0xd700);
+    this.#view.setUint32(this.#length + 2, seconds);
+    this.#view.setUint32(this.#length + 6, nanoseconds);
     this.#length += 10;
   }
 
@@ -214,42 +207,32 @@ export class MsgpackWriter {
     this.#bytes[this.#length++] = value;
   }
 
-  #header1(type: number, value: number): void {
-    this.#reserve(2);
-    this.#bytes[this.#length] = type;
-    this.#bytes[this.#length + 1] = value;
-    this.#length += 2;
-  }
-
-  #header2(type: number, value: number): void {
-    this.#reserve(3);
-    this.#bytes[this.#length] = type;
-    this.#bytes[this.#length + 1] = value >>> 8;
-    this.#bytes[this.#length + 2] = value;
-    this.#length += 3;
-  }
-
-  #header4(type: number, value: number): void {
-    assert(value <= 0xffffffff);
-    this.#reserve(5);
-    this.#bytes[this.#length] = type;
-    this.#view.setUint32(this.#length + 1, value);
-    this.#length += 5;
-  }
-
-  /** `value`: a safe integer. */
-  #header8(type: number, value: number): void {
-    this.#header4(type, Math.floor(value / 0x1_0000_0000) >>> 0);
-    this.#reserve(4);
-    this.#view.setUint32(this.#length, value >>> 0);
-    this.#length += 4;
+  /** A first byte, and behind it a value of so many bytes. */
+  #header(type: number, value: number, size: 1 | 2 | 4 | 8): void {
+    this.#reserve(1 + size);
+    const at = this.#length;
+    this.#bytes[at] = type;
+    assert(size === 8 || value <= 0xffffffff);
+    if (size === 1) this.#bytes[at + 1] = value;
+    else if (size === 2) this.#view.setUint16(at + 1, value);
+    else if (size === 4) this.#view.setUint32(at + 1, value);
+    else {
+      this.#view.setInt32(at + 1, Math.floor(value / 0x1_0000_0000));
+      this.#view.setUint32(at + 5, value);
+    }
+    this.#length = at + 1 + size;
   }
 
   #stringHeader(size: number): void {
     if (size < 32) this.#byte(0xa0 | size);
-    else if (size < 0x100) this.#header1(0xd9, size);
-    else if (size < 0x10000) this.#header2(0xda, size);
-    else this.#header4(0xdb, size);
+    else this.#sized(0xd9, size);
+  }
+
+  /** The header of a text or bytes; `type`: with one byte for the size. */
+  #sized(type: number, size: number): void {
+    if (size < 0x100) this.#header(type, size, 1);
+    else if (size < 0x10000) this.#header(type + 1, size, 2);
+    else this.#header(type + 2, size, 4);
   }
 
   /** Writes a text of less than 32 characters if all are ASCII; else leaves everything as it was. */
@@ -269,13 +252,8 @@ export class MsgpackWriter {
 
   #containerHeader(count: number, short: number, type16: number): void {
     if (count < 16) this.#byte(short | count);
-    else if (count < 0x10000) this.#header2(type16, count);
-    else this.#header4(type16 + 1, count);
-  }
-
-  #open(): number {
-    this.#byte(0);
-    return this.#length - 1;
+    else if (count < 0x10000) this.#header(type16, count, 2);
+    else this.#header(type16 + 1, count, 4);
   }
 
   /** Few containers have more than 15 elements; behind those that have, what was written moves up to make room. */
@@ -294,18 +272,18 @@ export class MsgpackWriter {
   }
 
   #unsigned(value: number): void {
-    if (value < 0x100) this.#header1(0xcc, value);
-    else if (value < 0x10000) this.#header2(0xcd, value);
-    else if (value <= 0xffffffff) this.#header4(0xce, value);
-    else this.#header8(0xcf, value);
+    if (value < 0x100) this.#header(0xcc, value, 1);
+    else if (value < 0x10000) this.#header(0xcd, value, 2);
+    else if (value <= 0xffffffff) this.#header(0xce, value, 4);
+    else this.#header(0xcf, value, 8);
   }
 
   #negative(value: number): void {
     if (value >= -32) this.#byte(value & 0xff);
-    else if (value >= -0x80) this.#header1(0xd0, value & 0xff);
-    else if (value >= -0x8000) this.#header2(0xd1, value & 0xffff);
-    else if (value >= -0x80000000) this.#header4(0xd2, value >>> 0);
-    else this.#header8(0xd3, value);
+    else if (value >= -0x80) this.#header(0xd0, value & 0xff, 1);
+    else if (value >= -0x8000) this.#header(0xd1, value & 0xffff, 2);
+    else if (value >= -0x80000000) this.#header(0xd2, value >>> 0, 4);
+    else this.#header(0xd3, value, 8);
   }
 
   #bigint(value: bigint): void {
@@ -315,10 +293,8 @@ export class MsgpackWriter {
     }
     assert(value >= INT64_MIN && value <= UINT64_MAX);
     this.#reserve(9);
-    const bytes = this.#bytes;
-    bytes[this.#length] = value < 0n ? 0xd3 : 0xcf;
-    if (value < 0n) bytes.writeBigInt64BE(value, this.#length + 1);
-    else bytes.writeBigUInt64BE(value, this.#length + 1);
+    this.#bytes[this.#length] = value < 0n ? 0xd3 : 0xcf;
+    this.#view.setBigInt64(this.#length + 1, value);
     this.#length += 9;
   }
 }

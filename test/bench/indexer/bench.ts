@@ -116,7 +116,9 @@ async function storeAll(topic: Topic, url: string, entryBytes: number): Promise<
   };
   const bareRate = () => intoOwn((stream) => loadBare(topic, env, stream));
   const indexed = () =>
-    intoOwn((stream) => index(topic, RECORDS_STORED * ENTRIES_PER_RECORD, { env: { ...env, SLUICE_TEST_STREAM: stream } }));
+    intoOwn((stream) =>
+      index(topic, RECORDS_STORED * ENTRIES_PER_RECORD, { env: { ...env, SLUICE_TEST_STREAM: stream } }),
+    );
   // Java is slow at first.
   for (let round = 0; round < WARM_UPS; round++) await bareRate();
   const rounds: { readonly rate: number; readonly bare: number }[] = [];

@@ -23,7 +23,11 @@ interface Kind {
 
 const kinds: readonly Kind[] = [
   { name: 'text', goal: 75, textOf: plainText },
-  { name: 'time LEVEL text', goal: 75, textOf: (n) => `${isoTime(n)} ${n % 50 === 0 ? 'WARN' : 'INFO'} ${plainText(n)}` },
+  {
+    name: 'time LEVEL text',
+    goal: 75,
+    textOf: (n) => `${isoTime(n)} ${n % 50 === 0 ? 'WARN' : 'INFO'} ${plainText(n)}`,
+  },
   { name: 'JSON lines', goal: 50, textOf: (n) => (n % 2 === 0 ? pinoLine(n) : zapLine(n)) },
 ];
 

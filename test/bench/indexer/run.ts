@@ -51,7 +51,15 @@ export function dockerEntries(record: number, textOf: (n: number) => string): Bu
     writer.arrayHeader(2);
     writer.eventTime(1_767_323_045 + record, i * 1000);
     writer.mapHeader(4);
-    for (const text of ['container_id', '3f4e8a9b'.repeat(8), 'container_name', '/shop-web-1', 'source', 'stdout', 'log'])
+    for (const text of [
+      'container_id',
+      '3f4e8a9b'.repeat(8),
+      'container_name',
+      '/shop-web-1',
+      'source',
+      'stdout',
+      'log',
+    ])
       writer.string(text);
     writer.string(textOf(record * ENTRIES_PER_RECORD + i));
   }

@@ -69,7 +69,23 @@ test('numbers keep their value', () => {
 });
 
 test('a string of any length, with anything at any place', () => {
-  for (const letter of ['"', '\\', '\n', '\u0001', '\u001f', ' ', '!', '#', '[', ']', '\x7f', 'é', '€', '😀', '\ufffd']) {
+  for (const letter of [
+    '"',
+    '\\',
+    '\n',
+    '\u0001',
+    '\u001f',
+    ' ',
+    '!',
+    '#',
+    '[',
+    ']',
+    '\x7f',
+    'é',
+    '€',
+    '😀',
+    '\ufffd',
+  ]) {
     for (let before = 0; before < 10; before++) {
       for (let behind = 0; behind < 6; behind++) {
         const text = 'x'.repeat(before) + letter + 'y'.repeat(behind);
@@ -81,7 +97,8 @@ test('a string of any length, with anything at any place', () => {
       }
     }
   }
-  for (let length = 0; length < 20; length++) checkProblem(`"${'x'.repeat(length)}`, length + 1, /ends inside a string/);
+  for (let length = 0; length < 20; length++)
+    checkProblem(`"${'x'.repeat(length)}`, length + 1, /ends inside a string/);
 });
 
 test('strings keep their characters', () => {

@@ -19,7 +19,11 @@ function found(table: FieldTable, map: Uint8Array, take: readonly number[]): unk
 }
 
 test('a table that was used before finds what a new one finds', () => {
-  const value = fc.oneof(fc.constant(1), fc.constant({ version: 1 }), fc.constant({ request: { id: 'x' }, version: 2 }));
+  const value = fc.oneof(
+    fc.constant(1),
+    fc.constant({ version: 1 }),
+    fc.constant({ request: { id: 'x' }, version: 2 }),
+  );
   const map = fc.array(fc.tuple(fc.constantFrom(...names, 'other'), value), { maxLength: 8 }).map((pairs) =>
     // With keys that come again, which an object cannot have.
     Buffer.concat([Buffer.from([0x80 | pairs.length]), ...pairs.flat().map((each) => encode(each))]),

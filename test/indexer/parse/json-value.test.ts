@@ -55,7 +55,20 @@ test('floats are written as JavaScript writes them', () => {
     bytes.writeDoubleBE(value, 1);
     check(bytes.toString('hex'), String(value === 0 ? 0 : value));
   };
-  for (const value of [0.1, 0.3, 0.1 + 0.2, 1.005, 12.4, 1e-4, 9.9999e-5, 0.000_123, 999_999_999.999_999, 1e9, 1e15, 1 / 3])
+  for (const value of [
+    0.1,
+    0.3,
+    0.1 + 0.2,
+    1.005,
+    12.4,
+    1e-4,
+    9.9999e-5,
+    0.000_123,
+    999_999_999.999_999,
+    1e9,
+    1e15,
+    1 / 3,
+  ])
     for (const sign of [1, -1]) written(sign * value);
   const decimal = fc
     .tuple(fc.integer({ min: -(10 ** 9), max: 10 ** 9 }), fc.nat(999_999), fc.nat(7))

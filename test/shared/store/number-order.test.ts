@@ -3,7 +3,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { CODE_BYTES_MAX, CODE_END, CODE_MIN, numberIn, orderedNumber, writePlainCode } from '#shared/store/query/number-order.ts';
+import {
+  CODE_BYTES_MAX,
+  CODE_END,
+  CODE_MIN,
+  numberIn,
+  orderedNumber,
+  writePlainCode,
+} from '#shared/store/query/number-order.ts';
 
 const check = (text: string, expected: string | null) => assert.equal(orderedNumber(text), expected, text);
 
@@ -58,7 +65,21 @@ test('written as bytes, the code is the same, or none', () => {
     target.toString('latin1', 0, writePlainCode(Buffer.from(`x${text}1`), 1, 1 + text.length, target));
   for (const text of ['0', '7', '500', '12.4', '100.050', '0.5', '0.05', '0.0005', '1.0', `9${'0'.repeat(19)}`])
     assert.equal(plainCode(text), numberIn(text), text);
-  for (const text of ['', '-1', '1e5', '00', '007', '01.5', '.5', '5.', '0.', '0.00005', '0.0', '1.2.3', '1'.repeat(21)])
+  for (const text of [
+    '',
+    '-1',
+    '1e5',
+    '00',
+    '007',
+    '01.5',
+    '.5',
+    '5.',
+    '0.',
+    '0.00005',
+    '0.0',
+    '1.2.3',
+    '1'.repeat(21),
+  ])
     assert.equal(plainCode(text), '', text);
   const digits = fc.stringMatching(/^[0-9.]{1,26}$/);
   fc.assert(
