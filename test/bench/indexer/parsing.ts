@@ -1,7 +1,7 @@
 // What it costs the whole indexer to read lines for what they say: fetch from Kafka, decode, documents, bulk requests,
 // to an endpoint that only counts. The same events are indexed with and without reading, in turns, since a shared
 // machine is faster in one minute than in the next. Each run is a process of its own, whose processor time is counted
-// once it is warm. `--events N`: more or fewer than 480,000 of each kind and run.
+// once it has settled as many events as are counted then. `--events N`: more or fewer than 240,000 of each kind and run.
 
 import { fork } from 'node:child_process';
 import { kafka } from '#test/backends/kafka.ts';
@@ -9,10 +9,8 @@ import { V8_FLAGS } from '../../../services/sluice/process/v8-flags.ts';
 import { median } from '../parts/median.ts';
 import { ENTRIES_PER_RECORD, dockerEntries, dropTopics, fill, index, message, newTopic } from './run.ts';
 
-const EVENTS = 480_000;
+const EVENTS = 240_000;
 const ROUNDS = 5;
-/** Of the events of a run, beside those that are counted. */
-const WARM_UP = 1 / 3;
 
 interface Kind {
   readonly name: string;
@@ -49,13 +47,13 @@ export async function run({ events = EVENTS }: { readonly events?: number } = {}
 async function measure({ name, goal, textOf }: Kind, events: number, brokers: string[], port: number): Promise<void> {
   const topic = newTopic(brokers, port);
   try {
-    const records = Math.ceil((events * (1 + WARM_UP)) / ENTRIES_PER_RECORD);
+    const records = Math.ceil((2 * events) / ENTRIES_PER_RECORD);
     const entryBytes = await fill(topic, records, (record) => dockerEntries(record, textOf));
     const all = records * ENTRIES_PER_RECORD;
     /** Microseconds of CPU for an event. */
     const cost = async (reads: boolean): Promise<number> => {
       const env = { SLUICE_PARSE: String(reads) };
-      const report = await index(topic, all, { env, flags: V8_FLAGS, warmUp: Math.floor(events * WARM_UP) });
+      const report = await index(topic, all, { env, flags: V8_FLAGS, warmUp: events });
       if (report.imbalance !== 0) throw new Error(`the ledger does not close: ${report.imbalance}`);
       return (1e6 * report.cpuSeconds) / report.events;
     };
