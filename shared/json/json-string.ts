@@ -26,7 +26,7 @@ export function plainEnd(bytes: Uint8Array, view: DataView, start: number, end: 
     const marks = specialMarks(view.getInt32(at, true));
     if (marks !== 0) return at + firstMarked(marks);
   }
-  while (at < end && PLAIN[bytes[at]!] === 1) at += 1;
+  while (at < end && PLAIN[bytes[at] ?? 0] === 1) at += 1;
   return at;
 }
 

@@ -24,6 +24,11 @@ for (const [code, letter] of [
 const QUOTED = new Uint8Array(256);
 QUOTED[QUOTE] = QUOTED[BACKSLASH] = 1;
 
+/** Whether any of four bytes, of which one is special, is a control or not ASCII; a false alarm is harmless. */
+export function hasHard(word: number): boolean {
+  return ((word | (word - 0x20202020)) & 0x80808080) !== 0;
+}
+
 /**
  * Four bytes of ASCII, none of them a control. In JSON within a string every other word has a quote, and no processor
  * can tell where: so each byte goes behind a backslash, and over it where none is needed. Needs room for eight.

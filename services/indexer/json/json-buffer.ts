@@ -6,7 +6,7 @@
 // Guarantees: whatever the source bytes, `text` writes one valid JSON string without a line break in it.
 
 import { writeBase64url, writeBase64urlTail } from './base64url.ts';
-import { sequenceLength, writeEscape, writeQuoted, writeReplacement } from './escapes.ts';
+import { hasHard, sequenceLength, writeEscape, writeQuoted, writeReplacement } from './escapes.ts';
 
 const CAPACITY_FIRST = 64 * 1024;
 /** Source bytes for which room is made at once; each may become six (`\u0001`). */
@@ -288,11 +288,6 @@ function hasSpecial(word: number): boolean {
   const quotes = word ^ 0x22222222;
   const backslashes = word ^ 0x5c5c5c5c;
   return ((word | (word - 0x20202020) | (quotes - 0x01010101) | (backslashes - 0x01010101)) & 0x80808080) !== 0;
-}
-
-/** Whether any of four bytes, of which one is special, is a control or not ASCII; a false alarm is harmless. */
-function hasHard(word: number): boolean {
-  return ((word | (word - 0x20202020)) & 0x80808080) !== 0;
 }
 
 function digitCount(value: number): number {

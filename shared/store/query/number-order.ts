@@ -22,6 +22,9 @@ const LETTER_MIN = -3;
 const LETTER_MAX = 20;
 const FIRST_LETTER = 0x62;
 
+const DIGIT_0 = 0x30;
+const POINT = 0x2e;
+
 const ZERO = '_';
 /** Before all codes of numbers, and behind them. */
 export const CODE_MIN = 'A';
@@ -85,8 +88,8 @@ export function writePlainCode(bytes: Uint8Array, start: number, end: number, ta
   let length = 1;
   let codeEnd = 1;
   let exponent = 0;
-  for (; at < end && isDigit(bytes[at]!); at += 1) {
-    target[length++] = bytes[at]!;
+  for (; at < end && isDigit(bytes[at] ?? 0); at += 1) {
+    target[length++] = bytes[at] ?? 0;
     if (bytes[at] !== DIGIT_0) codeEnd = length;
     exponent += 1;
   }
@@ -99,12 +102,12 @@ export function writePlainCode(bytes: Uint8Array, start: number, end: number, ta
   if (exponent > LETTER_MAX || at === start) return 0;
   if (at < end) {
     if (bytes[at] !== POINT || at + 1 === end) return 0;
-    for (at += 1; at < end && isDigit(bytes[at]!); at += 1) {
+    for (at += 1; at < end && isDigit(bytes[at] ?? 0); at += 1) {
       if (length === 1 && bytes[at] === DIGIT_0) {
         exponent -= 1;
         continue;
       }
-      target[length++] = bytes[at]!;
+      target[length++] = bytes[at] ?? 0;
       if (bytes[at] !== DIGIT_0) codeEnd = length;
     }
   }
@@ -112,8 +115,6 @@ export function writePlainCode(bytes: Uint8Array, start: number, end: number, ta
   target[0] = FIRST_LETTER + exponent - LETTER_MIN;
   return codeEnd;
 }
-const DIGIT_0 = 0x30;
-const POINT = 0x2e;
 
 function isDigit(byte: number): boolean {
   return byte >= DIGIT_0 && byte <= 0x39;

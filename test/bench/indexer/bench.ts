@@ -32,10 +32,8 @@ const BODY_BYTES = 4 * 1024 * 1024;
 /** Of entries of about 320 bytes. */
 function textOf(n: number): string {
   const id = (Math.imul(n, 2654435761) >>> 0).toString(16);
-  return `2026-01-02T03:04:05.678Z INFO request=${id} GET /api/v1/items/${n}?page=2 status=200 "ok" duration=${n % 977}.4ms user=u${n % 97} agent=curl/8.1`.padEnd(
-    180,
-    ' abcdefgh',
-  );
+  const request = `request=${id} GET /api/v1/items/${n}?page=2 status=200 "ok" duration=${n % 977}.4ms user=u${n % 97}`;
+  return `2026-01-02T03:04:05.678Z INFO ${request} agent=curl/8.1`.padEnd(180, ' abcdefgh');
 }
 
 const entriesOf = (record: number): Buffer => dockerEntries(record, textOf);
@@ -143,7 +141,8 @@ function print(
   { events, seconds, cpuSeconds, rssPeakBytes, imbalance }: IndexerReport,
 ): void {
   console.log(
-    `${what}: ${thousands(events)} events of ${entryBytes.toFixed(0)} bytes, ${thousands(events / cpuSeconds)} events per CPU-second, ` +
-      `${thousands(events / seconds)}/s, peak ${(rssPeakBytes / 1048576).toFixed(0)} MiB, ledger imbalance ${imbalance}`,
+    `${what}: ${thousands(events)} events of ${entryBytes.toFixed(0)} bytes, ` +
+      `${thousands(events / cpuSeconds)} events per CPU-second, ${thousands(events / seconds)}/s, ` +
+      `peak ${(rssPeakBytes / 1048576).toFixed(0)} MiB, ledger imbalance ${imbalance}`,
   );
 }

@@ -1,7 +1,7 @@
 // What it costs the whole indexer to read lines for what they say: fetch from Kafka, decode, documents, bulk requests,
 // to an endpoint that only counts. The same events are indexed with and without reading, in turns, since a shared
 // machine is faster in one minute than in the next. Each run is a process of its own, whose processor time is counted
-// once it has settled as many events as are counted then. `--events N`: more or fewer than 240,000 of each kind and run.
+// once it has settled as many events as are counted then. `--events N`: more or fewer than 240,000 of each kind.
 
 import { fork } from 'node:child_process';
 import { kafka } from '#test/backends/kafka.ts';
@@ -78,7 +78,10 @@ async function measure({ name, goal, textOf }: Kind, events: number, brokers: st
 
 /** Of about 180 bytes. */
 function plainText(n: number): string {
-  return `request ${idOf(n)} for /api/v1/items/${n}?page=2 was answered with 200 "ok" after ${n % 977}.4 ms for user u${n % 97}, of which the database took ${n % 61} ms in ${n % 7} queries; cache: miss, agent curl/8.1`;
+  return (
+    `request ${idOf(n)} for /api/v1/items/${n}?page=2 was answered with 200 "ok" after ${n % 977}.4 ms for user ` +
+    `u${n % 97}, of which the database took ${n % 61} ms in ${n % 7} queries; cache: miss, agent curl/8.1`
+  );
 }
 
 function pinoLine(n: number): string {

@@ -1,5 +1,5 @@
-// Whether a token of a line's head is a level, and which (head.ts). Words such as `info` and `error` are also words of texts, so
-// what surrounds them counts. Pure.
+// Whether a token of a line's head is a level, and which (head.ts). Words such as `info` and `error` are also words of
+// texts, so what surrounds them counts. Pure.
 
 import { levelOfWord } from './level-words.ts';
 import { COLON, ESCAPE, TAB, isLetter, pastBlanks } from './scan.ts';
