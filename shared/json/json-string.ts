@@ -17,6 +17,35 @@ export const PLAIN = new Uint8Array(256).fill(1, 0x20);
 PLAIN[QUOTE] = 0;
 PLAIN[BACKSLASH] = 0;
 
+const WORD_BYTES = 4;
+
+/** Where the first byte is in bytes[start, end) that does not stand for itself; `end` where there is none. */
+export function plainEnd(bytes: Uint8Array, view: DataView, start: number, end: number): number {
+  let at = start;
+  for (; at + WORD_BYTES <= end; at += WORD_BYTES) {
+    const marks = specialMarks(view.getInt32(at, true));
+    if (marks !== 0) return at + firstMarked(marks);
+  }
+  while (at < end && PLAIN[bytes[at] ?? 0] === 1) at += 1;
+  return at;
+}
+
+/**
+ * The top bits of those of four bytes that do not stand for themselves. Each of those borrows from the byte above it,
+ * so that only the lowest mark is certain.
+ */
+function specialMarks(word: number): number {
+  const quotes = word ^ 0x22222222;
+  const backslashes = word ^ 0x5c5c5c5c;
+  const controls = (word - 0x20202020) & ~word;
+  return (controls | ((quotes - 0x01010101) & ~quotes) | ((backslashes - 0x01010101) & ~backslashes)) & 0x80808080;
+}
+
+/** Place of the lowest of four bytes whose top bits are marks. */
+export function firstMarked(marks: number): number {
+  return (31 - Math.clz32(marks & -marks)) >> 3;
+}
+
 /** Byte that `\` and this byte stand for; 0 for none. */
 const ESCAPED = new Uint8Array(256);
 for (const [letter, byte] of ['""', '\\\\', '//', 'b\b', 'f\f', 'n\n', 'r\r', 't\t']) {

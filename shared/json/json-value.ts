@@ -12,7 +12,7 @@
 import { DEPTH_MAX } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { POWERS_OF_TEN, SAFE_DIGITS, digitsEnd, writeFloat, writeLongInteger } from './json-number.ts';
-import { PLAIN, escapeProblem, unescape } from './json-string.ts';
+import { escapeProblem, plainEnd, unescape } from './json-string.ts';
 
 /** Containers in each other, at most; leaves room for those that entries and frames add around a record. */
 export const JSON_DEPTH_MAX = DEPTH_MAX - 4;
@@ -35,6 +35,7 @@ const NINE = 0x39;
 /** A scratch buffer above this is not kept. */
 const SCRATCH_KEPT = 1024 * 1024;
 
+const EMPTY = Buffer.alloc(0);
 const TRUE = Buffer.from('true');
 const FALSE = Buffer.from('false');
 const NULL = Buffer.from('null');
@@ -54,10 +55,12 @@ export function jsonToMsgpack(text: Uint8Array): Buffer | JsonProblem {
  */
 export class JsonReader {
   readonly #writer: MsgpackWriter;
-  #bytes: Buffer = Buffer.alloc(0);
+  #text: Uint8Array = EMPTY;
+  #bytes: Buffer = EMPTY;
+  #view: DataView = new DataView(EMPTY.buffer);
   #at = 0;
   #end = 0;
-  #scratch: Buffer = Buffer.alloc(0);
+  #scratch: Buffer = EMPTY;
   #problemAt = 0;
   #problemWhy = '';
 
@@ -66,10 +69,14 @@ export class JsonReader {
   }
 
   setText(bytes: Uint8Array, start: number, end: number): void {
-    this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    if (bytes !== this.#text) {
+      this.#text = bytes;
+      this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
     this.#at = start;
     this.#end = end;
-    if (this.#scratch.length > SCRATCH_KEPT) this.#scratch = Buffer.alloc(0);
+    if (this.#scratch.length > SCRATCH_KEPT) this.#scratch = EMPTY;
   }
 
   get at(): number {
@@ -183,9 +190,7 @@ export class JsonReader {
 
   #follows(word: Buffer): boolean {
     if (this.#end - this.#at < word.length) return false;
-    for (let i = 0; i < word.length; i += 1) {
-      if (this.#bytes[this.#at + i] !== word[i]) return false;
-    }
+    for (let i = 0; i < word.length; i += 1) if (this.#bytes[this.#at + i] !== word[i]) return false;
     this.#at += word.length;
     return true;
   }
@@ -194,11 +199,10 @@ export class JsonReader {
     const bytes = this.#bytes;
     const end = this.#end;
     const start = this.#at + 1;
-    let at = start;
-    while (at < end && PLAIN[bytes[at] ?? 0] === 1) at += 1;
+    const at = plainEnd(bytes, this.#view, start, end);
     if (at >= end) return this.#fail(end, 'it ends inside a string');
     if (bytes[at] === QUOTE) {
-      this.#writer.stringBytes(bytes, start, at);
+      this.#writer.stringOf(bytes, this.#view, start, at);
       this.#at = at + 1;
       return true;
     }

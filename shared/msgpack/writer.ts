@@ -14,15 +14,22 @@ const CAPACITY_KEPT = 1024 * 1024;
 /** A buffer from here on is freed when a larger one takes its place. */
 const FREED_MIN = 1024 * 1024;
 
+const STRING_HEADER_MAX = 5;
+const WORD_BYTES = 4;
+/** A longer text is copied by a call out of JavaScript. */
+const WORDS_BYTES_MAX = 256;
 const INT64_MIN = -(2n ** 63n);
 const UINT64_MAX = 2n ** 64n - 1n;
 
 export class MsgpackWriter {
   #bytes: Buffer<ArrayBuffer>;
+  /** Of all of `#bytes`. */
+  #view: DataView<ArrayBuffer>;
   #length = 0;
 
   constructor(capacity = CAPACITY_FIRST) {
     this.#bytes = Buffer.allocUnsafeSlow(capacity);
+    this.#view = new DataView(this.#bytes.buffer);
   }
 
   /** Bytes written since the last `reset`. */
@@ -33,7 +40,7 @@ export class MsgpackWriter {
   /** Forgets what was written, and lets go of a buffer above `keptBytesMax`. */
   reset(keptBytesMax = CAPACITY_KEPT): void {
     this.#length = 0;
-    if (this.#bytes.length > keptBytesMax) this.#bytes = Buffer.allocUnsafeSlow(CAPACITY_FIRST);
+    if (this.#bytes.length > keptBytesMax) this.#use(Buffer.allocUnsafeSlow(CAPACITY_FIRST));
   }
 
   /** Forgets what was written after `length`, such as an entry that turned out to be malformed. */
@@ -54,6 +61,11 @@ export class MsgpackWriter {
     return this.#bytes.subarray(from, this.#length);
   }
 
+  /** What `view` is of: `length` bytes of it were written. It is another one once more room was made. */
+  get buffer(): Buffer<ArrayBuffer> {
+    return this.#bytes;
+  }
+
   arrayHeader(count: number): void {
     this.#containerHeader(count, 0x90, 0xdc);
   }
@@ -64,7 +76,7 @@ export class MsgpackWriter {
 
   /** Begins an array whose size is not known yet; what it returns goes to `closeArray`. */
   openArray(): number {
-    return this.#open();
+    return this.openMap();
   }
 
   closeArray(at: number, count: number): void {
@@ -73,7 +85,8 @@ export class MsgpackWriter {
 
   /** Begins a map whose size is not known yet; what it returns goes to `closeMap`. */
   openMap(): number {
-    return this.#open();
+    this.#byte(0);
+    return this.#length - 1;
   }
 
   /** `count`: pairs. */
@@ -102,7 +115,7 @@ export class MsgpackWriter {
   float(value: number): void {
     this.#reserve(9);
     this.#bytes[this.#length] = 0xcb;
-    this.#bytes.writeDoubleBE(value, this.#length + 1);
+    this.#view.setFloat64(this.#length + 1, value);
     this.#length += 9;
   }
 
@@ -122,11 +135,30 @@ export class MsgpackWriter {
     this.raw(bytes, start, end);
   }
 
+  /** The same, for what has a view: quicker for texts of words. */
+  stringOf(bytes: Uint8Array, view: DataView, start: number, end: number): void {
+    const size = end - start;
+    if (size > WORDS_BYTES_MAX) return this.stringBytes(bytes, start, end);
+    this.#stringHeader(size);
+    this.#reserve(size + WORD_BYTES);
+    const at = this.#length;
+    const to = this.#view;
+    // The last word may have bytes that are none of the text's: they are written over.
+    const last = Math.min(size, view.byteLength - start - WORD_BYTES + 1);
+    let i = 0;
+    for (; i < last; i += WORD_BYTES) to.setInt32(at + i, view.getInt32(start + i, true), true);
+    for (; i < size; i += 1) to.setUint8(at + i, view.getUint8(start + i));
+    this.#length = at + size;
+  }
+
+  /** A str of bytes that were written before. */
+  stringWithin(start: number, end: number): void {
+    this.#reserve(end - start + STRING_HEADER_MAX);
+    this.stringBytes(this.#bytes, start, end);
+  }
+
   binary(bytes: Uint8Array): void {
-    const size = bytes.length;
-    if (size < 0x100) this.#header1(0xc4, size);
-    else if (size < 0x10000) this.#header2(0xc5, size);
-    else this.#header4(0xc6, size);
+    this.#sized(0xc4, bytes.length);
     this.raw(bytes);
   }
 
@@ -136,12 +168,9 @@ export class MsgpackWriter {
     assert(size >= 0);
     this.#reserve(size);
     const target = this.#bytes;
-    if (size < 24) {
-      // A call out of JavaScript costs more than so few bytes.
-      for (let from = start, to = this.#length; from < end; from += 1, to += 1) target[to] = bytes[from] ?? 0;
-    } else {
-      target.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), this.#length);
-    }
+    // A call out of JavaScript costs more than so few bytes.
+    if (size < 24) for (let i = 0, to = this.#length; i < size; i += 1) target[to + i] = bytes[start + i] ?? 0;
+    else target.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), this.#length);
     this.#length += size;
   }
 
@@ -149,11 +178,9 @@ export class MsgpackWriter {
   eventTime(seconds: number, nanoseconds: number): void {
     assert(seconds >= 0 && seconds <= 0xffffffff && nanoseconds >= 0 && nanoseconds < 1_000_000_000);
     this.#reserve(10);
-    const bytes = this.#bytes;
-    bytes[this.#length] = 0xd7;
-    bytes[this.#length + 1] = 0x00;
-    bytes.writeUInt32BE(seconds, this.#length + 2);
-    bytes.writeUInt32BE(nanoseconds, this.#length + 6);
+    this.#view.setUint16(this.#length, 0xd700);
+    this.#view.setUint32(this.#length + 2, seconds);
+    this.#view.setUint32(this.#length + 6, nanoseconds);
     this.#length += 10;
   }
 
@@ -167,7 +194,12 @@ export class MsgpackWriter {
     this.#bytes.copy(grown, 0, 0, this.#length);
     // Left to the garbage collector, as much again would lie about while a large body is read.
     if (this.#bytes.length >= FREED_MIN) this.#bytes.buffer.transfer(0);
-    this.#bytes = grown;
+    this.#use(grown);
+  }
+
+  #use(bytes: Buffer<ArrayBuffer>): void {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
   }
 
   #byte(value: number): void {
@@ -175,34 +207,32 @@ export class MsgpackWriter {
     this.#bytes[this.#length++] = value;
   }
 
-  #header1(type: number, value: number): void {
-    this.#reserve(2);
-    this.#bytes[this.#length] = type;
-    this.#bytes[this.#length + 1] = value;
-    this.#length += 2;
-  }
-
-  #header2(type: number, value: number): void {
-    this.#reserve(3);
-    this.#bytes[this.#length] = type;
-    this.#bytes[this.#length + 1] = value >>> 8;
-    this.#bytes[this.#length + 2] = value;
-    this.#length += 3;
-  }
-
-  #header4(type: number, value: number): void {
-    assert(value <= 0xffffffff);
-    this.#reserve(5);
-    this.#bytes[this.#length] = type;
-    this.#bytes.writeUInt32BE(value, this.#length + 1);
-    this.#length += 5;
+  /** A first byte, and behind it a value of so many bytes. */
+  #header(type: number, value: number, size: 1 | 2 | 4 | 8): void {
+    this.#reserve(1 + size);
+    const at = this.#length;
+    this.#bytes[at] = type;
+    assert(size === 8 || value <= 0xffffffff);
+    if (size === 1) this.#bytes[at + 1] = value;
+    else if (size === 2) this.#view.setUint16(at + 1, value);
+    else if (size === 4) this.#view.setUint32(at + 1, value);
+    else {
+      this.#view.setInt32(at + 1, Math.floor(value / 0x1_0000_0000));
+      this.#view.setUint32(at + 5, value);
+    }
+    this.#length = at + 1 + size;
   }
 
   #stringHeader(size: number): void {
     if (size < 32) this.#byte(0xa0 | size);
-    else if (size < 0x100) this.#header1(0xd9, size);
-    else if (size < 0x10000) this.#header2(0xda, size);
-    else this.#header4(0xdb, size);
+    else this.#sized(0xd9, size);
+  }
+
+  /** The header of a text or bytes; `type`: with one byte for the size. */
+  #sized(type: number, size: number): void {
+    if (size < 0x100) this.#header(type, size, 1);
+    else if (size < 0x10000) this.#header(type + 1, size, 2);
+    else this.#header(type + 2, size, 4);
   }
 
   /** Writes a text of less than 32 characters if all are ASCII; else leaves everything as it was. */
@@ -222,13 +252,8 @@ export class MsgpackWriter {
 
   #containerHeader(count: number, short: number, type16: number): void {
     if (count < 16) this.#byte(short | count);
-    else if (count < 0x10000) this.#header2(type16, count);
-    else this.#header4(type16 + 1, count);
-  }
-
-  #open(): number {
-    this.#byte(0);
-    return this.#length - 1;
+    else if (count < 0x10000) this.#header(type16, count, 2);
+    else this.#header(type16 + 1, count, 4);
   }
 
   /** Few containers have more than 15 elements; behind those that have, what was written moves up to make room. */
@@ -247,18 +272,18 @@ export class MsgpackWriter {
   }
 
   #unsigned(value: number): void {
-    if (value < 0x100) this.#header1(0xcc, value);
-    else if (value < 0x10000) this.#header2(0xcd, value);
-    else if (value <= 0xffffffff) this.#header4(0xce, value);
-    else this.#bigint(BigInt(value));
+    if (value < 0x100) this.#header(0xcc, value, 1);
+    else if (value < 0x10000) this.#header(0xcd, value, 2);
+    else if (value <= 0xffffffff) this.#header(0xce, value, 4);
+    else this.#header(0xcf, value, 8);
   }
 
   #negative(value: number): void {
     if (value >= -32) this.#byte(value & 0xff);
-    else if (value >= -0x80) this.#header1(0xd0, value & 0xff);
-    else if (value >= -0x8000) this.#header2(0xd1, value & 0xffff);
-    else if (value >= -0x80000000) this.#header4(0xd2, value >>> 0);
-    else this.#bigint(BigInt(value));
+    else if (value >= -0x80) this.#header(0xd0, value & 0xff, 1);
+    else if (value >= -0x8000) this.#header(0xd1, value & 0xffff, 2);
+    else if (value >= -0x80000000) this.#header(0xd2, value >>> 0, 4);
+    else this.#header(0xd3, value, 8);
   }
 
   #bigint(value: bigint): void {
@@ -268,10 +293,8 @@ export class MsgpackWriter {
     }
     assert(value >= INT64_MIN && value <= UINT64_MAX);
     this.#reserve(9);
-    const bytes = this.#bytes;
-    bytes[this.#length] = value < 0n ? 0xd3 : 0xcf;
-    if (value < 0n) bytes.writeBigInt64BE(value, this.#length + 1);
-    else bytes.writeBigUInt64BE(value, this.#length + 1);
+    this.#bytes[this.#length] = value < 0n ? 0xd3 : 0xcf;
+    this.#view.setBigInt64(this.#length + 1, value);
     this.#length += 9;
   }
 }

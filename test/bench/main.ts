@@ -17,6 +17,7 @@ const benches = [
   'forwarder',
   'files',
   'indexer',
+  'parsing',
   'crowd',
   'tenants',
   'cold-start',

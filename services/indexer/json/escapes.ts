@@ -20,6 +20,31 @@ for (const [code, letter] of [
   SHORT_ESCAPE[code] = letter.charCodeAt(0);
 }
 
+/** 1 for what a backslash alone makes fit for a string. */
+const QUOTED = new Uint8Array(256);
+QUOTED[QUOTE] = QUOTED[BACKSLASH] = 1;
+
+/** Whether any of four bytes, of which one is special, is a control or not ASCII; a false alarm is harmless. */
+export function hasHard(word: number): boolean {
+  return ((word | (word - 0x20202020)) & 0x80808080) !== 0;
+}
+
+/**
+ * Four bytes of ASCII, none of them a control. In JSON within a string every other word has a quote, and no processor
+ * can tell where: so each byte goes behind a backslash, and over it where none is needed. Needs room for eight.
+ */
+export function writeQuoted(target: DataView, start: number, word: number): number {
+  let at = start;
+  for (let rest = word, left = 4; left > 0; rest >>>= 8, left -= 1) {
+    const code = rest & 0xff;
+    target.setUint8(at, BACKSLASH);
+    at += QUOTED[code]!;
+    target.setUint8(at, code);
+    at += 1;
+  }
+  return at;
+}
+
 export function writeEscape(bytes: Uint8Array, start: number, code: number): number {
   let at = start;
   bytes[at++] = BACKSLASH;

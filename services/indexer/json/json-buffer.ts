@@ -6,7 +6,7 @@
 // Guarantees: whatever the source bytes, `text` writes one valid JSON string without a line break in it.
 
 import { writeBase64url, writeBase64urlTail } from './base64url.ts';
-import { sequenceLength, writeEscape, writeReplacement } from './escapes.ts';
+import { hasHard, sequenceLength, writeEscape, writeQuoted, writeReplacement } from './escapes.ts';
 
 const CAPACITY_FIRST = 64 * 1024;
 /** Source bytes for which room is made at once; each may become six (`\u0001`). */
@@ -43,6 +43,11 @@ export class JsonBuffer {
   constructor(bytes: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(CAPACITY_FIRST)) {
     this.bytes = bytes;
     this.#view = viewOf(bytes);
+  }
+
+  /** Of `bytes`. */
+  get view(): DataView<ArrayBuffer> {
+    return this.#view;
   }
 
   /** Goes on in another buffer, from its beginning. */
@@ -83,6 +88,15 @@ export class JsonBuffer {
     // The last word may have bytes that are none of the fragment's: they are written over.
     for (let i = 0; i < count; i += WORD_BYTES) to.setInt32(at + i, from.getInt32(i, true), true);
     this.at = at + count;
+  }
+
+  /** What was written in bytes[start, end) before, once more. */
+  again(start: number, end: number): void {
+    this.reserve(end - start + WORD_BYTES);
+    const view = this.#view;
+    const by = this.at - start;
+    for (let i = start; i < end; i += WORD_BYTES) view.setInt32(i + by, view.getInt32(i, true), true);
+    this.at += end - start;
   }
 
   /** ASCII that is JSON already; short, for it goes letter by letter. */
@@ -217,10 +231,12 @@ export class JsonBuffer {
     for (;;) {
       while (i + 4 <= to) {
         const word = view.getInt32(i, true);
-        if (hasSpecial(word)) break;
-        target.setInt32(at, word, true);
+        if (!hasSpecial(word)) {
+          target.setInt32(at, word, true);
+          at += 4;
+        } else if (hasHard(word)) break;
+        else at = writeQuoted(target, at, word);
         i += 4;
-        at += 4;
       }
       if (i >= to) break;
       const code = source[i]!;

@@ -10,7 +10,8 @@
 // repeats its whole key, so a few kilobytes of long keys over many numbers would else become a megabyte. Beyond that,
 // the rest of the numbers are left out: they can be found, not compared.
 
-import { NUMBER_LENGTH_MAX, numberIn } from '#shared/store/query/number-order.ts';
+import { firstMarked } from '#shared/json/json-string.ts';
+import { CODE_BYTES_MAX, NUMBER_LENGTH_MAX, numberIn, writePlainCode } from '#shared/store/query/number-order.ts';
 import { fragment, type JsonBuffer } from '../json/json-buffer.ts';
 import type { NumberFields } from './number-fields.ts';
 
@@ -27,11 +28,12 @@ const REST_BYTES = 16 * 1024;
 /** Objects and arrays in each other: the transcoder writes no more than 20. */
 const LEVELS_MAX = 64;
 
+const WORD_BYTES = 4;
+
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const MINUS = 0x2d;
 const DOT = 0x2e;
-const BACKSLASH = 0x5c;
 const ARRAY_START = 0x5b;
 const ARRAY_END = 0x5d;
 const OBJECT_START = 0x7b;
@@ -45,6 +47,8 @@ export class AttributeNumbers {
   readonly #keyStarts = new Int32Array(LEVELS_MAX);
   readonly #keyEnds = new Int32Array(LEVELS_MAX);
   #keys = 0;
+  /** Of the number in work. */
+  readonly #code = Buffer.alloc(CODE_BYTES_MAX);
   /** Of each open object and array: how many keys lead to it; negative for an array, by one more. */
   readonly #levels = new Int32Array(LEVELS_MAX);
   #limit = 0;
@@ -107,15 +111,8 @@ export class AttributeNumbers {
   /** Of a key or a value. Returns where it ends. */
   #string(start: number, end: number, depth: number): number {
     const { bytes } = this.#json;
-    let at = start + 1;
-    for (;;) {
-      at = bytes.indexOf(QUOTE, at);
-      if (at < 0 || at >= end) return end;
-      let slashes = at;
-      while (bytes[slashes - 1] === BACKSLASH) slashes -= 1;
-      if ((at - slashes) % 2 === 0) break;
-      at += 1;
-    }
+    const at = this.#closingQuote(start + 1, end);
+    if (at >= end) return end;
     const level = this.#levels[depth - 1]!;
     if (level === this.#keys && bytes[at + 1] === 0x3a) {
       this.#keyStarts[this.#keys] = start + 1;
@@ -127,30 +124,68 @@ export class AttributeNumbers {
     return at + 1;
   }
 
+  /** Where the string's closing quote is, from `start` on; `end` where it is not before that. */
+  #closingQuote(start: number, end: number): number {
+    const { bytes, view } = this.#json;
+    let at = start;
+    while (at < end) {
+      // Behind `end` there is more than a word: what this list begins with.
+      const marks = quoteMarks(view.getInt32(at, true));
+      if (marks === 0) at += WORD_BYTES;
+      else {
+        at += firstMarked(marks);
+        if (bytes[at] === QUOTE) return at;
+        at += 2;
+      }
+    }
+    return end;
+  }
+
   /** False where the list is full. */
   #number(start: number, end: number): boolean {
     const json = this.#json;
-    const digits = json.bytes.toString('latin1', start, end);
-    const code = numberIn(digits);
-    if (code === null) return true;
-    let bytes = code.length + 16;
+    const codeBytes = writePlainCode(json.bytes, start, end, this.#code) || this.#longCode(start, end);
+    if (codeBytes === 0) return true;
+    let bytes = codeBytes + 16;
     for (let i = 0; i < this.#keys; i += 1) bytes += this.#keyEnds[i]! - this.#keyStarts[i]! + 1;
     if (json.at + bytes > this.#limit) return false;
     json.reserve(bytes);
-    const keyStart = json.at + 1;
     json.byte(QUOTE);
+    const keyStart = json.at;
     for (let i = 0; i < this.#keys; i += 1) {
       if (i > 0) json.byte(DOT);
-      json.bytes.copyWithin(json.at, this.#keyStarts[i]!, this.#keyEnds[i]);
-      json.at += this.#keyEnds[i]! - this.#keyStarts[i]!;
+      copy(json, json.bytes, this.#keyStarts[i]!, this.#keyEnds[i]!);
     }
-    this.#fields?.take(json.bytes.toString('latin1', keyStart, json.at), digits);
+    if (this.#fields !== null)
+      this.#fields.take(json.bytes.toString('latin1', keyStart, json.at), json.bytes.toString('latin1', start, end));
     json.raw(NUL);
-    json.ascii(code);
+    copy(json, this.#code, 0, codeBytes);
     json.byte(QUOTE);
     json.byte(COMMA);
     return true;
   }
+
+  /** Bytes of the code of a number with a sign or an exponent, or of many digits; 0 for what is no number. */
+  #longCode(start: number, end: number): number {
+    if (end - start > NUMBER_LENGTH_MAX) return 0;
+    const code = numberIn(this.#json.bytes.toString('latin1', start, end));
+    return code === null ? 0 : this.#code.write(code, 'latin1');
+  }
+}
+
+/** Copies a few bytes to the end of the buffer, which has room. */
+function copy(json: JsonBuffer, source: Uint8Array, start: number, end: number): void {
+  const { bytes } = json;
+  let { at } = json;
+  for (let i = start; i < end; i += 1) bytes[at++] = source[i]!;
+  json.at = at;
+}
+
+/** The top bits of those of four bytes that are `"` or `\`; of them, only the lowest is certain. */
+function quoteMarks(word: number): number {
+  const quotes = word ^ 0x22222222;
+  const backslashes = word ^ 0x5c5c5c5c;
+  return (((quotes - 0x01010101) & ~quotes) | ((backslashes - 0x01010101) & ~backslashes)) & 0x80808080;
 }
 
 const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;

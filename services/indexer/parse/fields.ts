@@ -53,6 +53,8 @@ export class FieldTable {
   readonly values: Int32Array;
   /** Numbers of names from `notedFrom` on that were met, in their order; one that is met again is there again. */
   readonly found = new KeyStack();
+  /** Numbers of all names that have had a value since `clear`: a few of hundreds. */
+  readonly #met = new KeyStack();
   /** Positions of keys inside maps whose values were taken. */
   readonly taken = new Set<number>();
   readonly #notedFrom: number;
@@ -133,7 +135,8 @@ export class FieldTable {
 
   /** Forgets what was found. */
   clear(): void {
-    this.values.fill(0);
+    for (let i = 0; i < this.#met.top; i += 1) this.values[this.#met.positions[i]!] = 0;
+    this.#met.top = 0;
     this.found.top = 0;
     if (this.taken.size > 0) this.taken.clear();
   }
@@ -182,7 +185,8 @@ export class FieldTable {
 
   /** `place`: of its key, as in `#places`. */
   #note(name: number, at: number, place: number): void {
-    if (this.values[name] !== 0) this.#supersede(name, place);
+    if (this.values[name] === 0) this.#met.push(name);
+    else this.#supersede(name, place);
     this.values[name] = at;
     this.#places[name] = place;
     if (name >= this.#notedFrom) this.found.push(name);

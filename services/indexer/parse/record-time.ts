@@ -17,6 +17,8 @@ import type { Timestamp } from './timestamp.ts';
 
 const SECONDS_MIN = Date.UTC(2000, 0, 1) / 1000;
 const SECONDS_MAX = Date.UTC(2100, 0, 1) / 1000;
+/** Integers of 64 bits whose upper half is smaller are exact as doubles. */
+const SAFE_HIGH = 2 ** 21;
 const SECONDS_PER_DAY = 86_400;
 const ZERO = 0x30;
 const NINE = 0x39;
@@ -72,11 +74,11 @@ function readValue(bytes: Uint8Array, view: DataView, at: number, time: Timestam
     case 0xce:
       return setNumber(view.getUint32(at + 1), time);
     case 0xcf:
-      return setInteger(view.getBigUint64(at + 1), time);
+      return setLong(view, at + 1, time);
     case 0xd2:
       return setNumber(view.getInt32(at + 1), time);
     case 0xd3:
-      return setInteger(view.getBigInt64(at + 1), time);
+      return setLong(view, at + 1, time);
     default:
       return false;
   }
@@ -93,6 +95,22 @@ export function readMicroseconds(bytes: Uint8Array, at: number, time: Pick<Times
   const micros = digits(bytes, end - MICRO_DIGITS, MICRO_DIGITS);
   // NaN is neither.
   return seconds >= 0 && micros >= 0 && time.setInstant(seconds, micros * 1000);
+}
+
+/** An integer of 64 bits. One of milliseconds is exact as a double, and so is what is left of a division. */
+function setLong(view: DataView, at: number, time: Timestamp): boolean {
+  const high = view.getInt32(at);
+  // What is negative is no time, and what is unsigned and as large is none either.
+  if (high < 0) return false;
+  if (high >= SAFE_HIGH) return setInteger(view.getBigInt64(at), time);
+  const value = high * 0x1_0000_0000 + view.getUint32(at + 4);
+  for (let perSecond = 1; perSecond <= 1_000_000_000; perSecond *= 1000) {
+    const rest = value % perSecond;
+    const seconds = (value - rest) / perSecond;
+    if (seconds >= SECONDS_MIN && seconds < SECONDS_MAX)
+      return time.setInstant(seconds, (rest * 1_000_000_000) / perSecond);
+  }
+  return false;
 }
 
 /** All digits count. */

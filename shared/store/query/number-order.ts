@@ -22,6 +22,9 @@ const LETTER_MIN = -3;
 const LETTER_MAX = 20;
 const FIRST_LETTER = 0x62;
 
+const DIGIT_0 = 0x30;
+const POINT = 0x2e;
+
 const ZERO = '_';
 /** Before all codes of numbers, and behind them. */
 export const CODE_MIN = 'A';
@@ -65,6 +68,56 @@ export const NUMBER_LENGTH_MAX = 24;
 /** The code of a value of a document, a number or a text that looks like one; null for all else. */
 export function numberIn(value: string): string | null {
   return shortIntegerCode(value) ?? longCode(value);
+}
+
+/** Of a value of a document: four letters for the exponent, the digits, `~`. */
+export const CODE_BYTES_MAX = NUMBER_LENGTH_MAX + 5;
+
+/**
+ * The same code, as bytes, for most numbers: digits in bytes[start, end), with or without a point, and without a sign
+ * or an exponent. Returns how many bytes it wrote at the beginning of `target`; 0 for any other text.
+ */
+export function writePlainCode(bytes: Uint8Array, start: number, end: number, target: Uint8Array): number {
+  if (start >= end || end - start > NUMBER_LENGTH_MAX) return 0;
+  const isBelowOne = bytes[start] === DIGIT_0;
+  if (isBelowOne && end - start === 1) {
+    target[0] = ZERO.charCodeAt(0);
+    return 1;
+  }
+  let at = start;
+  let length = 1;
+  let codeEnd = 1;
+  let exponent = 0;
+  for (; at < end && isDigit(bytes[at] ?? 0); at += 1) {
+    target[length++] = bytes[at] ?? 0;
+    if (bytes[at] !== DIGIT_0) codeEnd = length;
+    exponent += 1;
+  }
+  if (isBelowOne) {
+    // Nothing but the zero may stand before the point.
+    if (exponent !== 1) return 0;
+    length = 1;
+    exponent = 0;
+  }
+  if (exponent > LETTER_MAX || at === start) return 0;
+  if (at < end) {
+    if (bytes[at] !== POINT || at + 1 === end) return 0;
+    for (at += 1; at < end && isDigit(bytes[at] ?? 0); at += 1) {
+      if (length === 1 && bytes[at] === DIGIT_0) {
+        exponent -= 1;
+        continue;
+      }
+      target[length++] = bytes[at] ?? 0;
+      if (bytes[at] !== DIGIT_0) codeEnd = length;
+    }
+  }
+  if (at < end || codeEnd === 1 || exponent < LETTER_MIN) return 0;
+  target[0] = FIRST_LETTER + exponent - LETTER_MIN;
+  return codeEnd;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= DIGIT_0 && byte <= 0x39;
 }
 
 function longCode(value: string): string | null {

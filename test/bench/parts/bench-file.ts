@@ -1,4 +1,12 @@
-/** Where a bench is, from the folder of the benches: some have folders of their own. */
+/** Benches that have folders of their own. */
+const FOLDERS: Readonly<Record<string, string>> = {
+  files: 'files/bench.ts',
+  tail: 'tail/bench.ts',
+  indexer: 'indexer/bench.ts',
+  parsing: 'indexer/parsing.ts',
+};
+
+/** Where a bench is, from the folder of the benches. */
 export function benchFile(name: string): string {
-  return name === 'files' || name === 'tail' ? `${name}/bench.ts` : `${name}.ts`;
+  return FOLDERS[name] ?? `${name}.ts`;
 }

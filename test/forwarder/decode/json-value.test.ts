@@ -68,6 +68,39 @@ test('numbers keep their value', () => {
   check('1e-999', 0);
 });
 
+test('a string of any length, with anything at any place', () => {
+  for (const letter of [
+    '"',
+    '\\',
+    '\n',
+    '\u0001',
+    '\u001f',
+    ' ',
+    '!',
+    '#',
+    '[',
+    ']',
+    '\x7f',
+    'é',
+    '€',
+    '😀',
+    '\ufffd',
+  ]) {
+    for (let before = 0; before < 10; before++) {
+      for (let behind = 0; behind < 6; behind++) {
+        const text = 'x'.repeat(before) + letter + 'y'.repeat(behind);
+        check(JSON.stringify({ [text]: text }), { [text]: text });
+        check(JSON.stringify([text + text]), [text + text]);
+        if (letter >= ' ') continue;
+        const where = text.indexOf(letter) + 1;
+        checkProblem(`"${text}"`, where, /a control character stands unescaped/);
+      }
+    }
+  }
+  for (let length = 0; length < 20; length++)
+    checkProblem(`"${'x'.repeat(length)}`, length + 1, /ends inside a string/);
+});
+
 test('strings keep their characters', () => {
   check('""', '');
   check(String.raw`"\"\\\/\b\f\n\r\t"`, '"\\/\b\f\n\r\t');

@@ -27,11 +27,18 @@ test('scalars', () => {
   check('cc80', '128');
   check('cdffff', '65535');
   check('ceffffffff', '4294967295');
+  check('cf0000000100000000', '4294967296');
+  check('cf001fffffffffffff', '9007199254740991');
   check('cf0020000000000001', '9007199254740993');
+  check('cf8000000000000001', '9223372036854775809');
   check('cfffffffffffffffff', '18446744073709551615');
   check('d080', '-128');
   check('d18000', '-32768');
   check('d280000000', '-2147483648');
+  check('d3ffffffff7fffffff', '-2147483649');
+  check('d3ffe0000000000000', '-9007199254740992');
+  check('d3ffdfffffffffffff', '-9007199254740993');
+  check('d30020000000000001', '9007199254740993');
   check('d38000000000000000', '-9223372036854775808');
   check('ca3fc00000', '1.5');
   check('cb3ff8000000000000', '1.5');
@@ -40,6 +47,36 @@ test('scalars', () => {
   check('cb7ff8000000000000', '"NaN"');
   check('cb7ff0000000000000', '"Infinity"');
   check('caff800000', '"-Infinity"');
+});
+
+test('floats are written as JavaScript writes them', () => {
+  const written = (value: number): void => {
+    const bytes = hex('cb0000000000000000');
+    bytes.writeDoubleBE(value, 1);
+    check(bytes.toString('hex'), String(value === 0 ? 0 : value));
+  };
+  for (const value of [
+    0.1,
+    0.3,
+    0.1 + 0.2,
+    1.005,
+    12.4,
+    1e-4,
+    9.9999e-5,
+    0.000_123,
+    999_999_999.999_999,
+    1e9,
+    1e15,
+    1 / 3,
+  ])
+    for (const sign of [1, -1]) written(sign * value);
+  const decimal = fc
+    .tuple(fc.integer({ min: -(10 ** 9), max: 10 ** 9 }), fc.nat(999_999), fc.nat(7))
+    .map(([whole, fraction, places]) => Number(`${whole}.${String(fraction).padStart(places, '0')}`));
+  const next = decimal.map((value) => value * (1 + Number.EPSILON));
+  fc.assert(fc.property(fc.oneof(decimal, next, fc.double({ noNaN: true, noDefaultInfinity: true })), written), {
+    numRuns: 1000,
+  });
 });
 
 test('strings', () => {

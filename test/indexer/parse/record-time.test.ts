@@ -141,3 +141,15 @@ test('only what was posted, and only where the entry has no time', () => {
   const twice = hex('92 c0 82 a27473 ce 5e0be100 a27473 ce 683c296e');
   assert.equal(documentOf(twice, posted)['@timestamp'], '2025-06-01T10:20:30.000Z');
 });
+
+test('integers of 64 bits, to the last digit', () => {
+  number(1_748_773_230_123n, '2025-06-01T10:20:30.123Z');
+  number(1_748_773_230_999_999n, '2025-06-01T10:20:30.999999Z');
+  number(4_102_444_799_999_999n, '2099-12-31T23:59:59.999999Z');
+  number(4_102_444_800_000_000n, null);
+  number(9_007_199_254_740_991n, null);
+  number(1_748_773_230_999_999_999n, '2025-06-01T10:20:30.999999999Z');
+  number(946_684_800_000n, '2000-01-01T00:00:00.000Z');
+  number(946_684_799_999n, null);
+  for (const value of [2n ** 63n, 2n ** 64n - 1n, -(2n ** 63n), -1_748_773_230_123n]) number(value, null);
+});

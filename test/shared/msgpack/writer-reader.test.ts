@@ -42,6 +42,9 @@ describe('the shortest form of an integer', () => {
   check(-32_769, 'd2 ffff7fff');
   check(-(2 ** 31), 'd2 80000000');
   check(-(2 ** 31) - 1, 'd3 ffffffff7fffffff');
+  check(-(2 ** 32), 'd3 ffffffff00000000');
+  check(-(2 ** 32) - 1, 'd3 fffffffeffffffff');
+  check(Number.MIN_SAFE_INTEGER, 'd3 ffe0000000000001');
   check(-(2n ** 63n), 'd3 8000000000000000');
   check(5n, '05');
 });
@@ -99,6 +102,16 @@ describe('values, beside @msgpack/msgpack', () => {
   test('an EventTime', () => {
     const bytes = write((writer) => writer.eventTime(0x65920080, 999_999_999));
     assert.equal(bytes.toString('hex'), 'd70065920080' + '3b9ac9ff');
+  });
+  test('a text from what was written before, also where that grows', () => {
+    for (const size of [0, 5, 100, 2 ** 20]) {
+      const writer = new MsgpackWriter(1);
+      writer.arrayHeader(2);
+      writer.string('x'.repeat(size));
+      const end = writer.length;
+      writer.stringWithin(end - size, end);
+      assert.deepEqual(decode(writer.take()), ['x'.repeat(size), 'x'.repeat(size)]);
+    }
   });
   test('reset and truncate forget', () => {
     const writer = new MsgpackWriter();

@@ -3,7 +3,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { CODE_END, CODE_MIN, numberIn, orderedNumber } from '#shared/store/query/number-order.ts';
+import {
+  CODE_BYTES_MAX,
+  CODE_END,
+  CODE_MIN,
+  numberIn,
+  orderedNumber,
+  writePlainCode,
+} from '#shared/store/query/number-order.ts';
 
 const check = (text: string, expected: string | null) => assert.equal(orderedNumber(text), expected, text);
 
@@ -50,6 +57,40 @@ test('of a document, only what JSON would write, and no longer', () => {
     assert.equal(numberIn(text), orderedNumber(text), text);
   for (const text of ['0500', '+1', '.5', '5.', '1'.repeat(25), '', 'x', '1 '])
     assert.equal(numberIn(text), null, text);
+});
+
+test('written as bytes, the code is the same, or none', () => {
+  const target = Buffer.alloc(CODE_BYTES_MAX);
+  const plainCode = (text: string): string =>
+    target.toString('latin1', 0, writePlainCode(Buffer.from(`x${text}1`), 1, 1 + text.length, target));
+  for (const text of ['0', '7', '500', '12.4', '100.050', '0.5', '0.05', '0.0005', '1.0', `9${'0'.repeat(19)}`])
+    assert.equal(plainCode(text), numberIn(text), text);
+  for (const text of [
+    '',
+    '-1',
+    '1e5',
+    '00',
+    '007',
+    '01.5',
+    '.5',
+    '5.',
+    '0.',
+    '0.00005',
+    '0.0',
+    '1.2.3',
+    '1'.repeat(21),
+  ])
+    assert.equal(plainCode(text), '', text);
+  const digits = fc.stringMatching(/^[0-9.]{1,26}$/);
+  fc.assert(
+    fc.property(fc.oneof(digits, fc.double({ noNaN: true }).map(String)), (text) => {
+      const code = plainCode(text);
+      if (code !== '') assert.equal(code, numberIn(text), text);
+      // Nothing that programs write every day goes the long way.
+      else if (/^(?:[1-9][0-9]{0,8}|0)(?:\.[0-9]{0,8}[1-9])?$/.test(text)) assert.match(text, /^0\.000/);
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 /** As units of 10^-20: exact for what the property makes. */

@@ -144,13 +144,17 @@ export class DocumentFields {
     const { lines, partial, lineOffsets } = joined ?? WHOLE_LINE;
     if (lines > 1) this.#json.raw(fragment(`"lines":${lines},`));
     if (lineOffsets) this.#json.raw(fragment(`"line_offsets":[${lineOffsets.join()}],`));
-    const flagsStart = this.#object.open(keys.FLAGS);
-    if (this.#isUnread || !this.readsLines) this.#json.raw(keys.UNREAD);
-    if (lines > 1) this.#json.raw(keys.MULTILINE);
-    if (partial) this.#json.raw(keys.PARTIAL);
-    if (isTimeUnlikely) this.#json.raw(keys.UNLIKELY_TIME);
-    if (this.#values.hasLongText) this.#json.raw(keys.LONG_VALUE);
-    this.#object.closeList(flagsStart);
+    const isUnread = this.#isUnread || !this.readsLines;
+    const { hasLongText } = this.#values;
+    if (isUnread || lines > 1 || partial || isTimeUnlikely || hasLongText) {
+      const flagsStart = this.#object.open(keys.FLAGS);
+      if (isUnread) this.#json.raw(keys.UNREAD);
+      if (lines > 1) this.#json.raw(keys.MULTILINE);
+      if (partial) this.#json.raw(keys.PARTIAL);
+      if (isTimeUnlikely) this.#json.raw(keys.UNLIKELY_TIME);
+      if (hasLongText) this.#json.raw(keys.LONG_VALUE);
+      this.#object.closeList(flagsStart);
+    }
     this.#object.close(start);
   }
 

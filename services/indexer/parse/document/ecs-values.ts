@@ -11,7 +11,7 @@ import type { ValueSource } from '../value-source.ts';
 import type { DocumentParts } from './document-parts.ts';
 import { isAddress } from '../address.ts';
 import { fieldOfName, rankOfName } from '../names.ts';
-import { type Member, bitOf, objectTree } from './object-tree.ts';
+import { type Member, bitOf, highBitOf, objectTree } from './object-tree.ts';
 import { UNITS_ANY, UNITS_KEYWORD } from '../text-length.ts';
 
 const COMMA = 0x2c;
@@ -32,6 +32,7 @@ export class EcsValues {
   readonly #names = new Int16Array(ecsFields.length);
   readonly #chosen = new KeyStack();
   #bits = 0;
+  #highBits = 0;
 
   constructor(parts: DocumentParts) {
     this.#parts = parts;
@@ -41,7 +42,7 @@ export class EcsValues {
   gather(root: FieldTable, hasLine: boolean): void {
     for (let i = 0; i < this.#chosen.top; i += 1) this.#at[this.#chosen.positions[i]!] = 0;
     this.#chosen.top = 0;
-    this.#bits = 0;
+    this.#bits = this.#highBits = 0;
     const { line, record } = this.#parts;
     if (hasLine) {
       for (const field of line.fieldsSet) if (line.fields[field] !== 0) this.#choose(field, -line.fields[field]!);
@@ -66,6 +67,7 @@ export class EcsValues {
     this.#at[field] = at;
     this.#chosen.push(field);
     this.#bits |= bitOf(field);
+    this.#highBits |= highBitOf(field);
   }
 
   /** `sign`: of positions in the source. */
@@ -92,7 +94,7 @@ export class EcsValues {
   }
 
   #member(member: Member): void {
-    if ((this.#bits & member.bits) === 0) return;
+    if (((this.#bits & member.bits) | (this.#highBits & member.highBits)) === 0) return;
     if (member.field < 0) return this.#object(member);
     const at = this.#at[member.field]!;
     if (at === 0) return;

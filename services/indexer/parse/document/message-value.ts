@@ -8,6 +8,8 @@ import { textEnd, textStart } from '../fields.ts';
 import * as names from '../names.ts';
 
 const NIL = 0xc0;
+/** Texts up to this are written to their end, however full the document is. */
+const SHORT_BYTES_MAX = 4096;
 const COMMA = 0x2c;
 
 export class MessageValue {
@@ -20,6 +22,9 @@ export class MessageValue {
   #linePartAt = 0;
   /** Whether the human part is a piece of the record's text. */
   #isPiece = false;
+  /** Where that piece was written: behind its first quote, and behind its last one. */
+  #pieceStart = 0;
+  #pieceEnd = 0;
 
   constructor(parts: DocumentParts) {
     this.#parts = parts;
@@ -42,7 +47,9 @@ export class MessageValue {
       values.use(record);
     } else if (this.#isPiece) {
       values.json.raw(keys.MESSAGE);
+      this.#pieceStart = values.json.at + 1;
       values.json.text(record.bytes, record.view, line.messageStart, line.messageEnd);
+      this.#pieceEnd = values.json.at;
       values.json.byte(COMMA);
     } else if (this.#textAt !== 0) object.text(keys.MESSAGE, this.#textAt);
     else if (this.#valueAt !== 0) object.valueAsText(keys.MESSAGE, this.#valueAt);
@@ -50,12 +57,27 @@ export class MessageValue {
 
   /** `"original":"…",` where the message has not all bytes of the line. */
   writeOriginal(): void {
-    const { values, record } = this.#parts;
     if (this.#linePartAt === 0 && !this.#isPiece) return;
-    const { bytes, view } = record;
-    values.json.raw(keys.ORIGINAL);
-    values.json.text(bytes, view, textStart(bytes, this.#textAt), textEnd(bytes, this.#textAt));
-    values.json.byte(COMMA);
+    const { json } = this.#parts.values;
+    const { bytes, view } = this.#parts.record;
+    const start = textStart(bytes, this.#textAt);
+    const end = textEnd(bytes, this.#textAt);
+    json.raw(keys.ORIGINAL);
+    if (this.#endsInPiece(start, end)) {
+      json.text(bytes, view, start, this.#parts.line.messageStart);
+      json.at -= 1;
+      json.again(this.#pieceStart, this.#pieceEnd);
+    } else json.text(bytes, view, start, end);
+    json.byte(COMMA);
+  }
+
+  /** Whether the text in bytes[start, end) ends as the message does, which need not be looked at again then. */
+  #endsInPiece(start: number, end: number): boolean {
+    const { line, record } = this.#parts;
+    const { messageStart, messageEnd } = line;
+    if (!this.#isPiece || messageEnd !== end || messageStart <= start || end - start > SHORT_BYTES_MAX) return false;
+    // No character that is not ASCII is cut there.
+    return record.bytes[messageStart - 1]! < 0x80;
   }
 
   /** The first that is not nil, of a record without a text. A map that has fields of its own is none. */

@@ -12,11 +12,18 @@ export interface Member {
   readonly members: readonly Member[];
   /** That of the field, or of all that are in the object (`bitOf`). */
   readonly bits: number;
+  /** The same of the fields from the 32nd on (`highBitOf`). */
+  readonly highBits: number;
 }
 
-/** Of a field, to tell quickly that nothing of an object is there; more than 32 fields share bits. */
+/** Of one of the first 32 fields, to tell quickly that nothing of an object is there; 0 for the others. */
 export function bitOf(field: number): number {
-  return 1 << (field & 31);
+  return field < 32 ? 1 << field : 0;
+}
+
+/** Of the fields behind those; more than 64 fields share bits. */
+export function highBitOf(field: number): number {
+  return field < 32 ? 0 : 1 << (field & 31);
 }
 
 /** By the name of an object of the document: what may be in it. */
@@ -30,9 +37,11 @@ function objectAt(paths: readonly string[], path: string, name: string): Member 
   const members = names.map((member): Member => {
     const field = paths.indexOf(`${path}.${member}`);
     if (field < 0) return objectAt(paths, `${path}.${member}`, member);
-    return { key: fragment(`"${member}":`), field, members: [], bits: bitOf(field) };
+    return { key: fragment(`"${member}":`), field, members: [], bits: bitOf(field), highBits: highBitOf(field) };
   });
-  return { key: fragment(`"${name}":{`), field: -1, members, bits: members.reduce((all, { bits }) => all | bits, 0) };
+  const bits = members.reduce((all, member) => all | member.bits, 0);
+  const highBits = members.reduce((all, member) => all | member.highBits, 0);
+  return { key: fragment(`"${name}":{`), field: -1, members, bits, highBits };
 }
 
 function firstName(path: string): string {

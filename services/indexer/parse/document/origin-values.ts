@@ -38,7 +38,7 @@ const orchestrator = branchNamed('orchestrator');
 const CONTAINER_LABELS = [names.CONTAINER_LABELS];
 
 function branchNamed(name: string): Member {
-  return branches.get(name) ?? { key: fragment(''), field: -1, members: [], bits: 0 };
+  return branches.get(name) ?? { key: fragment(''), field: -1, members: [], bits: 0, highBits: 0 };
 }
 
 function fieldNumber(path: OriginPath): number {

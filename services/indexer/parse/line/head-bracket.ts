@@ -120,9 +120,15 @@ function readClient(head: HeadState, start: number, close: number): number {
 }
 
 /** `tokenEnd`: brackets or colon included. */
-export function setLevel(head: HeadState, start: number, end: number, tokenEnd: number): void {
+export function setLevel(
+  head: HeadState,
+  start: number,
+  end: number,
+  tokenEnd: number,
+  level: number = levelOfWord(head.bytes, start, end),
+): void {
   const { line } = head;
-  line.level = levelOfWord(head.bytes, start, end);
+  line.level = level;
   line.levelStart = start;
   line.levelEnd = end;
   head.levelEnd = head.certain = tokenEnd;

@@ -1,5 +1,5 @@
-// Whether a token of a line's head is a level (head.ts). Words such as `info` and `error` are also words of texts, so
-// what surrounds them counts. Pure.
+// Whether a token of a line's head is a level, and which (head.ts). Words such as `info` and `error` are also words of
+// texts, so what surrounds them counts. Pure.
 
 import { levelOfWord } from './level-words.ts';
 import { COLON, ESCAPE, TAB, isLetter, pastBlanks } from './scan.ts';
@@ -11,21 +11,22 @@ const FIRST = new Set([
 ]);
 const FIRST_BYTES_MAX = 9;
 
-/** Whether the word in bytes[start, end) is one. `hasColon`: behind it; `hasTime`: a time is before it. */
-export function isLevelToken(
+/** The level of the word in bytes[start, end); 0 for none. `hasColon`: behind it; `hasTime`: a time is before it. */
+export function levelOfToken(
   bytes: Uint8Array,
   start: number,
   end: number,
   hasColon: boolean,
   hasTime: boolean,
-): boolean {
+): number {
   const length = end - start;
-  if (length < 2 || levelOfWord(bytes, start, end) === 0) return false;
+  const level = length < 2 ? 0 : levelOfWord(bytes, start, end);
+  if (level === 0) return 0;
   const isTabbed = hasTime && bytes[start - 1] === TAB && bytes[end] === TAB;
-  if (!hasColon && !isTabbed && !isCapital(bytes, start, end)) return false;
-  if (hasTime) return true;
-  if (length > FIRST_BYTES_MAX) return false;
-  return FIRST.has(Buffer.from(bytes.buffer, bytes.byteOffset + start, length).toString('latin1'));
+  if (!hasColon && !isTabbed && !isCapital(bytes, start, end)) return 0;
+  if (hasTime) return level;
+  if (length > FIRST_BYTES_MAX) return 0;
+  return FIRST.has(Buffer.from(bytes.buffer, bytes.byteOffset + start, length).toString('latin1')) ? level : 0;
 }
 
 export interface LevelInBrackets {

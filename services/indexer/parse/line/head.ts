@@ -20,7 +20,7 @@
 
 import { readNginxRequest } from './access.ts';
 import { readBracket, setLevel } from './head-bracket.ts';
-import { isLevelToken } from './head-level.ts';
+import { levelOfToken } from './head-level.ts';
 import { readName, readTrailingLogger } from './head-name.ts';
 import { HeadState, LOGGER, PID, THREAD, THREAD_ID } from './head-state.ts';
 import { readPhp, readRuntime, readSyslogTag } from './head-words.ts';
@@ -182,15 +182,16 @@ export class HeadReader {
     // A colour may end before the colon.
     const colourEnd = colon < 0 && bytes[wordEnd] === ESCAPE ? pastBlanks(bytes, wordEnd, head.limit) : wordEnd;
     const hasColon = colon >= 0 || (colourEnd > wordEnd && bytes[colourEnd] === COLON);
-    if (!isLevelToken(bytes, at, end, hasColon, head.hasTime)) return -1;
+    const level = levelOfToken(bytes, at, end, hasColon, head.hasTime);
+    if (level === 0) return -1;
     if (colon < 0 || colon + 1 === wordEnd) {
       const tokenEnd = hasColon ? (colon < 0 ? colourEnd : colon) + 1 : end;
-      setLevel(head, at, end, tokenEnd);
+      setLevel(head, at, end, tokenEnd, level);
       return tokenEnd;
     }
     const second = find(bytes, colon + 1, wordEnd, COLON);
     if (head.hasTime || second < 0 || second === colon + 1) return -1;
-    setLevel(head, at, end, second + 1);
+    setLevel(head, at, end, second + 1, level);
     line.setText(LOGGER, bytes, colon + 1, second);
     // Behind it is text: nothing that follows is a token.
     return head.limit;

@@ -9,7 +9,7 @@ import { FieldTable, KeyStack, isText, textEnd, textStart } from '../fields.ts';
 import type { ValueSource } from '../value-source.ts';
 import * as names from '../names.ts';
 import { LineTime } from './line-time.ts';
-import { integerOf } from './scan.ts';
+import { COLON, integerOf, isDigit } from './scan.ts';
 
 /** Beyond all positions in an entry. */
 const KEYS_BASE = 2 ** 31;
@@ -43,8 +43,6 @@ export class Line implements ValueSource {
   bytes: Uint8Array = new Uint8Array(0);
   view = viewOf(this.bytes);
   readonly base = KEYS_BASE;
-  /** Bytes that can be read. */
-  #finished = 0;
   /** Whether the time is in the pairs, as seconds and nanoseconds. */
   #hasInstant = false;
   /** Numbers of the fields that may have a value. */
@@ -68,7 +66,6 @@ export class Line implements ValueSource {
       this.keys.top = 0;
       this.hasMap = false;
     }
-    this.#finished = 0;
     if (this.writer.length > 0) this.writer.reset();
   }
 
@@ -99,7 +96,7 @@ export class Line implements ValueSource {
   indexMap(at: number): void {
     this.finish();
     this.hasMap = true;
-    this.table.index(this.bytes, at, this.bytes.length, this.keys);
+    this.table.index(this.bytes, at, this.writer.length, this.keys);
     this.#splitCaller();
     this.#nameLogger();
     if (this.table.values[names.INSTANT_SECONDS] !== 0) this.#readInstant();
@@ -109,12 +106,15 @@ export class Line implements ValueSource {
   #splitCaller(): void {
     const at = this.table.values[names.CALLER_NAME]!;
     if (at === 0 || !isText(this.bytes[at]!)) return;
-    const text = Buffer.from(this.bytes.subarray(textStart(this.bytes, at), textEnd(this.bytes, at)));
-    const colon = text.lastIndexOf(':');
-    const number = integerOf(text, colon + 1, text.length);
-    if (colon <= 0 || number < 0) return;
+    const start = textStart(this.bytes, at);
+    const end = textEnd(this.bytes, at);
+    let colon = end - 1;
+    while (colon > start && isDigit(this.bytes[colon]!)) colon -= 1;
+    const number = integerOf(this.bytes, colon + 1, end);
+    if (colon <= start || this.bytes[colon] !== COLON || number < 0) return;
     this.table.take(names.CALLER_NAME);
-    this.setText(FILE, text, 0, colon);
+    this.#place(FILE);
+    this.writer.stringWithin(start, colon);
     this.setInteger(FILE_LINE, number);
     this.finish();
   }
@@ -162,10 +162,10 @@ export class Line implements ValueSource {
 
   /** What was written can be read from here on. */
   finish(): void {
-    if (this.writer.length === this.#finished) return;
-    this.#finished = this.writer.length;
-    this.bytes = this.writer.view();
-    this.view = viewOf(this.bytes);
+    const { buffer } = this.writer;
+    if (buffer === this.bytes) return;
+    this.bytes = buffer;
+    this.view = viewOf(buffer);
   }
 
   /** Where a value may begin: position 0 means none. */

@@ -8,15 +8,15 @@
 
 import { unescape } from '#shared/json/json-string.ts';
 import type { Line } from './line.ts';
-import { BACKSLASH, EQUALS, QUOTE, SPACE, isDigit, isLetter } from './scan.ts';
+import { BACKSLASH, EQUALS, QUOTE, SPACE, integerOf, isDigit, isLetter, isWordAt } from './scan.ts';
 
 const KEY_BYTES_MAX = 128;
 const PAIRS_MAX = 256;
 /** Of what is unescaped at once. A line with a longer value in quotes is no logfmt. */
 const QUOTED_BYTES_MAX = 1024 * 1024;
 const NUMBER_BYTES_MAX = 16;
-const known = new Set(['level', 'lvl', 'msg', 'message', 'time', 'ts', 't', 'severity']);
-const KNOWN_BYTES_MAX = 8;
+const ZERO = 0x30;
+const known = ['level', 'lvl', 'msg', 'message', 'time', 'ts', 't', 'severity'];
 
 let scratch: Buffer = Buffer.allocUnsafeSlow(4096);
 
@@ -63,8 +63,8 @@ function isKeyStart(byte: number): boolean {
 }
 
 function isKnown(bytes: Uint8Array, start: number, end: number): boolean {
-  if (end - start > KNOWN_BYTES_MAX) return false;
-  return known.has(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1'));
+  for (const word of known) if (word.length === end - start && isWordAt(bytes, start, word)) return true;
+  return false;
 }
 
 /** Writes the text of the quotes that were opened before `start`. Returns where they end; -1 where they do not. */
@@ -102,6 +102,11 @@ function plain(bytes: Uint8Array, start: number, end: number, { writer }: Line):
   }
   const length = at - start;
   if (isNumber && length > 0 && length <= NUMBER_BYTES_MAX) {
+    const integer = bytes[start] === ZERO && length > 1 ? -1 : integerOf(bytes, start, at);
+    if (integer >= 0) {
+      writer.integer(integer);
+      return at;
+    }
     const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, length).toString('latin1');
     const value = Number(text);
     // What would be written another way is kept as it is.
