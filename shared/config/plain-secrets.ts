@@ -18,6 +18,7 @@ export function plainSecrets(config: Config): string[] {
     ...ofTokens(config),
     ...ofAdmin(config),
     ...ofReaders(config),
+    ...ofReadUrl(config),
   ];
 }
 
@@ -103,6 +104,12 @@ function ofReaders(config: Config): string[] {
     `Readers show their tokens to ${listen} unencrypted, unless what stands in front of it speaks TLS: set ` +
       'SLUICE_READ_TLS_CERT and SLUICE_READ_TLS_KEY',
   ];
+}
+
+/** Only `sluice logs`, `search` and `completion` show it. */
+function ofReadUrl({ 'read.url': url, 'read.token': token }: Config): string[] {
+  if (url === undefined || token === undefined || !isPlain(url)) return [];
+  return [`The token of SLUICE_READ_TOKEN goes to ${maskedUrl(url)} unencrypted: give SLUICE_READ_URL an https:// URL`];
 }
 
 function isPlain(url: string): boolean {

@@ -1,4 +1,6 @@
 // Runs a command as the command line does, against an embedded store in a folder of its own, and keeps what it writes.
+// With READ_API in the environment the command finds no store in its folder: it asks the read API of a process that has
+// that store, and its tests must not see a difference.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,6 +13,8 @@ import { openStore } from '#shared/open/open-store.ts';
 import type { Store } from '#shared/store/store.ts';
 import { bulkRequest, testId } from '#test/contract/store-bodies.ts';
 import type { CommandContext } from '../../services/sluice/process/command.ts';
+
+export const READ_API = 'SLUICE_TEST_READ_API';
 
 type Run = (args: string[], context: CommandContext) => Promise<number>;
 
@@ -48,19 +52,26 @@ export class Page extends Writable {
 export class CommandRunner implements AsyncDisposable {
   readonly config: Config;
   readonly store: Store;
-  readonly #folder: string;
+  readonly #closing: AsyncDisposableStack;
   #lastBatch = 0;
 
-  private constructor(folder: string, config: Config, store: Store) {
-    this.#folder = folder;
+  private constructor(config: Config, store: Store, closing: AsyncDisposableStack) {
     this.config = config;
     this.store = store;
+    this.#closing = closing;
   }
 
   static async open(env: Readonly<Record<string, string>> = {}): Promise<CommandRunner> {
+    const closing = new AsyncDisposableStack();
     const folder = await mkdtemp(join(tmpdir(), 'sluice-command-'));
+    closing.defer(() => rm(folder, { recursive: true }));
     const config = loadConfig({ env: { SLUICE_DATA_DIR: folder, ...env }, file: undefined, readFile: () => '' });
-    return new CommandRunner(folder, config, await openStore(config));
+    const store = closing.use(await openStore(config));
+    if (process.env[READ_API] === undefined) return new CommandRunner(config, store, closing);
+    const { RunningApi } = await import('./read/running-api.ts');
+    const api = closing.use(await RunningApi.open({ store, folder }));
+    const elsewhere = { ...config, 'data.dir': join(folder, 'none'), 'read.url': `http://127.0.0.1:${api.port}` };
+    return new CommandRunner(elsewhere, store, closing);
   }
 
   /** Writes documents; `ingestedMs` is what they have as `event.ingested`. */
@@ -97,8 +108,7 @@ export class CommandRunner implements AsyncDisposable {
     return { code: await exit, stdout: stdout.text, stderr: stderr.text };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.store[Symbol.asyncDispose]();
-    await rm(this.#folder, { recursive: true });
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#closing.disposeAsync();
   }
 }

@@ -2,12 +2,12 @@
 
 import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';
-import { openStore } from '#shared/open/open-store.ts';
 import { scripts, type Shell, SHELLS } from '../completion/scripts.ts';
 import { storedNames } from '../completion/stored-names.ts';
 import { type Known, wordsFor } from '../completion/words.ts';
 import { Output } from '../output/output.ts';
 import type { CommandContext } from '../process/command.ts';
+import { openSearched } from '../remote/open-searched.ts';
 
 export const help = `Usage: sluice completion bash | zsh | fish
 
@@ -41,8 +41,9 @@ function knownTo({ config, clock, signal, commands = {} }: CommandContext): Know
     helpOf: async (name) => (Object.hasOwn(commands, name) ? ((await commands[name]?.())?.help ?? null) : null),
     async namesOf(kind, prefix) {
       try {
-        await using store = await openStore(config, { readOnly: true, clock });
         const asked = AbortSignal.any([signal, AbortSignal.timeout(ASKED_MS)]);
+        const warn = (): void => undefined;
+        await using store = await openSearched(config, { clock, warn, signal: asked });
         return await storedNames(store, { kind, prefix, nowMs: clock.epochMs() }, asked);
       } catch {
         // She is typing: a store that can't be asked has no names for her, and its error no place on her line.

@@ -2,10 +2,9 @@
 
 import { parseArgs } from 'node:util';
 import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
-import { openStore } from '#shared/open/open-store.ts';
 import { fieldsOf, type Where } from '#shared/store/where.ts';
 import { formatInstant, parseInstant } from '#shared/store/instant.ts';
-import type { ReadableStore, Store, StoredDocument } from '#shared/store/store.ts';
+import type { ReadableStore, StoredDocument } from '#shared/store/store.ts';
 import { messageLine } from '../output/message-line.ts';
 import type { CommandContext } from '../process/command.ts';
 import { LogPrinter } from '../output/log-printer.ts';
@@ -19,6 +18,7 @@ import { countArgument } from '../search/count-argument.ts';
 import { missingFields } from '../search/missing-fields.ts';
 import { CONTEXT_MAX } from '../search/context-lines.ts';
 import { CHOSEN_HELP, CHOSEN_OPTIONS, chosenWhere } from '../search/chosen.ts';
+import { openSearched, type SearchedStore, URL_HELP, URL_OPTIONS } from '../remote/open-searched.ts';
 import { GroupPrinter } from '../search/print-groups.ts';
 import { readQuery } from '../search/read-query.ts';
 import { PagedOutput } from '../output/pager.ts';
@@ -44,6 +44,7 @@ ${CHOSEN_HELP}
       --details       Show attributes, as key=value
       --json          Whole documents, one a line, as stored; all to standard output
 ${VIEW_HELP}
+${URL_HELP}
       --config FILE   Configuration: which store
 `;
 
@@ -59,6 +60,7 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
   ...CHOSEN_OPTIONS,
   ...VIEW_OPTIONS,
+  ...URL_OPTIONS,
 } as const;
 
 interface Wanted {
@@ -85,13 +87,13 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   const { output } = paged;
   const printer = new LogPrinter(output, { ...values, people: peopleView(values, context, wanted.query.where) });
   const warn = (message: string): void => void output.write(messageLine(message), output.stderr);
-  await using store = await openStore(context.config, { readOnly: true, clock: context.clock, warn });
+  const { clock, signal } = context;
   try {
+    await using store = await openSearched(context.config, { url: values.url, clock, warn, signal });
     if (wanted.follow) await follow(store, wanted, { context, output, printer });
     else {
       let found = false;
       const { context: lines } = wanted;
-      const { signal } = context;
       const groups =
         lines === 0 ? null : new GroupPrinter({ store, lines, signal, output, printer, isJson: values.json });
       for await (const page of existing(printedFrom(store, wanted), wanted, { signal: context.signal, output })) {
@@ -172,7 +174,7 @@ function withNegativeCounts(args: readonly string[]): string[] {
 }
 
 /** Whether nothing was ever stored under the name, whatever times were asked for. */
-async function isNowhere(store: Store, { name }: Followed, signal: AbortSignal): Promise<boolean> {
+async function isNowhere(store: ReadableStore, { name }: Followed, signal: AbortSignal): Promise<boolean> {
   if (name === undefined) return false;
   return (await store.search({ name, order: 'newest', limit: 1 }, signal)).length === 0;
 }
@@ -190,7 +192,7 @@ interface Reading {
 }
 
 /** Of documents where these are wanted, else of the lines that were printed. */
-function printedFrom(store: Store, { query, countsDocuments }: Wanted): ReadableStore {
+function printedFrom(store: ReadableStore, { query, countsDocuments }: Wanted): ReadableStore {
   const isBounded = query.since !== undefined || query.until !== undefined;
   return isBounded && !countsDocuments ? linesInRange(store) : store;
 }
@@ -219,7 +221,7 @@ interface Following {
   readonly printer: LogPrinter;
 }
 
-async function follow(store: Store, wanted: Wanted, { context, output, printer }: Following): Promise<void> {
+async function follow(store: SearchedStore, wanted: Wanted, { context, output, printer }: Following): Promise<void> {
   const { signal, clock } = context;
   const { query } = wanted;
   const refreshIntervalMs = (await store.foundAfterMs?.(signal)) ?? 0;

@@ -3,7 +3,6 @@
 
 import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';
-import { openStore } from '#shared/open/open-store.ts';
 import { stageFields } from '#shared/store/query/stages.ts';
 import { fieldsOf } from '#shared/store/where.ts';
 import type { StoreQuery } from '#shared/store/store.ts';
@@ -19,6 +18,7 @@ import { timeArgument } from '../dead-letters/time-argument.ts';
 import { CHOSEN_HELP, CHOSEN_OPTIONS, chosenWhere } from '../search/chosen.ts';
 import { countArgument } from '../search/count-argument.ts';
 import { missingFields } from '../search/missing-fields.ts';
+import { openSearched, URL_HELP, URL_OPTIONS } from '../remote/open-searched.ts';
 import { GroupPrinter } from '../search/print-groups.ts';
 import { readQuery } from '../search/read-query.ts';
 import { ResultPrinter } from '../search/result-printer.ts';
@@ -58,6 +58,7 @@ ${CHOSEN_HELP}
       --json          Whole documents, one a line, as stored; behind a bar: a row a line
       --csv           Rows as CSV, with a header
 ${VIEW_HELP}
+${URL_HELP}
       --config FILE   Configuration: which store
 `;
 
@@ -71,6 +72,7 @@ const OPTIONS = {
   context: { type: 'string', short: 'C', default: '0' },
   ...CHOSEN_OPTIONS,
   ...VIEW_OPTIONS,
+  ...URL_OPTIONS,
 } as const;
 
 const LIMIT_DEFAULT = 100;
@@ -100,11 +102,12 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   const limit =
     values.limit === undefined ? (isCounted ? Infinity : LIMIT_DEFAULT) : countArgument('--limit', values.limit);
   const warnings = new Set<string>();
-  await using store = await openStore(config, { readOnly: true, clock, warn: (message) => warnings.add(message) });
+  const warn = (message: string): void => void warnings.add(message);
   const format: Format = values.json ? 'json' : values.csv ? 'csv' : 'table';
   const people = peopleView(values, context, asked);
-  const wanted = { store, query, stages, limit, format, clock, signal, lines, people };
   try {
+    await using store = await openSearched(config, { url: values.url, clock, warn, signal });
+    const wanted = { store, query, stages, limit, format, clock, signal, lines, people };
     const { found, isRead } = await printPaged(wanted, context, values['no-pager']);
     const output = new Output(context);
     if (found >= limit && stages.length === 0 && output.stderr.isTTY === true)

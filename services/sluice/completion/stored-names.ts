@@ -3,7 +3,7 @@
 
 import { fieldNamed } from '#shared/store/query/fields.ts';
 import { namedValues } from '#shared/store/query/document-values.ts';
-import type { Store, StoreQuery } from '#shared/store/store.ts';
+import type { ReadableStore, StoreQuery } from '#shared/store/store.ts';
 import { chosenWhere } from '../search/chosen.ts';
 import type { NameKind } from './words.ts';
 
@@ -21,7 +21,7 @@ const FIELDS: Readonly<Record<NameKind, readonly string[]>> = {
  * something else than itself, on the reader's line: senders choose their names.
  */
 export async function storedNames(
-  store: Store,
+  store: ReadableStore,
   { kind, prefix, nowMs }: { readonly kind: NameKind; readonly prefix: string; readonly nowMs: number },
   signal: AbortSignal,
 ): Promise<readonly string[]> {

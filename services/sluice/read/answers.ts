@@ -13,9 +13,10 @@ import { missingFields } from '../search/missing-fields.ts';
 import { isStreamed, streamedTables, type TableReader, wholeTable } from '../search/result-tables.ts';
 import type { Table } from '../search/rows.ts';
 import { jsonText } from '../search/table.ts';
-import { cursorText } from './cursor.ts';
+import { cursorText } from './wire/cursor.ts';
 import { FieldSample } from './field-sample.ts';
 import type { FieldsRequest, HistogramRequest, ReadRequest, SearchRequest } from './request.ts';
+import { DAMAGED, storedAnswer } from './stored-answers.ts';
 import { type ReadSource, tailEvents } from './tail-events.ts';
 
 /** Of one JSON text: beyond it the rest is another answer. */
@@ -26,7 +27,6 @@ const SAMPLE_BYTES_MAX = 16 * 1024 * 1024;
 /** Fields that are looked for: each may take a search of all there is. */
 const HINTS_MAX = 20;
 const HINTS_MS = 5000;
-const DAMAGED = 'a part of the store cannot be read: there may be more; the log of the process says which';
 
 /** Rejects with the store's errors, and with usage_wrong for a column that is not there. */
 export function answer(
@@ -46,6 +46,11 @@ export function answer(
       return inPieces(fieldsAnswer(source, request, signal));
     case 'tail':
       return tailEvents(source, request, signal);
+    case 'store':
+    case 'documents':
+    case 'counts':
+    case 'rows':
+      return inPieces(storedAnswer(source, request, signal));
   }
 }
 

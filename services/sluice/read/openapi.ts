@@ -3,7 +3,8 @@
 
 import { VERSION } from '../process/version.ts';
 import { DOCUMENTS_MAX, LAST_MAX, PARAMETERS, SAMPLE_DEFAULT, SAMPLE_MAX, SEARCH_DEFAULT } from './parameters.ts';
-import type { ReadKind } from './request.ts';
+import type { BODIES } from './stored-request.ts';
+import { POSTED_SCHEMAS, STORED_SCHEMAS } from './wire/schemas.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -51,6 +52,7 @@ const remarks: Json = { hints: texts, warnings: texts };
 
 /** By name: what answers look like. */
 const SCHEMAS: Readonly<Record<string, Json>> = {
+  ...STORED_SCHEMAS,
   Document: { type: 'object', description: 'As stored: docs/documents.md has its fields.' },
   Documents: shape({
     documents: { type: 'array', items: { $ref: '#/components/schemas/Document' } },
@@ -84,8 +86,13 @@ const SCHEMAS: Readonly<Record<string, Json>> = {
   }),
 };
 
+interface Endpoint {
+  readonly about: string;
+  readonly content: Json;
+}
+
 const as = (name: string): Json => ({ schema: { $ref: `#/components/schemas/${name}` } });
-const ENDPOINTS: Readonly<Record<ReadKind, { readonly about: string; readonly content: Json }>> = {
+const ENDPOINTS: Readonly<Record<keyof typeof PARAMETERS, Endpoint>> = {
   search: {
     about: 'Documents, or what the query makes of them.',
     content: {
@@ -111,6 +118,37 @@ const ENDPOINTS: Readonly<Record<ReadKind, { readonly about: string; readonly co
       'ends. Of the embedded store, events have an id, and Last-Event-ID goes on there.',
     content: { 'text/event-stream': { schema: text } },
   },
+  store: { about: 'Which store it is.', content: { 'application/json': as('Store') } },
+};
+
+const OURS = 'for `sluice logs` and `sluice search` with SLUICE_READ_URL; others do better with GET.';
+/** What is posted: the questions of commands, which have no text any more. */
+const POSTED: Readonly<Record<keyof typeof BODIES, Endpoint>> = {
+  documents: {
+    about: `Documents with their ids and places, ${OURS}`,
+    content: {
+      'application/x-ndjson': {
+        schema: {
+          ...text,
+          description:
+            'Lines of {"documents": [StoredDocument], "bytes": integer}; at its end ' +
+            '{"is_last": boolean, "warnings": [string]}.',
+        },
+      },
+    },
+  },
+  counts: {
+    about: `How many documents there are, where the store knows without reading them, ${OURS}`,
+    content: { 'application/json': as('Counts') },
+  },
+  rows: {
+    about: `What is counted, measured or sorted of documents, ${OURS}`,
+    content: { 'application/json': as('WholeTable') },
+  },
+  tail: {
+    about: `What comes into the embedded store, a StoredDocument an event, ${OURS}`,
+    content: { 'text/event-stream': { schema: text } },
+  },
 };
 
 const REFUSALS: Readonly<Record<string, string>> = {
@@ -128,21 +166,28 @@ export function openApiDocument(): Json {
       { description, content: { 'application/json': as('Error') } },
     ]),
   );
-  const paths = (Object.keys(ENDPOINTS) as ReadKind[]).map((kind) => {
-    const { about, content } = ENDPOINTS[kind];
-    const parameters = PARAMETERS[kind].map((name) => ({
+  const paths = new Map<string, Json>();
+  for (const [kind, { about, content }] of Object.entries(ENDPOINTS)) {
+    const parameters = PARAMETERS[kind as keyof typeof PARAMETERS].map((name) => ({
       name,
       in: 'query',
       description: NAMES[name]?.about,
       schema: NAMES[name]?.schema,
     }));
     const responses = { 200: { description: about, content }, ...refusals };
-    return [`/api/${kind}`, { get: { operationId: kind, summary: about, parameters, responses } }];
-  });
+    paths.set(kind, { get: { operationId: kind, summary: about, parameters, responses } });
+  }
+  for (const [kind, { about, content }] of Object.entries(POSTED)) {
+    const schema = POSTED_SCHEMAS[kind as keyof typeof POSTED_SCHEMAS];
+    const requestBody = { required: true, content: { 'application/json': { schema } } };
+    const responses = { 200: { description: about, content }, ...refusals };
+    const post = { operationId: `post_${kind}`, summary: about, requestBody, responses };
+    paths.set(kind, { ...paths.get(kind), post });
+  }
   return {
     openapi: '3.1.1',
     info: { title: 'Sluice read API', version: VERSION, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
-    paths: Object.fromEntries(paths),
+    paths: Object.fromEntries([...paths].map(([kind, operations]) => [`/api/${kind}`, operations])),
     components: {
       schemas: SCHEMAS,
       securitySchemes: { token: { type: 'http', scheme: 'bearer' } },

@@ -8,8 +8,16 @@ import { mistakeText } from '#shared/store/query/query-mistake.ts';
 import type { Store } from '#shared/store/store.ts';
 import { timeArgument } from '../dead-letters/time-argument.ts';
 import { chosenWhere } from '../search/chosen.ts';
-import { cursorOf } from './cursor.ts';
-import type { FieldsRequest, Format, HistogramRequest, Range, SearchRequest, TailRequest } from './request.ts';
+import { cursorOf } from './wire/cursor.ts';
+import type {
+  FieldsRequest,
+  Format,
+  HistogramRequest,
+  Range,
+  SearchRequest,
+  StoreRequest,
+  TailRequest,
+} from './request.ts';
 
 export type Parameters = Readonly<Record<string, unknown>>;
 
@@ -38,6 +46,7 @@ export const PARAMETERS = {
   histogram: [...RANGE, 'every', 'by'],
   fields: [...RANGE, 'sample'],
   tail: [...RANGE.filter((name) => name !== 'from' && name !== 'to'), 'last'],
+  store: [],
 } as const;
 
 /** Of an answer that is one JSON text. One of lines may have any number. */
@@ -118,7 +127,14 @@ export function tailRequest(given: Parameters, asker: Asker): TailRequest {
   const read = textsOf(given, PARAMETERS.tail);
   const { range, stages } = readRange(read, asker);
   noStages(stages, 'what comes is not counted');
-  return { kind: 'tail', range, last: read.last === undefined ? 0 : countOf('last', read.last, LAST_MAX) };
+  const last = read.last === undefined ? 0 : countOf('last', read.last, LAST_MAX);
+  const query = { ...range, by: range.name === undefined ? 'arrival_time' : 'arrival' } as const;
+  return { kind: 'tail', query, isStored: false, last };
+}
+
+export function storeRequest(given: Parameters): StoreRequest {
+  textsOf(given, PARAMETERS.store);
+  return { kind: 'store' };
 }
 
 type Texts<K extends string> = Readonly<Partial<Record<K, string>>>;
@@ -129,7 +145,9 @@ function textsOf<K extends string>(given: Parameters, known: readonly K[]): Text
   for (const [name, value] of Object.entries(given)) {
     const key = known.find((one) => one === name);
     if (key === undefined)
-      throw wrong(`Cannot answer: there is no parameter ${JSON.stringify(name.slice(0, 80))}, but ${known.join(', ')}`);
+      throw wrong(
+        `Cannot answer: there is no parameter ${JSON.stringify(name.slice(0, 80))}, but ${known.join(', ') || 'none'}`,
+      );
     if (typeof value !== 'string') throw wrong(`Cannot answer: ${key} is there twice; give it once`);
     if (value !== '') found[key] = value;
   }

@@ -3,6 +3,7 @@
 import type { Stage } from '#shared/store/query/stages.ts';
 import type { StoreQuery } from '#shared/store/store.ts';
 import type { Where } from '#shared/store/where.ts';
+import type { Followed } from '../search/follow/follower.ts';
 
 /** The documents that are meant. `tenant`: of the asker, where it is of one; nothing else is ever read for it. */
 export interface Range extends Pick<StoreQuery, 'name' | 'tenant' | 'since' | 'until'> {
@@ -40,12 +41,40 @@ export interface FieldsRequest {
 
 export interface TailRequest {
   readonly kind: 'tail';
-  readonly range: Range;
+  readonly query: Followed;
+  /** Whether documents are as the store gives them, for `sluice` itself, and not their fields alone. */
+  readonly isStored: boolean;
   /** How many that are there already come first. */
   readonly last: number;
   /** Behind this place of the store, in place of the last ones. */
   readonly after?: number | undefined;
 }
 
-export type ReadRequest = SearchRequest | HistogramRequest | FieldsRequest | TailRequest;
+/** Which store it is. */
+export interface StoreRequest {
+  readonly kind: 'store';
+}
+
+/** A page of documents as the store gives them: with their ids and places. `limit`: of one page at most. */
+export interface DocumentsRequest {
+  readonly kind: 'documents';
+  readonly query: StoreQuery;
+}
+
+export interface CountsRequest {
+  readonly kind: 'counts';
+  readonly query: Omit<StoreQuery, 'limit'>;
+  readonly everyMs: number | null;
+}
+
+export interface RowsRequest {
+  readonly kind: 'rows';
+  readonly query: Omit<StoreQuery, 'limit'>;
+  readonly stages: readonly Stage[];
+  readonly limit: number;
+}
+
+/** What `sluice` asks where it reads a store by the read API: the store's own questions. */
+export type StoredRequest = StoreRequest | DocumentsRequest | CountsRequest | RowsRequest;
+export type ReadRequest = SearchRequest | HistogramRequest | FieldsRequest | TailRequest | StoredRequest;
 export type ReadKind = ReadRequest['kind'];

@@ -1,5 +1,5 @@
-// What the read API answers: /api/search, /api/histogram, /api/fields, /api/tail, and /api/openapi.json, which
-// describes them. Every path is guarded, including those that do not exist.
+// What the read API answers: /api/search, /api/histogram, /api/fields, /api/tail, to `sluice` itself what it would ask
+// the store, and /api/openapi.json, which describes them. Every path is guarded, including those that do not exist.
 //
 // Guarantees: nothing is answered before the request was admitted; a reader with a tenant gets no document of another
 // one, whatever it asks; an error is JSON with a code of docs/errors.md.
@@ -19,9 +19,11 @@ import {
   type Parameters,
   QueryError,
   searchRequest,
+  storeRequest,
   tailRequest,
 } from './parameters.ts';
 import type { Format, ReadKind, ReadRequest } from './request.ts';
+import { countsRequest, documentsRequest, rowsRequest, storedTailRequest } from './stored-request.ts';
 import type { ReadTelemetry } from './telemetry.ts';
 
 export interface ReadRoutesOptions {
@@ -49,12 +51,11 @@ const GOODBYE = { connection: 'close' };
 const LATER = { 'retry-after': '2' };
 /** Codes by which nobody was let in, or not that far. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set(['unauthorized', 'login_limited', 'origin_refused', 'rate_limited']);
-const PATHS: Readonly<Record<ReadKind, string>> = {
-  search: '/api/search',
-  histogram: '/api/histogram',
-  fields: '/api/fields',
-  tail: '/api/tail',
-};
+/** Below /api/. */
+const ASKED = ['search', 'histogram', 'fields', 'tail', 'store'] as const satisfies readonly ReadKind[];
+const POSTED = ['documents', 'counts', 'rows', 'tail'] as const satisfies readonly ReadKind[];
+/** A query of 16,384 characters is no more, however it is written. */
+const POSTED_BYTES_MAX = 2 * 1024 * 1024;
 
 export function addReadRoutes(fastify: FastifyInstance, options: ReadRoutesOptions, listensOn: 'tcp' | 'unix'): void {
   fastify.decorateRequest('reader', null);
@@ -69,12 +70,19 @@ export function addReadRoutes(fastify: FastifyInstance, options: ReadRoutesOptio
   });
   fastify.setErrorHandler((error: FastifyError, request, reply) => answerError(error, request, reply));
   fastify.setNotFoundHandler(() => {
-    const known = [...Object.values(PATHS), '/api/openapi.json'].join(', ');
-    throw new SluiceError('path_unknown', `Cannot answer: this path, or method, is none of GET ${known}`);
+    const known = [...ASKED, 'openapi.json'].map((name) => `/api/${name}`).join(', ');
+    const posted = POSTED.map((name) => `/api/${name}`).join(', ');
+    throw new SluiceError(
+      'path_unknown',
+      `Cannot answer: this path, or method, is none of GET ${known}, or POST ${posted}`,
+    );
   });
   fastify.get('/api/openapi.json', (_request, reply) => reply.type(JSON_TYPE).send(JSON.stringify(openApiDocument())));
-  for (const kind of Object.keys(PATHS) as ReadKind[])
-    fastify.get(PATHS[kind], (request, reply) => respond(kind, request, reply, options));
+  for (const kind of ASKED) fastify.get(`/api/${kind}`, (request, reply) => respond(kind, request, reply, options));
+  for (const kind of POSTED) {
+    const bounds = { bodyLimit: POSTED_BYTES_MAX };
+    fastify.post(`/api/${kind}`, bounds, (request, reply) => respond(kind, request, reply, options));
+  }
 }
 
 async function admit(
@@ -98,7 +106,8 @@ async function respond(
   const { reader } = request;
   // The hook has let it in.
   if (reader === null) throw new SluiceError('unauthorized', 'Cannot answer: nobody is known to ask');
-  const format: Format = kind === 'search' && wantsLines(request) ? 'ndjson' : 'json';
+  const hasLines = kind === 'documents' || (kind === 'search' && wantsLines(request));
+  const format: Format = hasLines ? 'ndjson' : 'json';
   let asked: ReadRequest;
   try {
     asked = requestOf(kind, request, format, {
@@ -125,8 +134,18 @@ function requestOf(kind: ReadKind, request: FastifyRequest, format: Format, aske
       return histogramRequest(given, asker);
     case 'fields':
       return fieldsRequest(given, asker);
-    case 'tail':
-      return { ...tailRequest(given, asker), after: placeOf(request.headers['last-event-id']) };
+    case 'tail': {
+      const tail = request.method === 'POST' ? storedTailRequest(request.body, asker) : tailRequest(given, asker);
+      return { ...tail, after: placeOf(request.headers['last-event-id']) };
+    }
+    case 'store':
+      return storeRequest(given);
+    case 'documents':
+      return documentsRequest(request.body, asker);
+    case 'counts':
+      return countsRequest(request.body, asker);
+    case 'rows':
+      return rowsRequest(request.body, asker);
   }
 }
 

@@ -36,7 +36,8 @@ serveWorker<SearchThreadOptions, SearchThread>(({ dataDir }, notify) => {
   const store = new ReadingStore({ dataDir, warn });
   const foundAtOnce = () => Promise.resolve(0);
   const memory = new MemoryShares(KEPT_BYTES_MAX);
-  const source = { store, clock: systemClock, foundAfterMs: foundAtOnce, memory, isDamaged: () => isDamaged };
+  const kind = 'embedded' as const;
+  const source = { store, kind, clock: systemClock, foundAfterMs: foundAtOnce, memory, isDamaged: () => isDamaged };
   const encoder = new TextEncoder();
   const all = new Map<number, Open>();
   return {

@@ -124,7 +124,8 @@ export class DirectSearches implements Searches {
   constructor(store: Store, clock: Clock) {
     this.store = store.kind;
     const foundAfterMs = async (signal: AbortSignal) => (await store.foundAfterMs?.(signal)) ?? 0;
-    this.#source = { store, clock, foundAfterMs, memory: new MemoryShares(KEPT_HERE_MAX), isDamaged: () => false };
+    const memory = new MemoryShares(KEPT_HERE_MAX);
+    this.#source = { store, kind: store.kind, clock, foundAfterMs, memory, isDamaged: () => false };
   }
 
   async *answer(request: ReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {

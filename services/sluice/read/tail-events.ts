@@ -9,8 +9,7 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { isRetryable } from '#shared/errors.ts';
-import type { ReadableStore, StoredDocument } from '#shared/store/store.ts';
-import type { Followed } from '../search/follow/follower.ts';
+import type { ReadableStore, Store, StoredDocument } from '#shared/store/store.ts';
 import { following, placeOf } from '../search/follow/following.ts';
 import { lastPages } from '../search/lines/last-pages.ts';
 import type { MemoryShares } from './bounds/memory-shares.ts';
@@ -19,6 +18,7 @@ import type { TailRequest } from './request.ts';
 /** What answers are made of. */
 export interface ReadSource {
   readonly store: ReadableStore;
+  readonly kind: Store['kind'];
   readonly clock: Clock;
   /** How long a document may take until it is found. */
   readonly foundAfterMs: (signal: AbortSignal) => Promise<number>;
@@ -37,14 +37,13 @@ const SEEN_MAX = 100_000;
 /** Never ends by itself: rejects with the signal's reason. */
 export async function* tailEvents(
   { store, clock, foundAfterMs }: ReadSource,
-  { range, last, after }: TailRequest,
+  { query, isStored, last, after }: TailRequest,
   signal: AbortSignal,
 ): AsyncGenerator<string, void, void> {
-  const query: Followed = { ...range, by: range.name === undefined ? 'arrival_time' : 'arrival' };
   const refreshIntervalMs = await foundAfterMs(signal);
   const follower = following(store, query, { clock, refreshIntervalMs, seenMax: SEEN_MAX, after });
   const events = (documents: readonly StoredDocument[], havePlaces: boolean): string =>
-    documents.map((document) => eventOf(document, havePlaces)).join('');
+    documents.map((document) => eventOf(document, havePlaces, isStored ? document : document.source)).join('');
   const place = (): string => (follower.place === null ? '' : `id: ${follower.place}\n`);
   await follower.start(signal);
   // The answer begins, though nothing may come for long.
@@ -81,5 +80,5 @@ export async function* tailEvents(
 }
 
 /** JSON has no line end in it. */
-const eventOf = (document: StoredDocument, hasPlace: boolean): string =>
-  `${hasPlace ? `id: ${placeOf(document)}\n` : ''}data: ${JSON.stringify(document.source)}\n\n`;
+const eventOf = (document: StoredDocument, hasPlace: boolean, told: unknown): string =>
+  `${hasPlace ? `id: ${placeOf(document)}\n` : ''}data: ${JSON.stringify(told)}\n\n`;

@@ -1,6 +1,6 @@
 // Runs the stages behind a query's bars: reads the documents that the query finds, page by page, and gives the rows
-// that come of them. Documents are counted in this process, whichever store they come from: each is read once, and
-// none is kept.
+// that come of them. Documents are counted in this process, unless they are those of another Sluice: each is read once,
+// and none is kept.
 
 import type { SortKey, Stage } from '#shared/store/query/stages.ts';
 import type { ReadableStore, StoredDocument, StoreQuery } from '#shared/store/store.ts';
@@ -8,8 +8,13 @@ import { Aggregate } from './aggregate.ts';
 import { FirstRows } from './first-rows.ts';
 import { arranged, documentRow, type Table } from './rows.ts';
 
+/** A store that is searched; one that is far away makes the rows of a whole table there. */
+export interface Searched extends ReadableStore {
+  table?(wanted: TablesWanted, reader: TableReader): Promise<Table>;
+}
+
 export interface TablesWanted {
-  readonly store: ReadableStore;
+  readonly store: Searched;
   readonly query: Omit<StoreQuery, 'limit'>;
   readonly stages: readonly Stage[];
   /** Of rows; Infinity for all. */
@@ -48,6 +53,7 @@ export async function* streamedTables(wanted: TablesWanted, reader: TableReader)
 
 /** Of any other: all rows. Rejects with usage_wrong where a column is asked for that is not there. */
 export async function wholeTable(wanted: TablesWanted, reader: TableReader): Promise<Table> {
+  if (wanted.store.table !== undefined) return wanted.store.table(wanted, reader);
   const [first, ...rest] = wanted.stages;
   const { columns, rows } =
     first?.kind === 'stats' ? await counted(wanted, first, rest, reader) : await sorted(wanted, reader);

@@ -15,6 +15,13 @@ export const read = {
       'machines can reach the address.',
     {},
   ),
+  'read.url': text(
+    'Read API of another Sluice (`https://logs.example:24233`, `unix:/path`): `sluice logs` and `sluice search` ask ' +
+      'it, in place of the store.',
+    {},
+  ),
+  'read.token': text('Token that they show there, one of its `read.tokens`.', { secret: true }),
+  'read.ca': text('File of the certificates by which that read API is trusted, instead of those of the system.', {}),
   'read.tls.cert': text('File of the certificate, and its chain, that the read API shows: it then speaks TLS.', {}),
   'read.tls.key': text('File of the key of that certificate.', {}),
   'read.searches_max': integer({ minimum: 1, maximum: 1000 }, 'Searches of the read API at once.', { default: 8 }),

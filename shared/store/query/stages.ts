@@ -196,11 +196,12 @@ function groupingOf(tokens: Tokens): Grouping {
   return { fields, everyMs };
 }
 
+export const isMeasure = (name: string): boolean => MEASURES.includes(name) || PERCENTILE.test(name);
+
 function measureOf(tokens: Tokens): Measure {
   const { at } = tokens;
   const name = tokens.word('a measure, such as avg(duration_ms),').toLowerCase();
-  if (!MEASURES.includes(name) && !PERCENTILE.test(name))
-    throw new Mistake(`there is no measure "${name}": ${MEASURES.join(', ')}, and p50 to p100`, at);
+  if (!isMeasure(name)) throw new Mistake(`there is no measure "${name}": ${MEASURES.join(', ')}, and p50 to p100`, at);
   const isOpen = tokens.takes('(');
   if (name === 'count' && (!isOpen || tokens.takes(')'))) return COUNT;
   if (!isOpen) throw new Mistake(`write ${name}(field)`, at);

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseQuery } from '#shared/store/query/parser.ts';
-import { day, messages, stores } from './stores.ts';
+import { day, messages, readStores } from './stores.ts';
 
 const MANY_WORDS = 1200;
 
-for (const { name, options, use } of stores) {
+for (const { name, options, use } of readStores) {
   describe(name, options, () => {
     const stored = use();
     const isEmbedded = name.startsWith('embedded');

@@ -9,7 +9,7 @@ import { DocumentWriter } from '#indexer/parse/document/document.ts';
 import type { StoreQuery } from '#shared/store/store.ts';
 import { parseQuery } from '#shared/store/query/parser.ts';
 import { batch } from '#test/indexer/parse/documents.ts';
-import { day, stores } from './stores.ts';
+import { day, readStores } from './stores.ts';
 
 const ID = 'beef'.padEnd(64, '0');
 const { since, until, at } = day(23);
@@ -31,7 +31,7 @@ const SENT: Readonly<Record<string, readonly [tag: string, record: Record<string
   both: ['kube', { kubernetes: { labels: { 'a.b': 'x', a_b: 'y' } } }],
 };
 
-for (const { name, options, use } of stores) {
+for (const { name, options, use } of readStores) {
   describe(name, options, () => {
     const stored = use();
 

@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { StoreQuery } from '#shared/store/store.ts';
 import { bulkRequest } from '../store-bodies.ts';
-import { day, messages, statuses, stores } from './stores.ts';
+import { day, messages, readStores, statuses } from './stores.ts';
 
 const MANY_NAMES = 40_000;
 
-for (const { name, options, use } of stores) {
+for (const { name, options, use } of readStores) {
   describe(name, options, () => {
     const stored = use();
 

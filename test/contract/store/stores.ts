@@ -1,6 +1,7 @@
 // The stores of which the contract is said: each is opened before the tests of a suite and gone after them.
 // Elasticsearch and OpenSearch take part where test/backends has them, with a data stream of the suite's own.
 
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,10 +13,15 @@ import { openEmbeddedStore } from '#shared/store/embedded/store.ts';
 import type { BulkOutcome, Store, StoredDocument, StoreQuery } from '#shared/store/store.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { opensearch } from '#test/backends/opensearch.ts';
+import { RunningApi } from '#test/sluice/read/running-api.ts';
+import { ReadClient } from '../../../services/sluice/remote/read-client.ts';
+import { RemoteStore } from '../../../services/sluice/remote/remote-store.ts';
 import { bulkRequest, type TestDocument, testId } from '../store-bodies.ts';
 
 interface Opened extends AsyncDisposable {
   readonly store: Store;
+  /** Of a store with files of its own. */
+  readonly dataDir?: string;
   /** Makes all that was written visible to searches. */
   refresh(): Promise<void>;
   /** What is written from now on goes to a new index, where the store has such things. */
@@ -34,15 +40,42 @@ const servers = [
 ];
 const RETENTION_MS = 3650 * 86_400_000;
 
-/** For `describe`: its name and options, and what opens the store for the suite. */
-export const stores: readonly { readonly name: string; readonly options: object; readonly use: () => StoreInUse }[] = [
-  { name: 'embedded store', options: {}, use: () => new StoreInUse('logs-sluice.contract-default', openEmbedded) },
+export const BY_READ_API = 'by its read API';
+
+interface Subject {
+  readonly name: string;
+  readonly options: object;
+  readonly use: () => StoreInUse;
+}
+
+const opening: readonly (Omit<Subject, 'use'> & { stream(): string; open(stream: string): Promise<Opened> })[] = [
+  { name: 'embedded store', options: {}, stream: () => 'logs-sluice.contract-default', open: openEmbedded },
   ...servers.map(({ name, found }) => ({
     name: `${name} store`,
     options: { skip: found === null ? `no ${name} to be had` : false },
+    stream: () => `logs-sluice.t${randomBytes(6).toString('hex')}-default`,
+    open: (stream: string) => openElasticsearch(found?.url ?? '', stream),
+  })),
+];
+
+/** For `describe`: its name and options, and what opens the store for the suite. */
+export const stores: readonly Subject[] = opening.map(({ stream, open, ...subject }) => ({
+  ...subject,
+  use() {
+    const name = stream();
+    return new StoreInUse(name, () => open(name));
+  },
+}));
+
+/** And both kinds as the commands of another machine see them: written to as before, and read by their read API. */
+export const readStores: readonly Subject[] = [
+  ...stores,
+  ...opening.slice(0, 2).map(({ name, options, stream, open }) => ({
+    name: `${name} ${BY_READ_API}`,
+    options,
     use() {
-      const stream = `logs-sluice.t${randomBytes(6).toString('hex')}-default`;
-      return new StoreInUse(stream, () => openElasticsearch(found?.url ?? '', stream));
+      const own = stream();
+      return new StoreInUse(own, async () => remotely(await open(own)));
     },
   })),
 ];
@@ -101,6 +134,7 @@ async function openEmbedded(): Promise<Opened> {
   await store.setup();
   return {
     store,
+    dataDir,
     splitsExactly: true,
     refresh: () => Promise.resolve(),
     rollOver: () => Promise.resolve(),
@@ -112,6 +146,39 @@ async function openEmbedded(): Promise<Opened> {
     },
   };
 }
+
+async function remotely(opened: Opened): Promise<Opened> {
+  const { store, dataDir } = opened;
+  const api = await RunningApi.open({ store, ...(dataDir !== undefined && { folder: dataDir }) });
+  const client = new ReadClient({ url: `http://127.0.0.1:${api.port}` });
+  const remote = await RemoteStore.open({ client, clock: systemClock, warn: (line) => assert.fail(line) });
+  const both = new Proxy(store, {
+    get(written, name) {
+      const from = READING.has(name) ? remote : written;
+      const value: unknown = Reflect.get(from, name, from);
+      return typeof value === 'function' ? (value as (...given: unknown[]) => unknown).bind(from) : value;
+    },
+  });
+  return {
+    ...opened,
+    store: both,
+    async [Symbol.asyncDispose]() {
+      await remote[Symbol.asyncDispose]();
+      await api[Symbol.asyncDispose]();
+      await opened[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** What of a store is asked of the other side. */
+const READING: ReadonlySet<string | symbol> = new Set([
+  'pages',
+  'search',
+  'counts',
+  'arrived',
+  'table',
+  'foundAfterMs',
+]);
 
 async function openElasticsearch(url: string, stream: string): Promise<Opened> {
   const store = new ElasticsearchStore({

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { day, messages, statuses, stores } from './stores.ts';
+import { day, messages, readStores, statuses } from './stores.ts';
 
-for (const { name, options, use } of stores) {
+for (const { name, options, use } of readStores) {
   describe(name, options, () => {
     const stored = use();
 

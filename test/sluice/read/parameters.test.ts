@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { SluiceError } from '#shared/errors.ts';
-import { cursorOf, cursorText } from '../../../services/sluice/read/cursor.ts';
+import { cursorOf, cursorText } from '../../../services/sluice/read/wire/cursor.ts';
 import {
   type Asker,
   fieldsRequest,
@@ -72,7 +72,7 @@ check('stages have one place', () => histogramRequest({ q: '* | count' }, anyone
 check('fields', () => fieldsRequest({ sample: '10' }, acme), { sample: 10, range: { tenant: 'acme' } });
 check('too large a sample', () => fieldsRequest({ sample: '1001' }, anyone), /1 to 1000/);
 check('a tail has no end', () => tailRequest({ to: '1m' }, anyone), /no parameter "to"/);
-check('a tail of a tenant', () => tailRequest({ last: '5' }, acme), { last: 5, range: { tenant: 'acme' } });
+check('a tail of a tenant', () => tailRequest({ last: '5' }, acme), { last: 5, query: { tenant: 'acme' } });
 
 test('the place of a mistake is told', () => {
   assert.throws(
@@ -88,7 +88,8 @@ test('any parameters are a request, or an error with a code', () => {
     fc.property(fc.dictionary(keys, values), (given) => {
       for (const read of [json, histogramRequest, fieldsRequest, tailRequest]) {
         try {
-          assert.equal(read(given, acme).range.tenant, 'acme');
+          const asked = read(given, acme);
+          assert.equal(('range' in asked ? asked.range : asked.query).tenant, 'acme');
         } catch (error) {
           assert(error instanceof SluiceError, String(error));
           assert.equal(error.kind.fault, 'sender');

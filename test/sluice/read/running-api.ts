@@ -39,6 +39,8 @@ interface Options {
   /** Another one than that of its folder; it is closed by who made it. */
   readonly store?: Store;
   readonly folder?: string;
+  /** Batches of documents before this one have their names already. */
+  readonly firstBatch?: number;
 }
 
 export interface Answer {
@@ -64,7 +66,13 @@ export class RunningApi implements AsyncDisposable {
     this.#close = close;
   }
 
-  static async open({ env = {}, clock = systemClock, store, folder }: Options = {}): Promise<RunningApi> {
+  static async open({
+    env = {},
+    clock = systemClock,
+    store,
+    folder,
+    firstBatch = 0,
+  }: Options = {}): Promise<RunningApi> {
     const close = new AsyncDisposableStack();
     const dataDir = folder ?? (await mkdtemp(join(tmpdir(), 'sluice-read-')));
     if (folder === undefined) close.defer(() => rm(dataDir, { recursive: true }));
@@ -74,6 +82,7 @@ export class RunningApi implements AsyncDisposable {
     });
     const opened = store ?? close.use(await openStore(config));
     const api = new RunningApi(opened, config, clock, close);
+    api.#batches = firstBatch;
     try {
       await api.#start();
     } catch (error) {
@@ -121,6 +130,16 @@ export class RunningApi implements AsyncDisposable {
     const to = unix === null ? { host: '127.0.0.1', port: this.port } : { socketPath: unix };
     const asked = request({ ...to, path: `/api/${path}`, agent: false, ...options });
     asked.end();
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
+    return response;
+  }
+
+  /** The same of a question that is posted. */
+  async post(path: string, body: unknown): Promise<IncomingMessage> {
+    const headers = { 'content-type': 'application/json' };
+    const to = { host: '127.0.0.1', port: this.port, path: `/api/${path}`, agent: false, method: 'POST', headers };
+    const asked = request(to);
+    asked.end(JSON.stringify(body));
     const [response] = (await once(asked, 'response')) as [IncomingMessage];
     return response;
   }

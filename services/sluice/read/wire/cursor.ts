@@ -31,7 +31,12 @@ export function cursorOf(text: string, kind: Store['kind']): Place | null {
   } catch {
     return null;
   }
-  return isPlace(place, TIMES[kind]) ? place : null;
+  return Array.isArray(place) && place.length <= PARTS_MAX ? placeOfParts(place, kind) : null;
+}
+
+/** The place that these parts are; null where they are none of such a store. */
+export function placeOfParts(parts: readonly unknown[], kind: Store['kind']): Place | null {
+  return isPlace(parts, TIMES[kind]) ? parts : null;
 }
 
 /** SQLite has integers of 64 bits. */
@@ -40,9 +45,8 @@ function isMoment(time: string): boolean {
 }
 
 /** Its time, its sequence, and what tells it from others of both. */
-function isPlace(place: unknown, times: RegExp): place is Place {
-  if (!Array.isArray(place) || place.length < 2 || place.length > PARTS_MAX) return false;
-  const [time, sequence, ...others] = place as unknown[];
+function isPlace(place: readonly unknown[], times: RegExp): place is Place {
+  const [time, sequence, ...others] = place;
   return (
     typeof time === 'string' &&
     times.test(time) &&

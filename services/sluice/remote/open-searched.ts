@@ -1,0 +1,35 @@
+// Opens what `sluice logs` and `sluice search` look in: another Sluice by its read API where its address is set, else
+// the store of the configuration.
+
+import type { Clock } from '#shared/clock.ts';
+import type { Config } from '#shared/config/settings.ts';
+import { openStore } from '#shared/open/open-store.ts';
+import type { Store } from '#shared/store/store.ts';
+import type { Searched } from '../search/result-tables.ts';
+
+export const URL_HELP = `\
+      --url URL       Ask the read API of another Sluice, such as https://logs.example:24233 (SLUICE_READ_URL)`;
+export const URL_OPTIONS = { url: { type: 'string' } } as const;
+
+export interface OpenSearchedOptions {
+  /** In place of `read.url`. */
+  readonly url?: string | undefined;
+  readonly clock: Clock;
+  /** Something that whoever searches should know. */
+  readonly warn: (message: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type SearchedStore = Searched & Pick<Store, 'foundAfterMs'> & AsyncDisposable;
+
+/** Rejects as openStore does, and where the other Sluice cannot be asked. */
+export async function openSearched(config: Config, options: OpenSearchedOptions): Promise<SearchedStore> {
+  const { url = config['read.url'], clock, warn, signal } = options;
+  if (url === undefined) return openStore(config, { readOnly: true, clock, warn });
+  const [{ ReadClient }, { RemoteStore }] = await Promise.all([
+    import('./read-client.ts'),
+    import('./remote-store.ts'),
+  ]);
+  const client = new ReadClient({ url, token: config['read.token'], caFile: config['read.ca'] });
+  return RemoteStore.open({ client, clock, warn }, signal);
+}
