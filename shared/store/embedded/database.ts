@@ -79,7 +79,11 @@ export class DocumentDatabase {
     const { documents: writes } = this.#writable();
     const result = this.#adding(() => {
       const prepared = writes.prepare(documents);
-      return this.#transaction(() => writes.write(prepared));
+      try {
+        return this.#transaction(() => writes.write(prepared));
+      } finally {
+        prepared.batch.free();
+      }
     });
     this.#requirePresence();
     return result;
