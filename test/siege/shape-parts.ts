@@ -1,6 +1,6 @@
 // What shapes of costly inputs (shapes.ts) are made of. Pure.
 
-export type Via = 'http' | 'forward' | 'forward-stream' | 'syslog-tcp' | 'syslog-udp' | 'gelf-tcp' | 'gelf-udp';
+type Via = 'http' | 'forward' | 'forward-stream' | 'syslog-tcp' | 'syslog-udp' | 'gelf-tcp' | 'gelf-udp';
 export type Encoding = 'identity' | 'gzip' | 'zstd';
 
 export interface Shape {
