@@ -56,8 +56,8 @@ interface PackedBadly {
 }
 
 /**
- * Those of whose bodies all events may share what is said once: attributes of a resource, labels of a stream, what a URL
- * names. A few kilobytes become megabytes where there are many small events. All have the option `bytesMax`.
+ * Those of whose bodies all events may share what is said once: attributes of a resource, labels of a stream, what a
+ * URL names. A few kilobytes become megabytes where there are many small events. All have the option `bytesMax`.
  */
 const SHARING = ['otlpJson', 'otlpProtobuf', 'lokiJson', 'lokiProtobuf', 'hecRaw'] as const;
 

@@ -14,7 +14,7 @@ import { IDENTITY_BYTES, POSITION_NAME_BYTES } from '#shared/record/identity.ts'
 import type { Batch } from '#shared/record/record.ts';
 import type { BulkRequest } from '#shared/store/store.ts';
 import { JsonBuffer, fragment } from '../json/json-buffer.ts';
-import { BodyItems } from './body-items.ts';
+import { BodyItems } from '../json/body-items.ts';
 
 const NEWLINE = 0x0a;
 const ACTION_END = fragment('"}}\n');

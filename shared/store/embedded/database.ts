@@ -79,11 +79,8 @@ export class DocumentDatabase {
     const { documents: writes } = this.#writable();
     const result = this.#adding(() => {
       const prepared = writes.prepare(documents);
-      try {
-        return this.#transaction(() => writes.write(prepared));
-      } finally {
-        prepared.batch.free();
-      }
+      using _columns = prepared.batch;
+      return this.#transaction(() => writes.write(prepared));
     });
     this.#requirePresence();
     return result;

@@ -23,7 +23,7 @@ import type { Converter } from '../convert/converter.ts';
 import type { Begun } from '../body/endless-body.ts';
 import type { BodyReader } from '../body/body-reader.ts';
 import { type HttpTurns, REQUEST_TURN_BYTES, UNPACK_TURN_BYTES } from './http-turns.ts';
-import { convertWithin } from './bounded-conversion.ts';
+import { convertWithin } from '../convert/bounded-conversion.ts';
 import { countBrought, refuseInDebt } from './brought-events.ts';
 import { idempotencyKey, queryOf } from './idempotency-key.ts';
 import { LARGE_BODY_BYTES } from '../turns/large-body-slots.ts';

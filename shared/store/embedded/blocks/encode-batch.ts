@@ -30,7 +30,7 @@ const QUOTE = 0x22;
 const NOBODY: Known = { time: 0n, sequence: 0, ingestedMs: 0, created: null };
 
 /** Documents in the body of a bulk request: where each value is, and what a block has to know of each. */
-export class DocumentBatch {
+export class DocumentBatch implements Disposable {
   /** UTF-8. */
   readonly body: Buffer;
   /** Of the body: some bytes at once. */
@@ -76,7 +76,7 @@ export class DocumentBatch {
    * Gives back what is known of the documents, when all is written: left to the garbage collector, three megabytes of
    * each request would lie about. The body is not its own.
    */
-  free(): void {
+  [Symbol.dispose](): void {
     for (const column of [this.places, this.first, this.digits]) column.buffer.transfer(0);
     for (const column of [this.seconds, this.nanos, this.sequence, this.ingested]) column.buffer.transfer(0);
     for (const column of [this.createdSeconds, this.createdNanos]) column.buffer.transfer(0);

@@ -9,7 +9,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import { systemClock } from '#shared/clock.ts';
 import { Converter } from '#forwarder/accept/convert/converter.ts';
-import { convertWithin } from '#forwarder/accept/http/bounded-conversion.ts';
+import { convertWithin } from '#forwarder/accept/convert/bounded-conversion.ts';
 import type { LargeShare } from '#forwarder/accept/http/large-share.ts';
 
 const MIB = 1024 * 1024;

@@ -2,7 +2,7 @@
 // generation, and nothing collects them before the heap has grown: a hundred bytes each, 70 MB of them behind a body of
 // 700,000 small events. An item becomes an object only while somebody looks at it.
 //
-//   offsets   actionStart docStart docEnd entry | actionStart docStart docEnd entry | …    (an entry may have more than 32 bits)
+//   offsets   actionStart docStart docEnd entry | …      an entry may have more than 32 bits
 //   runs      consecutive items of one data stream and one batch
 //
 // Guarantees: constant time for the next item of those that are read in order, a search among the runs for any other.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BodyItems } from '#indexer/bulk/body-items.ts';
+import { BodyItems } from '#indexer/json/body-items.ts';
 import { BulkBody } from '#indexer/bulk/body.ts';
 import { documentId } from '#shared/record/identity.ts';
 import type { Batch } from '#shared/record/record.ts';

@@ -10,9 +10,9 @@ import type { ConversionName, ConversionOptions, Converted } from '../../dialect
 import { buffersOf, sharesPairs, unpackedBytes } from '../../dialects/conversions.ts';
 import { BODY_COPIES } from '../body/body-decompressor.ts';
 import type { BodyReader } from '../body/body-reader.ts';
-import type { Converter } from '../convert/converter.ts';
+import type { Converter } from './converter.ts';
 import { LARGE_BODY_BYTES } from '../turns/large-body-slots.ts';
-import type { LargeShare } from './large-share.ts';
+import type { LargeShare } from '../http/large-share.ts';
 
 export interface BoundedConversionOptions {
   readonly bodies: Pick<BodyReader, 'acquireShared'>;
