@@ -12,7 +12,6 @@ import { BODY_COPIES } from '../body/body-decompressor.ts';
 import type { BodyReader } from '../body/body-reader.ts';
 import type { Converter } from './converter.ts';
 import { LARGE_BODY_BYTES } from '../turns/large-body-slots.ts';
-import type { LargeShare } from '../http/large-share.ts';
 
 export interface BoundedConversionOptions {
   readonly bodies: Pick<BodyReader, 'acquireShared'>;
@@ -20,7 +19,8 @@ export interface BoundedConversionOptions {
   readonly request: IncomingMessage;
   /** Until its events are stored or refused. */
   readonly held: DisposableStack;
-  readonly large: () => LargeShare;
+  /** What it has of what large bodies share: its turn, and memory. */
+  readonly large: () => { take(bytes: number): Promise<void> };
 }
 
 /**

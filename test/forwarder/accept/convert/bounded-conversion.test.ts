@@ -10,7 +10,6 @@ import { ByteBudget } from '#shared/byte-budget.ts';
 import { systemClock } from '#shared/clock.ts';
 import { Converter } from '#forwarder/accept/convert/converter.ts';
 import { convertWithin } from '#forwarder/accept/convert/bounded-conversion.ts';
-import type { LargeShare } from '#forwarder/accept/http/large-share.ts';
 
 const MIB = 1024 * 1024;
 const BYTES_MAX = 64 * MIB;
@@ -39,8 +38,7 @@ class World implements AsyncDisposable {
       converter: this.converter,
       request: new IncomingMessage(new Socket()),
       held,
-      large: () =>
-        ({ take: (bytes) => (this.large.push(bytes), Promise.resolve()) }) as Partial<LargeShare> as LargeShare,
+      large: () => ({ take: (bytes) => (this.large.push(bytes), Promise.resolve()) }),
     });
   }
 
