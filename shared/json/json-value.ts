@@ -41,7 +41,7 @@ const FALSE = Buffer.from('false');
 const NULL = Buffer.from('null');
 
 /** The msgpack of the one JSON value in `text`, or what is wrong with it. */
-export function jsonToMsgpack(text: Uint8Array): Buffer | JsonProblem {
+export function jsonToMsgpack(text: Uint8Array): Buffer<ArrayBuffer> | JsonProblem {
   const writer = new MsgpackWriter(text.length + 64);
   const reader = new JsonReader(writer);
   reader.setText(text, 0, text.length);

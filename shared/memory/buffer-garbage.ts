@@ -71,7 +71,7 @@ export function boundBufferGarbageFromNowOn(): void {
 }
 
 /** Gives the memory of a buffer back without waiting for a collection, and with it all that shares it: it has none. */
-export function freeOwn({ buffer }: Uint8Array): void {
+export function freeOwn({ buffer }: Pick<Uint8Array, 'buffer'>): void {
   if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 

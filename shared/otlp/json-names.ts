@@ -1,45 +1,77 @@
 // The field names of OTLP in JSON. The specification has them in lowerCamelCase. The names of the .proto are understood
-// too: a field that was only ignored would be lost without a word. Unknown names are skipped, without a string for a
-// long one.
+// too: a field that was only ignored would be lost without a word. Names are compared as bytes, and known by a number:
+// a body may have millions of them, and nothing is made for one.
 
-import type { MsgpackReader } from '#shared/msgpack/reader.ts';
+/** Field → its number. */
+export const FIELD = {
+  resourceLogs: 0,
+  resource: 1,
+  scopeLogs: 2,
+  scope: 3,
+  logRecords: 4,
+  attributes: 5,
+  name: 6,
+  version: 7,
+  key: 8,
+  value: 9,
+  values: 10,
+  timeUnixNano: 11,
+  observedTimeUnixNano: 12,
+  severityNumber: 13,
+  severityText: 14,
+  body: 15,
+  droppedAttributesCount: 16,
+  flags: 17,
+  traceId: 18,
+  spanId: 19,
+  eventName: 20,
+  // What an AnyValue holds.
+  stringValue: 21,
+  boolValue: 22,
+  intValue: 23,
+  doubleValue: 24,
+  bytesValue: 25,
+  arrayValue: 26,
+  kvlistValue: 27,
+} as const;
 
-const VALUE_KINDS = [
-  'stringValue',
-  'boolValue',
-  'intValue',
-  'doubleValue',
-  'bytesValue',
-  'arrayValue',
-  'kvlistValue',
-] as const;
-/** What an AnyValue holds. */
-export type ValueKind = (typeof VALUE_KINDS)[number];
-const KINDS_BY_NAME: ReadonlyMap<string, ValueKind> = new Map(VALUE_KINDS.map((kind) => [kind, kind]));
+export type FieldName = keyof typeof FIELD;
+export const FIELDS = Object.keys(FIELD).length;
+/** An unknown name. */
+export const UNKNOWN = -1;
 
-// prettier-ignore
-const MESSAGE_NAMES = [
-  'resourceLogs', 'resource', 'scopeLogs', 'scope', 'logRecords', 'attributes', 'name', 'version',
-  'key', 'value', 'values',
-  'timeUnixNano', 'observedTimeUnixNano', 'severityNumber', 'severityText', 'body', 'droppedAttributesCount', 'flags',
-  'traceId', 'spanId', 'eventName',
-];
-/** Both spellings → the one in camel case. */
-const NAMES: ReadonlyMap<string, string> = new Map(
-  [...MESSAGE_NAMES, ...VALUE_KINDS].flatMap((name) => [
-    [name, name] as const,
-    [name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), name] as const,
-  ]),
-);
-const NAME_BYTES_MAX = Math.max(...[...NAMES.keys()].map((name) => name.length));
-
-/** Reads a name, and returns it in camel case; undefined for an unknown one, of which there may be millions. */
-export function fieldName(reader: MsgpackReader): string | undefined {
-  const name = reader.bytes();
-  return name && name.length <= NAME_BYTES_MAX ? NAMES.get(name.toString('latin1')) : undefined;
+/** Whether a field is one of an AnyValue. */
+export function isValueKind(field: number): boolean {
+  return field >= FIELD.stringValue;
 }
 
-/** Undefined if no value has this name. */
-export function valueKind(name: string | undefined): ValueKind | undefined {
-  return name === undefined ? undefined : KINDS_BY_NAME.get(name);
+interface Spelling {
+  readonly name: Buffer;
+  readonly field: number;
+}
+
+/** By their length. */
+const SPELLINGS: readonly (readonly Spelling[])[] = spellings();
+
+/** The number of the field that is named by bytes[start, end), in either spelling; UNKNOWN for another name. */
+export function fieldIn(bytes: Uint8Array, start: number, end: number): number {
+  const known = SPELLINGS[end - start];
+  if (known === undefined) return UNKNOWN;
+  for (const { name, field } of known) if (isAt(bytes, start, name)) return field;
+  return UNKNOWN;
+}
+
+function isAt(bytes: Uint8Array, start: number, name: Buffer): boolean {
+  for (let i = 0; i < name.length; i += 1) if (bytes[start + i] !== name[i]) return false;
+  return true;
+}
+
+function spellings(): Spelling[][] {
+  const byLength: Spelling[][] = [];
+  for (const [camelCase, field] of Object.entries(FIELD)) {
+    const snakeCase = camelCase.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    for (const text of new Set([camelCase, snakeCase]))
+      (byLength[text.length] ??= []).push({ name: Buffer.from(text), field });
+  }
+  return Array.from(byLength, (some) => some ?? []);
 }

@@ -122,7 +122,14 @@ export interface BackingIndex {
 export interface BulkRequest {
   /** NDJSON: action line, document line, and so on; each ends with a newline. */
   readonly body: Uint8Array;
-  readonly items: readonly BulkItem[];
+  readonly items: BulkItems;
+}
+
+/** An array is one. */
+export interface BulkItems extends Iterable<BulkItem> {
+  readonly length: number;
+  at(number: number): BulkItem | undefined;
+  map<T>(each: (item: BulkItem, number: number) => T): T[];
 }
 
 export interface BulkItem {

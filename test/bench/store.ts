@@ -124,7 +124,7 @@ function whereOf(text: string) {
 
 /** `request=` of a line in its middle. */
 function wordOf({ body, items }: BulkRequest): string {
-  const { docStart = 0, docEnd = 0 } = items[Math.floor(items.length / 2)] ?? {};
+  const { docStart = 0, docEnd = 0 } = items.at(Math.floor(items.length / 2)) ?? {};
   const text = Buffer.from(body.buffer, body.byteOffset + docStart, docEnd - docStart).toString();
   return /request=(\w+)/.exec(text)?.[1] ?? 'request';
 }

@@ -1,7 +1,8 @@
 // One input as its recipe, so that it can be changed at random and what got worse be kept. Pure, given its random
 // numbers.
 
-import { bodyBytesMax, type Encoding, type Shape } from './shapes.ts';
+import type { Encoding, Shape } from './shape-parts.ts';
+import { bodyBytesMax } from './shapes.ts';
 
 export interface Genome {
   readonly shape: Shape;

@@ -4,42 +4,8 @@
 import { encode } from '@msgpack/msgpack';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { compress } from 'snappyjs';
-
-type Via = 'http' | 'forward' | 'forward-stream' | 'syslog-tcp' | 'syslog-udp' | 'gelf-tcp' | 'gelf-udp';
-export type Encoding = 'identity' | 'gzip' | 'zstd';
-
-export interface Shape {
-  readonly name: string;
-  readonly via: Via;
-  /** Of HTTP: where it is posted, and as what. */
-  readonly path?: string;
-  readonly contentType?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly pieces: readonly Buffer[];
-  /** What the run may nest in, as opening and closing bytes. */
-  readonly nests: readonly (readonly [open: Buffer, close: Buffer])[];
-  /** Around the run. */
-  readonly wrap: (run: Buffer) => Buffer;
-  /** It may not be compressed. */
-  readonly isPlain?: boolean;
-  /** The tag of Forward. */
-  readonly tag?: string;
-}
-
-type Text = readonly string[];
-const bytesOf = (texts: Text): Buffer[] => texts.map((text) => Buffer.from(text));
-const around = (head: string, tail: string) => {
-  const [before, after] = [Buffer.from(head), Buffer.from(tail)];
-  return (run: Buffer): Buffer => {
-    // A comma behind the last piece would make all of it malformed.
-    const end = run.at(-1) === COMMA && tail.length > 0 ? run.length - 1 : run.length;
-    return Buffer.concat([before, run.subarray(0, end), after]);
-  };
-};
-const COMMA = 0x2c;
-const plain = (run: Buffer): Buffer => run;
-const nestsOf = (...pairs: readonly (readonly [string, string])[]): [Buffer, Buffer][] =>
-  pairs.map(([open, close]) => [Buffer.from(open), Buffer.from(close)]);
+import { otlpJsonShapes } from './otlp-shapes.ts';
+import { around, bytesOf, type Encoding, http, JSON_TYPE, nestsOf, plain, type Shape, xs } from './shape-parts.ts';
 
 /** A field of protobuf with a length. */
 function field(number: number, bytes: Buffer): Buffer {
@@ -51,10 +17,8 @@ function field(number: number, bytes: Buffer): Buffer {
   return Buffer.concat([Buffer.from(head), bytes]);
 }
 
-const JSON_TYPE = 'application/json';
 const PROTOBUF_TYPE = 'application/x-protobuf';
 const now = String(Date.now()) + '000000';
-const xs = 'x'.repeat(40);
 const eventTime = Buffer.from([0xd7, 0, 0x65, 0x92, 0x80, 0, 0, 0, 0, 0]);
 const msgpackNests: [Buffer, Buffer][] = [
   [Buffer.from([0x91]), Buffer.alloc(0)],
@@ -72,20 +36,6 @@ const integersBehind = (run: Buffer): Buffer => {
   return Buffer.concat([Buffer.from([0x92, 0x00, 0x81, 0xa1, 0x61]), run.subarray(0, at), head, run.subarray(at)]);
 };
 
-const http = (
-  name: string,
-  path: string,
-  contentType: string,
-  more: Omit<Shape, 'name' | 'via' | 'path' | 'contentType'>,
-): Shape => ({
-  name,
-  via: 'http',
-  path,
-  contentType,
-  ...more,
-});
-
-const otlpHead = '{"resourceLogs":[{"scopeLogs":[{"logRecords":[';
 const channel = { 'x-splunk-request-channel': 'siege' };
 
 export const shapes: readonly Shape[] = [
@@ -153,23 +103,7 @@ export const shapes: readonly Shape[] = [
     nests: [],
     wrap: (run) => Buffer.from(compress(field(1, Buffer.concat([field(1, Buffer.from('{a="b"}')), run])))),
   }),
-  http('otlp json', '/v1/logs', JSON_TYPE, {
-    pieces: bytesOf([
-      '0,',
-      '{},',
-      `{"body":{"stringValue":"${xs}"}},`,
-      '{"attributes":[{"key":"a"}]},',
-      '{"body":{"intValue":1}},',
-      '"a",',
-    ]),
-    nests: nestsOf(['{"body":{"arrayValue":{"values":[', ']}}}'], ['[', ']']),
-    wrap: around(otlpHead, ']}]}]}'),
-  }),
-  http('otlp json values', '/v1/logs', JSON_TYPE, {
-    pieces: bytesOf(['{"intValue":1},', '{},', '0,', '{"stringValue":""},', '{"a":[],"intValue":1},']),
-    nests: nestsOf(['{"arrayValue":{"values":[', ']}}'], ['{"kvlistValue":{"values":[{"key":"a","value":', '}]}}']),
-    wrap: around(`${otlpHead}{"body":{"arrayValue":{"values":[`, ']}}}]}]}]}'),
-  }),
+  ...otlpJsonShapes,
   http('otlp protobuf', '/v1/logs', PROTOBUF_TYPE, {
     pieces: [
       field(2, Buffer.alloc(0)),
@@ -194,7 +128,7 @@ export const shapes: readonly Shape[] = [
     wrap: around('[', ']'),
   }),
   http('json object', '/siege.json', JSON_TYPE, {
-    pieces: bytesOf(['0,', '"",', '{},', '1e300,', '"\\ud800",']),
+    pieces: bytesOf(['0,', '"",', '{},', '1e300,', '"\\ud800",', '-0,']),
     nests: nestsOf(['[', ']']),
     wrap: around('{"a":[', ']}'),
   }),

@@ -7,7 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { encode } from '@msgpack/msgpack';
 import type { Ports } from './world.ts';
 import { bodyOf, type Genome } from './genome.ts';
-import { compressed, type Encoding, type Shape } from './shapes.ts';
+import type { Encoding, Shape } from './shape-parts.ts';
+import { compressed } from './shapes.ts';
 
 /** Who waits longer has been forgotten; a busy machine takes its time. */
 const answerMs = 60_000;

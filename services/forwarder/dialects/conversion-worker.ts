@@ -23,11 +23,12 @@ serveWorker<null, ConversionWorker>(() => ({
   methods: {
     convert: ({ name, body, options }) => {
       const size = body.length;
+      const own = isOwn(body.buffer) ? body.buffer : null;
       try {
         const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-        const converted: unknown = conversions[name](bytes, options);
+        const converted: unknown = conversions[name](bytes, options, () => own?.transfer(0));
         const buffers = [...buffersOf(converted)];
-        if (isOwn(body.buffer) && !buffers.includes(body.buffer)) body.buffer.transfer(0);
+        if (own && !own.detached && !buffers.includes(own)) own.transfer(0);
         return moved(converted, buffers);
       } finally {
         // What a refused one was made of: the thread would keep it until the next body comes.

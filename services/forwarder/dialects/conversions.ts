@@ -9,6 +9,7 @@ import type { EntriesOptions, HttpEntries } from '../decode/http/http-entries.ts
 import { type Bulk, type BulkOptions, bulkItems } from './elasticsearch/bulk.ts';
 import { jsonStreams } from './loki/json.ts';
 import { protobufStreams } from './loki/protobuf.ts';
+import { freeBuffer } from '#shared/memory/buffer-garbage.ts';
 import { snappySize, unpackSnappy } from '#shared/record/snappy.ts';
 import type { LokiOptions, LokiStreams } from './loki/streams.ts';
 import { jsonLogs } from '#shared/otlp/json.ts';
@@ -24,20 +25,44 @@ export const conversions = {
   hec: (body: Buffer, options: HecOptions): HecEvents => hecEvents(body, options),
   hecRaw: (body: Buffer, { metadata, ...options }: HecOptions & { readonly metadata: HecMetadata }): HecEvents =>
     rawEvents(body, metadata, options),
-  lokiJson: (body: Buffer, options: LokiOptions): LokiStreams => jsonStreams(body, options),
-  lokiProtobuf: (body: Buffer, options: LokiOptions): LokiStreams | PackedBadly => {
+  lokiJson: (body: Buffer, options: LokiOptions, bodyRead?: BodyRead): LokiStreams =>
+    jsonStreams(body, options, bodyRead),
+  lokiProtobuf: (body: Buffer, options: LokiOptions, bodyRead?: BodyRead): LokiStreams | PackedBadly => {
     const unpacked = unpackSnappy(body, options.bytesMax);
-    if (unpacked.kind === 'bytes') return protobufStreams(unpacked.bytes, options);
-    return { kind: 'packed_badly', why: unpacked.kind === 'malformed' ? unpacked.why : null };
+    if (unpacked.kind !== 'bytes') {
+      return { kind: 'packed_badly', why: unpacked.kind === 'malformed' ? unpacked.why : null };
+    }
+    bodyRead?.();
+    try {
+      return protobufStreams(unpacked.bytes, options);
+    } finally {
+      freeBuffer(unpacked.bytes);
+    }
   },
-  otlpJson: (body: Buffer, options: OtlpOptions): OtlpLogs => jsonLogs(body, options),
+  otlpJson: (body: Buffer, options: OtlpOptions, bodyRead?: BodyRead): OtlpLogs => jsonLogs(body, options, bodyRead),
   otlpProtobuf: (body: Buffer, options: OtlpOptions): OtlpLogs => protobufLogs(body, options),
 };
+
+/**
+ * Called when the body is of no more use, where what it is made before its entries is as large: its memory may be given
+ * back then.
+ */
+type BodyRead = () => void;
 
 /** `why` is null where it is only too large. */
 interface PackedBadly {
   readonly kind: 'packed_badly';
   readonly why: string | null;
+}
+
+/**
+ * Those of whose bodies all events may share what is said once: attributes of a resource, labels of a stream, what a
+ * URL names. A few kilobytes become megabytes where there are many small events. All have the option `bytesMax`.
+ */
+const SHARING = ['otlpJson', 'otlpProtobuf', 'lokiJson', 'lokiProtobuf', 'hecRaw'] as const;
+
+export function sharesPairs(name: ConversionName, options: object | null): options is { readonly bytesMax: number } {
+  return options !== null && 'bytesMax' in options && (SHARING as readonly string[]).includes(name);
 }
 
 type Conversions = typeof conversions;

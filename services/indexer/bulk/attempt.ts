@@ -11,7 +11,7 @@ import { SluiceError, reasonOf } from '#shared/errors.ts';
 import type { BulkOutcome, Store } from '#shared/store/store.ts';
 import type { BulkTelemetry } from '../settle/bulk-telemetry.ts';
 import { BulkAnswer } from './answer.ts';
-import { type BulkBatch, subset } from '../settle/bulk-batch.ts';
+import { type BulkBatch, numbersOf, subset } from '../settle/bulk-batch.ts';
 import type { ConcurrencyLimit } from './concurrency.ts';
 import { ALREADY_STORED, type LookBack } from './look-back.ts';
 import { isOverload } from '../settle/outcomes.ts';
@@ -102,7 +102,7 @@ export class Attempts {
 
 /** The batch without these items; null where none is left. */
 function without(batch: BulkBatch, decided: ReadonlyMap<number, BulkOutcome>): BulkBatch | null {
-  const rest = [...batch.request.items.keys()].filter((number) => !decided.has(number));
+  const rest = numbersOf(batch.request).filter((number) => !decided.has(number));
   return rest.length > 0 ? subset(batch, rest) : null;
 }
 
@@ -113,5 +113,8 @@ function withDecided(
   sent: readonly BulkOutcome[],
 ): BulkOutcome[] {
   const rest = sent.values();
-  return Array.from(batch.request.items, (_, number) => decided.get(number) ?? rest.next().value ?? ALREADY_STORED);
+  return Array.from(
+    { length: batch.request.items.length },
+    (_, number) => decided.get(number) ?? rest.next().value ?? ALREADY_STORED,
+  );
 }

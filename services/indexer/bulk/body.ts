@@ -10,10 +10,11 @@
 // escape, and JSON strings have no line breaks; so nobody's text can forge a line.
 
 import assert from 'node:assert/strict';
-import { IDENTITY_BYTES, POSITION_NAME_BYTES, documentId } from '#shared/record/identity.ts';
+import { IDENTITY_BYTES, POSITION_NAME_BYTES } from '#shared/record/identity.ts';
 import type { Batch } from '#shared/record/record.ts';
-import type { BulkItem, BulkRequest } from '#shared/store/store.ts';
+import type { BulkRequest } from '#shared/store/store.ts';
 import { JsonBuffer, fragment } from '../json/json-buffer.ts';
+import { BodyItems } from '../json/body-items.ts';
 
 const NEWLINE = 0x0a;
 const ACTION_END = fragment('"}}\n');
@@ -29,8 +30,9 @@ const LAST_DOCUMENT_BYTES = 256 * 1024;
 export class BulkBody {
   /** The document of the item in work is written here. */
   readonly json = new JsonBuffer();
-  #items: Item[] = [];
+  #items = new BodyItems();
   #spare: Buffer<ArrayBuffer>[] = [];
+  readonly #spareItems: BodyItems[] = [];
   /** Bytes of the items that are whole. */
   #length = 0;
   #docStart = -1;
@@ -79,7 +81,8 @@ export class BulkBody {
   end(): void {
     assert(this.#docStart >= 0 && this.#batch !== null, 'an item starts before it ends');
     const { json } = this;
-    this.#items.push(new Item(this.#dataStream, this.#batch, this.#entry, this.#length, this.#docStart, json.at));
+    const place = { entry: this.#entry, actionStart: this.#length, docStart: this.#docStart, docEnd: json.at };
+    this.#items.add(this.#dataStream, this.#batch, place);
     json.byte(NEWLINE);
     this.#length = json.at;
     this.#docStart = -1;
@@ -97,15 +100,18 @@ export class BulkBody {
   request(): BulkRequest {
     assert(this.#docStart < 0, 'an item ends before the request is made');
     const request = { body: this.json.bytes.subarray(0, this.#length), items: this.#items };
-    this.#items = [];
+    this.#items = this.#spareItems.pop() ?? new BodyItems();
     this.#length = 0;
     this.json.restart(this.#spare.pop());
     return request;
   }
 
-  /** Takes the buffer of a request back for reuse. Nobody may read its bytes from here on. */
-  release(request: BulkRequest): void {
-    const { buffer } = request.body;
+  /** Takes the memory of a request back for reuse. Nobody may read its bytes or items from here on. */
+  release({ body: { buffer }, items }: BulkRequest): void {
+    if (items instanceof BodyItems) {
+      items.clear();
+      if (this.#spareItems.length < SPARE_MAX) this.#spareItems.push(items);
+    }
     const bytesMax = Math.min(this.json.expectedMax, SPARE_BYTES_MAX);
     if (!(buffer instanceof ArrayBuffer) || buffer.byteLength > bytesMax) return;
     if (this.#spare.length < SPARE_MAX) this.#spare.push(Buffer.from(buffer));
@@ -135,27 +141,4 @@ function writePositionName(json: JsonBuffer, { names, first }: Batch, entry: num
   assert(names, 'a batch by position has its names');
   const at = (entry - first) * POSITION_NAME_BYTES;
   json.base64url(names.bytes, at, at + POSITION_NAME_BYTES);
-}
-
-/** An item whose name is made only when somebody asks: of most, nobody does. */
-class Item implements BulkItem {
-  readonly index: string;
-  readonly #batch: Batch;
-  readonly #entry: number;
-  readonly actionStart: number;
-  readonly docStart: number;
-  readonly docEnd: number;
-
-  constructor(index: string, batch: Batch, entry: number, actionStart: number, docStart: number, docEnd: number) {
-    this.index = index;
-    this.#batch = batch;
-    this.#entry = entry;
-    this.actionStart = actionStart;
-    this.docStart = docStart;
-    this.docEnd = docEnd;
-  }
-
-  get id(): string {
-    return documentId(this.#batch, this.#entry);
-  }
 }

@@ -202,7 +202,7 @@ export class LookBack {
       const next = number + count;
       if (earliestMs >= beforeMs + clockSkewMs) number = next;
       for (; number < next; number++) {
-        const item = request.items[number];
+        const item = request.items.at(number);
         if (item?.index === dataStream) asked.push({ number, id: item.id, earliestMs });
       }
     }
@@ -266,7 +266,7 @@ function strangeDataStreams({ request }: BulkBatch, outcomes: readonly BulkOutco
   let lastOutcome: BulkOutcome | undefined;
   let lastDataStream = '';
   for (const [number, outcome] of outcomes.entries()) {
-    const dataStream = request.items[number]?.index ?? '';
+    const dataStream = request.items.at(number)?.index ?? '';
     if (outcome === lastOutcome && dataStream === lastDataStream) continue;
     lastOutcome = outcome;
     lastDataStream = dataStream;

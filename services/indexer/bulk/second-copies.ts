@@ -122,10 +122,11 @@ export class SecondLook {
       const { record, count, line } = range;
       const from = number;
       number += count;
-      if (line?.unfinishedIds && answer.isSettled(from)) this.#keepUnfinished(line.unfinishedIds, items[from], record);
+      if (line?.unfinishedIds && answer.isSettled(from))
+        this.#keepUnfinished(line.unfinishedIds, items.at(from), record);
       if (!record.isInherited || this.#started.has(record.assignment)) continue;
       const kept = this.#of(record.assignment);
-      for (let i = 0; i < count; i++) if (answer.isSettled(from + i)) this.#add(kept, items[from + i], range, i);
+      for (let i = 0; i < count; i++) if (answer.isSettled(from + i)) this.#add(kept, items.at(from + i), range, i);
     }
   }
 
@@ -144,7 +145,7 @@ export class SecondLook {
     for (const { assignment, fetched } of records) assignment.beUnsure(fetched);
     let number = 0;
     for (const range of ranges) {
-      for (let i = 0; i < range.count; i++) this.#add(kept, request.items[number++], range, i);
+      for (let i = 0; i < range.count; i++) this.#add(kept, request.items.at(number++), range, i);
     }
     await clock.sleep(timeoutMs, signal).catch(() => undefined);
     await this.#look(kept, () => false);

@@ -8,7 +8,7 @@ import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { BulkTelemetry } from '../settle/bulk-telemetry.ts';
 import type { Abandonment } from './abandonment.ts';
-import { type BulkBatch, byIndex, mergedWithin } from '../settle/bulk-batch.ts';
+import { type BulkBatch, byIndex, mergedWithin, numbersOf } from '../settle/bulk-batch.ts';
 import type { BatchesInHand } from './batches-in-hand.ts';
 import type { Probe } from './probe.ts';
 import { RetryQueues, type TryOutcome } from './retry-queues.ts';
@@ -103,7 +103,7 @@ export class Waiting {
   /** Queues the items that are for the same index as the first. Returns the rest of the batch. */
   forFirstIndex(batch: BulkBatch, reason: string): BulkBatch | null {
     const { inHand } = this.#options;
-    const [[index, numbers] = ['', []], ...others] = byIndex(batch, [...batch.request.items.keys()]);
+    const [[index, numbers] = ['', []], ...others] = byIndex(batch, numbersOf(batch.request));
     const queued = inHand.subset(batch, numbers);
     const rest = others.flatMap(([, ofIndex]) => ofIndex).sort((a, b) => a - b);
     const left = rest.length > 0 ? inHand.subset(batch, rest) : null;

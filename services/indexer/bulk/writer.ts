@@ -277,7 +277,7 @@ export class BulkWriter {
   }
 
   /** What a probe meets that begins now. The batch is set aside meanwhile. */
-  async #askProbe(batch: BulkBatch, index = batch.request.items[0]?.index ?? ''): Promise<ProbeVerdict> {
+  async #askProbe(batch: BulkBatch, index = batch.request.items.at(0)?.index ?? ''): Promise<ProbeVerdict> {
     this.#inHand.setWaiting(batch);
     const verdict = await this.#probe.ask(index);
     this.#inHand.resume(batch);

@@ -85,9 +85,14 @@ export function eventsOf(ranges: readonly ItemRange[]): number {
   return events;
 }
 
+/** Numbers of all items. */
+export function numbersOf({ items }: BulkRequest): number[] {
+  return Array.from({ length: items.length }, (_, number) => number);
+}
+
 /** Numbers of the items of each index, of those that are named. */
 export function byIndex({ request }: BulkBatch, numbers: readonly number[]): Map<string, number[]> {
-  return Map.groupBy(numbers, (number) => request.items[number]?.index ?? '');
+  return Map.groupBy(numbers, (number) => request.items.at(number)?.index ?? '');
 }
 
 /** The items `chosen`, by their numbers in ascending order, as a batch of its own. */
@@ -103,7 +108,7 @@ export function afterNoAnswer({ request, ranges, asText, suspect = false }: Bulk
 
 /** Two subsets of about the same number of items. */
 export function halves(batch: BulkBatch): [BulkBatch, BulkBatch] {
-  const numbers = batch.request.items.map((_, i) => i);
+  const numbers = numbersOf(batch.request);
   const middle = numbers.length >> 1;
   return [subset(batch, numbers.slice(0, middle)), subset(batch, numbers.slice(middle))];
 }
@@ -148,13 +153,13 @@ function pickItems(request: BulkRequest, chosen: readonly number[]): BulkRequest
   const picked: BulkItem[] = [];
   let length = 0;
   for (const number of chosen) {
-    const item = request.items[number];
+    const item = request.items.at(number);
     if (item) length += item.docEnd + 1 - item.actionStart;
   }
   const body = Buffer.allocUnsafeSlow(length);
   let at = 0;
   for (const number of chosen) {
-    const item = request.items[number];
+    const item = request.items.at(number);
     if (!item) continue;
     body.set(request.body.subarray(item.actionStart, item.docEnd + 1), at);
     const shift = at - item.actionStart;

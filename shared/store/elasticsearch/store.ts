@@ -154,7 +154,7 @@ export class ElasticsearchStore implements Store {
     const request = probeRequest(stream);
     const [outcome] = await this.bulk(request, signal);
     assert(outcome, 'an answer has an outcome for each item');
-    const { id } = request.items[0] ?? { id: '' };
+    const { id } = request.items.at(0) ?? { id: '' };
     // One that stays is found by nobody who asks for a time after 1970.
     if (outcome.status === 201 && !outcome.failureStore && outcome.backing !== undefined)
       await this.#backing.remove(outcome.backing, [id], signal).catch(() => undefined);

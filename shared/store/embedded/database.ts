@@ -79,6 +79,7 @@ export class DocumentDatabase {
     const { documents: writes } = this.#writable();
     const result = this.#adding(() => {
       const prepared = writes.prepare(documents);
+      using _columns = prepared.batch;
       return this.#transaction(() => writes.write(prepared));
     });
     this.#requirePresence();

@@ -36,7 +36,7 @@ serveWorker<DatabaseOptions, StoreThread>((options, notify) => {
           return { ...database.write(documents), overBytes: database.overBytes() };
         } finally {
           // Nothing of it is kept, and it would stay until all is collected, with those of many requests after it.
-          freeOwn(documents.body);
+          for (const bytes of [documents.body, documents.bounds, documents.streams]) freeOwn(bytes);
         }
       },
       page: ({ query, bytesMax }) => database.page(query, bytesMax),

@@ -109,7 +109,7 @@ export class EmbeddedStore implements Store {
     try {
       signal?.throwIfAborted();
       const documents = documentsOf(request);
-      const result = await this.#ask(this.#worker.call('write', documents, [documents.body.buffer]));
+      const result = await this.#ask(this.#worker.call('write', documents, buffersOf(documents)));
       if (result.unnamed > 0) this.#unnamed(result.unnamed);
       this.#upkeep?.wrote(bytes, result.overBytes);
       return outcomesOf(result);
@@ -224,8 +224,19 @@ export class EmbeddedStore implements Store {
   }
 }
 
+/** All in memory of their own. */
+interface OwnDocuments extends Documents {
+  readonly body: Uint8Array<ArrayBuffer>;
+  readonly bounds: Uint32Array<ArrayBuffer>;
+  readonly streams: Uint16Array<ArrayBuffer>;
+}
+
+function buffersOf({ body, bounds, streams }: OwnDocuments): ArrayBuffer[] {
+  return [body.buffer, bounds.buffer, streams.buffer];
+}
+
 /** A copy that can be moved to the worker; the caller's body stays as it is for another try. */
-export function documentsOf(request: BulkRequest): Documents & { readonly body: Uint8Array<ArrayBuffer> } {
+export function documentsOf(request: BulkRequest): OwnDocuments {
   const { items } = request;
   const bounds = new Uint32Array(items.length * 2);
   const streams = new Uint16Array(items.length);
@@ -234,14 +245,16 @@ export function documentsOf(request: BulkRequest): Documents & { readonly body: 
   const body = new Uint8Array(request.body);
   let areWritten = true;
   let before = '';
-  for (const [i, { index, docStart, docEnd }] of items.entries()) {
+  let i = 0;
+  for (const { index, docStart, docEnd } of items) {
     bounds[i * 2] = docStart;
     bounds[i * 2 + 1] = docEnd;
     streams[i] = index === before ? (streams[i - 1] ?? 0) : streamIndex(streamNames, index);
     before = index;
     areWritten &&= isIdBefore(body, docStart);
+    i += 1;
   }
-  return { body, ids: areWritten ? null : items.map((item) => item.id), bounds, streams, streamNames };
+  return { body, ids: areWritten ? null : items.map(({ id }) => id), bounds, streams, streamNames };
 }
 
 function streamIndex(names: string[], index: string): number {

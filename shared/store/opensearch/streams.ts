@@ -9,7 +9,7 @@
 // as that index is there.
 
 import { SluiceError } from '#shared/errors.ts';
-import type { BulkItem, BulkOutcome, BulkRequest } from '../store.ts';
+import type { BulkItem, BulkItems, BulkOutcome, BulkRequest } from '../store.ts';
 
 type Send = (request: BulkRequest) => Promise<BulkOutcome[]>;
 
@@ -35,15 +35,16 @@ export class OpenSearchStreams {
   async bulk(request: BulkRequest, send: Send, signal?: AbortSignal): Promise<BulkOutcome[]> {
     const missing = await this.#missing(request.items, signal);
     if (missing.size === 0) return this.#checked(request.items, await send(request));
-    const numbers = [...request.items.keys()].filter((number) => !missing.has(request.items[number]?.index ?? ''));
+    const all = request.items.map(({ index }) => index);
+    const numbers = [...all.keys()].filter((number) => !missing.has(all[number] ?? ''));
     const part = partOf(request, numbers);
     const outcomes = numbers.length === 0 ? [] : this.#checked(part.items, await send(part));
     const byNumber = new Map(numbers.map((number, at) => [number, outcomes[at]]));
-    return request.items.map(({ index }, number) => byNumber.get(number) ?? missing.get(index) ?? NOT_FOUND);
+    return all.map((index, number) => byNumber.get(number) ?? missing.get(index) ?? NOT_FOUND);
   }
 
   /** What items for data streams that cannot be made are answered, by name. */
-  async #missing(items: readonly BulkItem[], signal?: AbortSignal): Promise<Map<string, BulkOutcome>> {
+  async #missing(items: BulkItems, signal?: AbortSignal): Promise<Map<string, BulkOutcome>> {
     const missing = new Map<string, BulkOutcome>();
     let last = '';
     for (const { index } of items) {
@@ -76,14 +77,14 @@ export class OpenSearchStreams {
     };
   }
 
-  #checked(items: readonly BulkItem[], outcomes: BulkOutcome[]): BulkOutcome[] {
+  #checked(items: BulkItems, outcomes: BulkOutcome[]): BulkOutcome[] {
     let last: BulkOutcome | null = null;
     for (const [number, outcome] of outcomes.entries()) {
       // Nearly always one for all.
       if (outcome === last) continue;
       last = outcome;
       const { status, backing } = outcome;
-      const index = items[number]?.index ?? '';
+      const index = items.at(number)?.index ?? '';
       if (status === 404) this.#there.delete(index);
       if (backing === undefined || backing.startsWith(BACKING) || (status >= 400 && status !== 409)) continue;
       this.#there.delete(index);
@@ -105,7 +106,7 @@ function partOf({ body, items }: BulkRequest, numbers: readonly number[]): BulkR
   const kept: BulkItem[] = [];
   let length = 0;
   for (const number of numbers) {
-    const item = items[number];
+    const item = items.at(number);
     if (item === undefined) continue;
     const { index, id, actionStart, docStart, docEnd } = item;
     const shift = length - actionStart;

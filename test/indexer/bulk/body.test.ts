@@ -114,7 +114,7 @@ test('a request keeps its bytes until it is released', () => {
   add(body, 'i', first, 2, '{"n":3}');
   body.request();
   add(body, 'i', first, 3, '{"n":4}');
-  assert.equal(body.request().items[0]?.id, documentId(first, 3));
+  assert.equal(body.request().items.at(0)?.id, documentId(first, 3));
 });
 
 test('a released buffer is used again', () => {

@@ -27,6 +27,9 @@ const PIECE_OVERHEAD_BYTES = 512;
 /** Of the largest: what is made of one leaves something for other senders. */
 const MADE_BODIES = 1.5;
 
+/** What may be made at a time of small bodies whose events share what is said once. */
+const SHARED_BYTES_MAX = 32 * 1024 * 1024;
+
 export interface BodyReaderOptions {
   readonly intake: Pick<Intake, 'hasRoom' | 'room'> & Partial<Pick<Intake, 'unreadyReason'>>;
   /** Absent: that of intake. */
@@ -57,6 +60,7 @@ export class BodyReader {
   readonly #options: BodyReaderOptions;
   readonly #budget: ByteBudget;
   readonly #made: DynamicShares;
+  readonly #sharedMade = new ByteBudget(SHARED_BYTES_MAX);
   /** What senders hold of small bodies, and of large ones. */
   readonly #shares: { readonly small: DynamicShares; readonly large: DynamicShares };
   readonly #room: BodyRoom;
@@ -188,6 +192,17 @@ export class BodyReader {
   /** Memory to convert a large body that came uncompressed. Rejects with intake_full, or request_malformed. */
   acquireLarge(bytes: number, sender: string, request: IncomingMessage): Promise<Permit> {
     return this.#decompressor.acquireLarge(bytes, sender, request);
+  }
+
+  /**
+   * Memory for what is made of a small body whose events share what is said once, until it is stored. Those who have
+   * some wait for nothing but the queue. Rejects with intake_full, or request_malformed.
+   */
+  async acquireShared(bytes: number, request: IncomingMessage): Promise<Permit> {
+    const permit = this.#sharedMade.tryAcquire(bytes);
+    if (permit) return permit;
+    using wait = this.#wait(request);
+    return await this.#sharedMade.acquire(bytes, wait.signal);
   }
 
   /** Resolves when there is room. Rejects with intake_full after `waitMs`, or request_malformed if it is gone. */

@@ -44,9 +44,14 @@ export class Converter implements AsyncDisposable {
   /**
    * Rejects with body_too_costly, conversion_unavailable. What the conversion says of the body is its answer, not an
    * error.
+   * @param bytes that it is as costly as
    */
-  convert<N extends ConversionName>(name: N, body: Buffer, options: ConversionOptions<N>): Promise<Converted<N>> {
-    const bytes = unpackedBytes(name, body);
+  convert<N extends ConversionName>(
+    name: N,
+    body: Buffer,
+    options: ConversionOptions<N>,
+    bytes = unpackedBytes(name, body),
+  ): Promise<Converted<N>> {
     if (this.isInline(bytes)) {
       const convert = conversions[name] as (body: Buffer, options: ConversionOptions<N>) => Converted<N>;
       return Promise.resolve(convert(body, options));

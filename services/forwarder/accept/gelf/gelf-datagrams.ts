@@ -27,14 +27,16 @@ export interface GelfDatagramsOptions extends DropTallyOptions, SenderRunsOption
   readonly large: LargeMessages;
 }
 
-const MIB = 1024 * 1024;
+const KIB = 1024;
+const MIB = KIB * KIB;
 /** As the specification has it. */
 const CHUNKS_TIMEOUT_MS = 5000;
 const CHUNKS_LIMITS = {
   timeoutMs: CHUNKS_TIMEOUT_MS,
   bytesMax: 16 * MIB,
   messagesMax: 4096,
-  senderBytesMax: 8 * MIB,
+  // The largest message, of 128 whole datagrams, with what its parts cost.
+  senderBytesMax: 8 * MIB + 64 * KIB,
   senderMessagesMax: 1024,
 };
 /** Of messages that wait to be decompressed or converted, as they came. */

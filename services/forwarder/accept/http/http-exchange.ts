@@ -23,6 +23,7 @@ import type { Converter } from '../convert/converter.ts';
 import type { Begun } from '../body/endless-body.ts';
 import type { BodyReader } from '../body/body-reader.ts';
 import { type HttpTurns, REQUEST_TURN_BYTES, UNPACK_TURN_BYTES } from './http-turns.ts';
+import { convertWithin } from '../convert/bounded-conversion.ts';
 import { countBrought, refuseInDebt } from './brought-events.ts';
 import { idempotencyKey, queryOf } from './idempotency-key.ts';
 import { LARGE_BODY_BYTES } from '../turns/large-body-slots.ts';
@@ -184,7 +185,9 @@ export class HttpExchange implements Disposable {
     await this.turn(REQUEST_TURN_BYTES + (converter.isInline(bytes) ? costOf(name, bytes) : 0));
     // What is made of it has about its size, and is there before it is gone.
     using _made = bodies.take(bytes, this.#who);
-    const converted = await converter.convert(name, body, options);
+    const large = (): LargeShare => this.#largeShare();
+    const within = { bodies, converter, request: this.#request, held: this.#held, large };
+    const converted = await convertWithin(name, body, options, within);
     const buffers = buffersOf(converted);
     try {
       countBrought({ count: countOf(converted), bytes, sentBytes: this.#sentBytes }, this.#options.debt);

@@ -13,6 +13,8 @@ const HEADER_BYTES = 12;
 const COUNT_MAX = 128;
 /** What a message that waits costs beside its bytes. */
 const OVERHEAD_BYTES = 1024;
+/** What each of its parts does: a datagram of 13 bytes is a buffer of its own. */
+const PART_OVERHEAD_BYTES = 320;
 
 export interface GelfChunksLimits {
   /** From the first part on, by a monotonic clock. */
@@ -37,7 +39,9 @@ interface Message {
   readonly dueMs: number;
   readonly parts: (Buffer | undefined)[];
   missing: number;
+  /** Of its parts, and beside them. */
   bytes: number;
+  partBytes: number;
 }
 
 interface OwnerUsage {
@@ -85,7 +89,8 @@ export class GelfChunks {
     if (message.parts[sequence]) return 'wait';
     message.parts[sequence] = part;
     message.missing -= 1;
-    this.#grow(message, part.length);
+    message.partBytes += part.length;
+    this.#grow(message, part.length + PART_OVERHEAD_BYTES);
     if (message.missing > 0) {
       this.#makeRoom(message.owner);
       return 'wait';
@@ -115,6 +120,7 @@ export class GelfChunks {
       parts: new Array<Buffer | undefined>(count).fill(undefined),
       missing: count,
       bytes: 0,
+      partBytes: 0,
     };
     this.#messages.set(key, message);
     const usage = this.#owners.get(owner) ?? { messages: 0, bytes: 0 };
@@ -150,7 +156,7 @@ export class GelfChunks {
 
   #lose(message: Message, why: GaveUp): void {
     this.#remove(message);
-    this.#giveUp(why, message.bytes - OVERHEAD_BYTES);
+    this.#giveUp(why, message.partBytes);
   }
 
   #remove(message: Message): void {

@@ -10,10 +10,21 @@ import { jsonToMsgpack } from '#shared/json/json-value.ts';
 import type { Label } from './labels.ts';
 import { type LokiOptions, LokiEntries, type LokiStreams } from './streams.ts';
 
-export function jsonStreams(body: Buffer, options: LokiOptions): LokiStreams {
+/** @param bodyRead called when the body is of no more use */
+export function jsonStreams(body: Buffer, options: LokiOptions, bodyRead?: () => void): LokiStreams {
+  const sentBytes = body.length;
   const bytes = jsonToMsgpack(body);
   if (!Buffer.isBuffer(bytes)) return { kind: 'malformed', why: `${bytes.why} (byte ${bytes.at})` };
-  const records = new LokiEntries(bytes.length, options, body.length);
+  bodyRead?.();
+  try {
+    return streamsOf(bytes, new LokiEntries(bytes.length, options, sentBytes));
+  } finally {
+    // Left to the garbage collector, as much as the body would lie about.
+    bytes.buffer.transfer(0);
+  }
+}
+
+function streamsOf(bytes: Buffer, records: LokiEntries): LokiStreams {
   const streamsAt = fieldsOf(bytes, 0)?.get('streams');
   const streams = streamsAt === undefined ? undefined : elementsOf(bytes, streamsAt);
   if (!streams) return { kind: 'malformed', why: 'it has to be an object with an array of streams' };

@@ -161,6 +161,15 @@ test('a sender that never ends its messages loses its own, the oldest first', ()
   assert.deepEqual(chunks.add(chunk(1, 1, 2, '!'), 'quiet', 3), Buffer.from('kept!'));
 });
 
+test('a part of a byte counts as what it costs, and only its bytes are told as lost', () => {
+  const lost: number[] = [];
+  const chunks = new GelfChunks(limits, (_why, bytes) => lost.push(bytes));
+  for (let sequence = 0; sequence < 127; sequence += 1) chunks.add(chunk(1, sequence, 128), 'a', 0);
+  assert.ok(lost.length > 0, 'a buffer of a byte takes hundreds');
+  assert.ok(lost.every((bytes) => bytes < 40));
+  assert.ok(chunks.bytes <= limits.senderBytesMax);
+});
+
 test('whoever has an IPv6 network of 64 bits is one sender', () => {
   const { chunks, gaveUp } = newChunks();
   chunks.add(chunk(1, 0, 2, 'kept'), '2001:db8:0:1::1', 0);
@@ -174,7 +183,7 @@ test('many senders together are bounded', () => {
   for (let sender = 0; sender < 50; sender += 1)
     chunks.add(chunk(1, 0, 2, 'x'.repeat(5000)), `sender ${sender}`, sender);
   assert.ok(chunks.bytes <= limits.bytesMax);
-  assert.equal(gaveUp.length, 50 - Math.floor(limits.bytesMax / (5000 + 1024)));
+  assert.equal(gaveUp.length, 50 - Math.floor(limits.bytesMax / (5000 + 1024 + 320)));
   assert.ok(gaveUp.every((why) => why === 'no_room'));
   chunks.clear();
   assert.equal(chunks.bytes, 0);

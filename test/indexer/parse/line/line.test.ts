@@ -225,7 +225,7 @@ test('lines as they are, without reading them or without the original', () => {
     writer.startBatch(batch, batch.receivedMs);
     assert.equal(writer.write(entry, 0, entry.length, 0), 'ok');
     const { body: bytes, items } = body.request();
-    return JSON.parse(Buffer.from(bytes.subarray(items[0]?.docStart, items[0]?.docEnd)).toString()) as Record<
+    return JSON.parse(Buffer.from(bytes.subarray(items.at(0)?.docStart, items.at(0)?.docEnd)).toString()) as Record<
       string,
       unknown
     >;

@@ -91,7 +91,7 @@ test('of equal keys the last one stays, at every depth', () => {
   const bytes = entry(hex(`82 a178 ${inner} a178 ${inner}`));
   assert.equal(writer.write(bytes, 0, bytes.length, 0), 'ok');
   const { body: text, items } = body.request();
-  const document = Buffer.from(text.subarray(items[0]?.docStart, items[0]?.docEnd)).toString();
+  const document = Buffer.from(text.subarray(items.at(0)?.docStart, items.at(0)?.docEnd)).toString();
   assert.match(document, /"v":\{"x":\{"b":\{"c":3\},"a":4\}\}/);
 });
 

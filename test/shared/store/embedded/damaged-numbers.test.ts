@@ -43,7 +43,7 @@ function write(database: DocumentDatabase, batch: number): void {
       document: { '@timestamp': new Date(Date.UTC(2026, 0, 1) + batch * 1000 + i).toISOString(), message: `line ${i}` },
     })),
   );
-  const bounds = Uint32Array.from(items.flatMap(({ docStart, docEnd }) => [docStart, docEnd]));
+  const bounds = Uint32Array.from([...items].flatMap(({ docStart, docEnd }) => [docStart, docEnd]));
   const ids = items.map(({ id }) => id);
   database.write({ body, ids, bounds, streams: new Uint16Array(SIZE), streamNames: ['logs-sluice-default'] });
 }

@@ -43,7 +43,7 @@ function write(database: DocumentDatabase, batch: number, size = SIZE): void {
       },
     })),
   );
-  const bounds = Uint32Array.from(items.flatMap(({ docStart, docEnd }) => [docStart, docEnd]));
+  const bounds = Uint32Array.from([...items].flatMap(({ docStart, docEnd }) => [docStart, docEnd]));
   const ids = items.map(({ id }) => id);
   const streams = new Uint16Array(size);
   database.write({ body, ids, bounds, streams, streamNames: ['logs-sluice-default'] });

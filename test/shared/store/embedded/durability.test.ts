@@ -248,7 +248,7 @@ function openDatabase(dataDir: string, tell?: (message: string) => void): Docume
 function writeTo(database: DocumentDatabase, documents: readonly TestDocument[]): Set<number> {
   const { body, items } = bulkRequest(documents);
   const ids = items.map(({ id }) => id);
-  const bounds = Uint32Array.from(items.flatMap(({ docStart, docEnd }) => [docStart, docEnd]));
+  const bounds = Uint32Array.from([...items].flatMap(({ docStart, docEnd }) => [docStart, docEnd]));
   const streams = new Uint16Array(ids.length);
   return new Set(database.write({ body, ids, bounds, streams, streamNames: ['logs-sluice-default'] }).statuses);
 }

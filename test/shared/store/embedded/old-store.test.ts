@@ -46,7 +46,7 @@ function write(database: DocumentDatabase, ids: readonly string[]): number[] {
       document: { '@timestamp': new Date(START + i * 1000 + 500).toISOString(), message: `new line even` },
     })),
   );
-  const bounds = Uint32Array.from(items.flatMap(({ docStart, docEnd }) => [docStart, docEnd]));
+  const bounds = Uint32Array.from([...items].flatMap(({ docStart, docEnd }) => [docStart, docEnd]));
   const streams = new Uint16Array(ids.length);
   return [...database.write({ body, ids, bounds, streams, streamNames: ['logs-sluice-default'] }).statuses];
 }

@@ -50,7 +50,7 @@ function writeTo(database: DocumentDatabase, { body, items }: ReturnType<typeof 
   return database.write({
     body,
     ids: items.map(({ id }) => id),
-    bounds: Uint32Array.from(items.flatMap(({ docStart, docEnd }) => [docStart, docEnd])),
+    bounds: Uint32Array.from([...items].flatMap(({ docStart, docEnd }) => [docStart, docEnd])),
     streams: new Uint16Array(items.length),
     streamNames: ['logs-sluice-default'],
   });

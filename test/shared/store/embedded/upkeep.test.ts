@@ -111,7 +111,7 @@ it('ends each block once, though two have the store open', async (t) => {
   const other = new DocumentDatabase(options);
   const write = (batch: number): void => {
     const { body, items } = bulkRequest(requestOf(batch));
-    const bounds = Uint32Array.from(items.flatMap(({ docStart, docEnd }) => [docStart, docEnd]));
+    const bounds = Uint32Array.from([...items].flatMap(({ docStart, docEnd }) => [docStart, docEnd]));
     const ids = items.map(({ id }) => id);
     one.write({ body, ids, bounds, streams: new Uint16Array(ids.length), streamNames: ['logs-sluice-default'] });
   };

@@ -62,7 +62,7 @@ const open = (file: string, told: string[]): DocumentDatabase =>
 
 function write(database: DocumentDatabase, number: number): void {
   const { body, items } = bulkRequest(incompressible(number));
-  const bounds = Uint32Array.from(items.flatMap(({ docStart, docEnd }) => [docStart, docEnd]));
+  const bounds = Uint32Array.from([...items].flatMap(({ docStart, docEnd }) => [docStart, docEnd]));
   const streams = new Uint16Array(items.length);
   database.write({ body, ids: items.map(({ id }) => id), bounds, streams, streamNames: ['logs-sluice-default'] });
 }

@@ -71,7 +71,7 @@ function fill(folder: string): void {
   const database = new DocumentDatabase({ folder, readOnly: false, retentionMs: 1e12, namesMax: 1000 });
   for (let number = 1; number <= REQUESTS; number++) {
     const { body, items } = bulkRequest(requestOf(number));
-    const bounds = Uint32Array.from(items.flatMap(({ docStart, docEnd }) => [docStart, docEnd]));
+    const bounds = Uint32Array.from([...items].flatMap(({ docStart, docEnd }) => [docStart, docEnd]));
     const streams = new Uint16Array(items.length);
     const ids = items.map(({ id }) => id);
     database.write({ body, ids, bounds, streams, streamNames: ['logs-sluice-default'] });

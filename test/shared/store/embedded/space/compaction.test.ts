@@ -29,7 +29,7 @@ it('ends beside a service that writes small requests', async (t) => {
     const time = new Date(Date.UTC(2026, 0, 1) + written * 1000).toISOString();
     const document = { '@timestamp': time, message: `line ${written}` };
     const { body, items } = bulkRequest([{ id: testId(++written, 0), index: 'logs-sluice-default', document }]);
-    const bounds = Uint32Array.from(items.flatMap(({ docStart, docEnd }) => [docStart, docEnd]));
+    const bounds = Uint32Array.from([...items].flatMap(({ docStart, docEnd }) => [docStart, docEnd]));
     const streams = new Uint16Array(1);
     database.write({ body, ids: items.map(({ id }) => id), bounds, streams, streamNames: ['logs-sluice-default'] });
   };

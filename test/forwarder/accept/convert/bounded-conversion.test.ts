@@ -1,0 +1,88 @@
+// Of dialects whose events share what is said once, small bodies become many times their size. What they make together
+// is bounded, and what makes too much goes the way of a large body.
+
+import assert from 'node:assert/strict';
+import { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { ByteBudget } from '#shared/byte-budget.ts';
+import { systemClock } from '#shared/clock.ts';
+import { Converter } from '#forwarder/accept/convert/converter.ts';
+import { convertWithin } from '#forwarder/accept/convert/bounded-conversion.ts';
+
+const MIB = 1024 * 1024;
+const BYTES_MAX = 64 * MIB;
+const time = { seconds: 1, nanoseconds: 0 };
+const options = { time, bytesMax: BYTES_MAX };
+
+/** OTLP in JSON: so many records under a resource whose attribute has so many bytes. */
+function sharing(records: number, attributeBytes: number): Buffer {
+  const attribute = `{"key":"a","value":{"stringValue":"${'x'.repeat(attributeBytes)}"}}`;
+  const list = Array<string>(records).fill('{"flags":100000}').join(',');
+  return Buffer.from(
+    `{"resourceLogs":[{"resource":{"attributes":[${attribute}]},"scopeLogs":[{"logRecords":[${list}]}]}]}`,
+  );
+}
+
+class World implements AsyncDisposable {
+  readonly budget = new ByteBudget(32 * MIB);
+  readonly held = new DisposableStack();
+  /** Bytes that were asked for as a large body's. */
+  readonly large: number[] = [];
+  readonly converter = new Converter({ clock: systemClock, threaded: false });
+
+  async made(body: Buffer, held = this.held): Promise<{ kind: string; count?: number }> {
+    return convertWithin('otlpJson', body, options, {
+      bodies: { acquireShared: (bytes) => this.budget.acquire(bytes) },
+      converter: this.converter,
+      request: new IncomingMessage(new Socket()),
+      held,
+      large: () => ({ take: (bytes) => (this.large.push(bytes), Promise.resolve()) }),
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.held.dispose();
+    await this.converter[Symbol.asyncDispose]();
+  }
+}
+
+test('an ordinary body has the memory of what it makes, until it is stored', async () => {
+  await using world = new World();
+  const converted = await world.made(sharing(512, 2000));
+  assert.deepEqual([converted.kind, converted.count], ['records', 512]);
+  assert(world.budget.bytesHeld >= 512 * 2000 && world.budget.bytesHeld < 4 * MIB, String(world.budget.bytesHeld));
+  assert.deepEqual(world.large, []);
+  world.held.dispose();
+  assert.equal(world.budget.bytesHeld, 0);
+});
+
+test('one that makes more does it in the turn of a large body, and has nothing of the others', async () => {
+  await using world = new World();
+  const converted = await world.made(sharing(600, 10_000));
+  assert.deepEqual([converted.kind, converted.count], ['records', 600]);
+  assert.deepEqual(world.large, [2 * BYTES_MAX]);
+  assert.equal(world.budget.bytesHeld, 0);
+});
+
+test('of many at once no more is made than fits, and the others go on when that is stored', async () => {
+  await using world = new World();
+  const stored: DisposableStack[] = [];
+  const all = Array.from({ length: 100 }, async () => {
+    const held = new DisposableStack();
+    await world.made(sharing(600, 1600), held);
+    stored.push(held);
+  });
+  let most = 0;
+  for (let done = 0; done < 100; done = stored.length) {
+    await turn();
+    if (stored.length > done) continue;
+    // Nobody else goes on by himself.
+    most = Math.max(most, world.budget.bytesHeld);
+    assert(stored.length > 0);
+    for (const held of stored) held.dispose();
+  }
+  await Promise.all(all);
+  assert(most > 16 * MIB && most <= world.budget.bytesMax, String(most));
+});
