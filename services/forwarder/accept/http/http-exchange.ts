@@ -188,8 +188,8 @@ export class HttpExchange implements Disposable {
       making.use(bodies.take(bytes, this.#who));
     };
     const large = (): LargeShare => this.#largeShare();
-    const within = { bodies, converter, request: this.#request, begin, held: this.#held, large };
-    const converted = await convertWithin(name, body, options, within);
+    const whose = { request: this.#request, sender: this.#who, held: this.#held };
+    const converted = await convertWithin(name, body, options, { bodies, converter, ...whose, begin, large });
     const buffers = buffersOf(converted);
     try {
       countBrought({ count: countOf(converted), bytes, sentBytes: this.#sentBytes }, this.#options.debt);

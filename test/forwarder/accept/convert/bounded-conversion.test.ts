@@ -39,6 +39,7 @@ class World implements AsyncDisposable {
       bodies: { acquireShared: (bytes) => this.budget.acquire(bytes) },
       converter: this.converter,
       request: new IncomingMessage(new Socket()),
+      sender: 'one',
       begin: () => this.begin(),
       held,
       large: () => ({ take: (bytes) => (this.large.push(bytes), Promise.resolve()) }),
