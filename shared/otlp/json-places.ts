@@ -168,8 +168,9 @@ export class JsonPlaces {
     const at = fields.at(name);
     if (at < 0) return 0;
     const value = Number(this.integerAt(at, name));
-    if (value < -0x80000000 || value > 0xffffffff) this.note(`its ${name} is past 32 bits`);
-    return value;
+    if (value >= -0x80000000 && value <= 0xffffffff) return value;
+    this.note(`its ${name} is past 32 bits`);
+    return 0;
   }
 
   /** Nanoseconds. */

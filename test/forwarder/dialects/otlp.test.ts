@@ -151,6 +151,10 @@ test('a record that cannot be taken is told, and the others are', () => {
   rejected({ timeUnixNano: -1 }, /negative/);
   rejected({ timeUnixNano: '18446744073709551616' }, /64 bits/);
   rejected({ severityNumber: 'SEVERITY_NUMBER_INFO' }, /severityNumber is no integer/);
+  rejected({ severityNumber: 2 ** 32 }, /severityNumber is past 32 bits/);
+  // More than msgpack holds, once it is a double.
+  for (const name of ['severityNumber', 'flags', 'droppedAttributesCount'])
+    rejected({ [name]: '18446744073709551615' }, /is past 32 bits/);
   rejected({ severityText: 5 }, /severityText is no string/);
   rejected({ body: 'text' }, /object is missing/);
   rejected({ body: { boolValue: 'true' } }, /neither true nor false/);

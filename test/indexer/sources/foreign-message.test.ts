@@ -124,6 +124,10 @@ suite('what becomes of a message', () => {
     ['good', null, null],
     [OTLP_HALF, 'unread', null],
   ]);
+  const pastAll = '{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"flags":18446744073709551615}]}]}]}';
+  check('OTLP with a number that none of it holds', { topic: 'app-logs', format: 'otlp_json' }, pastAll, [
+    [pastAll, 'unread', null],
+  ]);
 });
 
 test('a large message is a text, and is not looked into', async () => {

@@ -18,6 +18,7 @@ import { BodyPermit } from './body-permit.ts';
 import { BodyRoom } from './body-room.ts';
 import { DynamicShares } from '../turns/dynamic-shares.ts';
 import { EndlessBodies, type PiecesOptions } from './endless-body.ts';
+import { FairSlots } from '../turns/fair-slots.ts';
 import { LargeBodySlots } from '../turns/large-body-slots.ts';
 import { type RequestWait, closed, isGone, requestWait } from '../turns/request-wait.ts';
 
@@ -61,6 +62,8 @@ export class BodyReader {
   readonly #budget: ByteBudget;
   readonly #made: DynamicShares;
   readonly #sharedMade = new ByteBudget(SHARED_BYTES_MAX);
+  /** Senders take turns at it. */
+  readonly #sharedTurns = new FairSlots(1);
   /** What senders hold of small bodies, and of large ones. */
   readonly #shares: { readonly small: DynamicShares; readonly large: DynamicShares };
   readonly #room: BodyRoom;
@@ -196,12 +199,13 @@ export class BodyReader {
 
   /**
    * Memory for what is made of a small body whose events share what is said once, until it is stored. Those who have
-   * some wait for nothing but the queue. Rejects with intake_full, or request_malformed.
+   * some wait for nothing but the queue, and a turn of the event loop. Rejects with intake_full, or request_malformed.
    */
-  async acquireShared(bytes: number, request: IncomingMessage): Promise<Permit> {
-    const permit = this.#sharedMade.tryAcquire(bytes);
+  async acquireShared(bytes: number, sender: string, request: IncomingMessage): Promise<Permit> {
+    const permit = this.#sharedTurns.running === 0 ? this.#sharedMade.tryAcquire(bytes) : null;
     if (permit) return permit;
     using wait = this.#wait(request);
+    using _turn = await this.#sharedTurns.enter(sender, wait.signal);
     return await this.#sharedMade.acquire(bytes, wait.signal);
   }
 

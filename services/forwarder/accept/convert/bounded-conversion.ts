@@ -17,6 +17,10 @@ export interface BoundedConversionOptions {
   readonly bodies: Pick<BodyReader, 'acquireShared'>;
   readonly converter: Converter;
   readonly request: IncomingMessage;
+  /** Whose share of the memory it uses. */
+  readonly sender: string;
+  /** Its turn of the event loop: asked for once it has memory, for of those who wait for that many go on at once. */
+  readonly begin: () => Promise<void>;
   /** Until its events are stored or refused. */
   readonly held: DisposableStack;
   /** What it has of what large bodies share: its turn, and memory. */
@@ -37,15 +41,19 @@ export async function convertWithin<N extends ConversionName>(
   name: N,
   body: Buffer,
   options: ConversionOptions<N>,
-  { bodies, converter, request, held, large }: BoundedConversionOptions,
+  { bodies, converter, request, sender, begin, held, large }: BoundedConversionOptions,
 ): Promise<Converted<N>> {
   const bytes = unpackedBytes(name, body);
-  if (!sharesPairs(name, options) || bytes > LARGE_BODY_BYTES) return converter.convert(name, body, options);
+  if (!sharesPairs(name, options) || bytes > LARGE_BODY_BYTES) {
+    await begin();
+    return converter.convert(name, body, options);
+  }
   const { bytesMax } = options;
   const usualMax = Math.min(bytesMax, USUAL_BYTES_FREE + USUAL_GROWTH * bytes);
   {
     using taken = new DisposableStack();
-    const permit = taken.use(await bodies.acquireShared(usualMax, request));
+    const permit = taken.use(await bodies.acquireShared(usualMax, sender, request));
+    await begin();
     // A thread takes the bytes over.
     const given = converter.isInline(bytes) ? body : Buffer.from(body);
     const converted = await converter.convert(name, given, { ...options, bytesMax: usualMax });

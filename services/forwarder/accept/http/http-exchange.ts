@@ -62,7 +62,6 @@ export interface ExchangeOptions {
   readonly counted: WeakSet<object>;
 }
 
-/** A request that is being answered. The bytes of its body are counted until it is disposed of. */
 export class HttpExchange implements Disposable {
   readonly sender: string;
   readonly principal: Principal;
@@ -182,12 +181,15 @@ export class HttpExchange implements Disposable {
     const { bodies, converter } = this.#options;
     const bytes = unpackedBytes(name, body);
     if (bytes > LARGE_BODY_BYTES) await this.#largeShare().take(bytes > body.length ? 2 * bytes : bytes);
-    await this.turn(REQUEST_TURN_BYTES + (converter.isInline(bytes) ? costOf(name, bytes) : 0));
-    // What is made of it has about its size, and is there before it is gone.
-    using _made = bodies.take(bytes, this.#who);
+    using making = new DisposableStack();
+    const begin = async (): Promise<void> => {
+      await this.turn(REQUEST_TURN_BYTES + (converter.isInline(bytes) ? costOf(name, bytes) : 0));
+      // What is made of it has about its size, and is there before it is gone.
+      making.use(bodies.take(bytes, this.#who));
+    };
     const large = (): LargeShare => this.#largeShare();
-    const within = { bodies, converter, request: this.#request, held: this.#held, large };
-    const converted = await convertWithin(name, body, options, within);
+    const whose = { request: this.#request, sender: this.#who, held: this.#held };
+    const converted = await convertWithin(name, body, options, { bodies, converter, ...whose, begin, large });
     const buffers = buffersOf(converted);
     try {
       countBrought({ count: countOf(converted), bytes, sentBytes: this.#sentBytes }, this.#options.debt);
@@ -265,8 +267,7 @@ export class HttpExchange implements Disposable {
     this.#body = null;
     const name = own === undefined ? this.#nameIn(tag) : own;
     const { intake, counted } = this.#options;
-    const { sender, principal } = this;
-    const origin = { tag, input: this.#input, tenant: principal.tenant, sender };
+    const origin = { tag, input: this.#input, tenant: this.principal.tenant, sender: this.sender };
     try {
       const named = name ?? { chunkId: null };
       const freeBytes = this.#made && { freeBytes: this.#made.user(entries) };
@@ -281,8 +282,7 @@ export class HttpExchange implements Disposable {
    * The next name that the Idempotency-Key gives a chunk of this tag: the body may become several. Null without a key.
    */
   #nameIn(tag: string): EventsName | null {
-    const { chunkId } = this;
-    const content = this.#content;
+    const [chunkId, content] = [this.chunkId, this.#content];
     if (!chunkId || !content) return null;
     const number = this.#chunksOfTag.get(tag) ?? 0;
     this.#chunksOfTag.set(tag, number + 1);

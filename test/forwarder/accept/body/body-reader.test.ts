@@ -186,3 +186,32 @@ test('a body that is longer than it said, as a function may be handed, is read w
   request.push(null);
   assert((await body).equals(Buffer.concat(sent)));
 });
+
+test('senders take turns at the memory for what small bodies make; who has gone keeps none', async () => {
+  const bodies = bodyReader({});
+  const order: string[] = [];
+  const granted: Disposable[] = [];
+  const ask = async (sender: string, request = newRequest()) => {
+    const permit = await bodies.acquireShared(2 * MIB, sender, request);
+    order.push(sender);
+    granted.push(permit);
+  };
+  const served = async () => {
+    granted.shift()?.[Symbol.dispose]();
+    for (let i = 0; i < 3; i += 1) await new Promise(setImmediate);
+  };
+  await Promise.all(Array.from({ length: 16 }, () => ask('a')));
+  const waiting = Array.from({ length: 40 }, () => ask('a'));
+  const goes = newRequest();
+  const gone = assert.rejects(ask('c', goes), { code: 'request_malformed' });
+  waiting.push(ask('b'));
+  await new Promise(setImmediate);
+  goes.socket.destroy();
+  await gone;
+  for (let i = 0; i < 3; i += 1) await served();
+  assert(order.slice(16).includes('b'), order.slice(16).join(' '));
+  while (granted.length > 0) await served();
+  await Promise.all(waiting);
+  assert.deepEqual([order.length, order.includes('c')], [57, false]);
+  using _all = await bodies.acquireShared(32 * MIB, 'c', newRequest());
+});

@@ -30,6 +30,8 @@ class World implements AsyncDisposable {
   readonly held = new DisposableStack();
   /** Bytes that were asked for as a large body's. */
   readonly large: number[] = [];
+  /** Its turn of the event loop. */
+  begin: () => Promise<void> = () => Promise.resolve();
   readonly converter = new Converter({ clock: systemClock, threaded: false });
 
   async made(body: Buffer, held = this.held): Promise<{ kind: string; count?: number }> {
@@ -37,6 +39,8 @@ class World implements AsyncDisposable {
       bodies: { acquireShared: (bytes) => this.budget.acquire(bytes) },
       converter: this.converter,
       request: new IncomingMessage(new Socket()),
+      sender: 'one',
+      begin: () => this.begin(),
       held,
       large: () => ({ take: (bytes) => (this.large.push(bytes), Promise.resolve()) }),
     });
@@ -85,4 +89,34 @@ test('of many at once no more is made than fits, and the others go on when that 
   }
   await Promise.all(all);
   assert(most > 16 * MIB && most <= world.budget.bytesMax, String(most));
+});
+
+test('of many that go on at once when something is stored, each has its turn first', async () => {
+  await using world = new World();
+  const all = world.budget.take(world.budget.bytesMax);
+  const asked: PromiseWithResolvers<void>[] = [];
+  world.begin = () => {
+    const turn = Promise.withResolvers<void>();
+    asked.push(turn);
+    return turn.promise;
+  };
+  let converted = 0;
+  const going = Array.from({ length: 20 }, async () => {
+    await world.made(sharing(10, 100));
+    converted += 1;
+  });
+  await turn();
+  assert.equal(asked.length, 0, 'a turn that it had while it waited would be of no use');
+  all[Symbol.dispose]();
+  await turn();
+  assert.deepEqual([asked.length, converted], [20, 0]);
+  for (const { resolve } of asked) resolve();
+  await Promise.all(going);
+});
+
+test('a body that loses its turn keeps nothing', async () => {
+  await using world = new World();
+  world.begin = () => Promise.reject(new Error('gone'));
+  await assert.rejects(world.made(sharing(10, 100)), /gone/);
+  assert.equal(world.budget.bytesHeld, 0);
 });
