@@ -82,7 +82,7 @@ test('what is too large, is no JSON, or is sent by a page in a browser is refuse
   await refused(body({ text: 'x'.repeat(65_537) }), 400, 'query_wrong');
   await refused(body({ name: '*'.repeat(1025) }), 400, 'query_wrong');
   await refused(body({ since: 'soon' }), 400, 'query_wrong');
-  await refused(body({ where: { kind: 'words', text: 'x'.repeat(40_000) } }), 400, 'query_wrong');
+  await refused(body({ where: { kind: 'words', text: 'x'.repeat(50_000) } }), 400, 'query_wrong');
   await refused(body({ where: { kind: 'exists', field: `attributes.${'a.'.repeat(600)}` } }), 400, 'query_wrong');
   const get = await api.ask('documents');
   assert.equal(get.status, 404);
