@@ -34,7 +34,7 @@ export interface LargeMessagesOptions {
   readonly budgetMs?: (bytes: number) => number;
 }
 
-/** Dispose of it after its users; call `hurry` before. */
+/** Dispose of it after its users, who have given up what is left then; call `hurry` before. */
 export class LargeMessages implements Room, AsyncDisposable {
   readonly #thread: ConversionThread;
   readonly #clock: Clock;
