@@ -114,7 +114,9 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
       return intake.unreadyReason ?? files?.unreadyReason ?? null;
     },
     async [Symbol.asyncDispose]() {
-      // What the senders without acks have sent already is still taken.
+      // All take no more from here on, none after the other. What the senders without acks have sent already is taken
+      // still; then those that get answers hear that they have to come again.
+      inputs[Symbol.asyncDispose]().catch(() => undefined);
       await unacked.close();
       const settled = intake.close();
       await started.disposeAsync();
@@ -130,9 +132,10 @@ function watchCertificates(tls: TlsContext, config: Config, telemetry: Forwarder
   for (const listener of listeners) telemetry.watchCertificate(listener, () => tls.expiresMs);
 }
 
-/** Inputs that end together. */
+/** Inputs that end together, once. */
 class Inputs implements AsyncDisposable {
   readonly #inputs: { close(): Promise<void> }[] = [];
+  #ended: Promise<unknown> | null = null;
 
   add<I extends { close(): Promise<void> }>(input: I): I {
     this.#inputs.push(input);
@@ -140,7 +143,8 @@ class Inputs implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#inputs.map((input) => input.close()));
+    this.#ended ??= Promise.all(this.#inputs.map((input) => input.close()));
+    await this.#ended;
   }
 }
 

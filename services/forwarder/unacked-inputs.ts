@@ -19,6 +19,7 @@ export interface UnackedInputsOptions extends Shared {
 export interface UnackedInputs {
   /** As bound; none where the input is not configured. */
   readonly addresses: { readonly syslog: readonly string[]; readonly gelf: readonly string[] };
+  /** Whoever calls it again waits for the same end. */
   close(): Promise<void>;
 }
 
@@ -61,5 +62,6 @@ export async function startUnackedInputs({ config, doors, ...edge }: UnackedInpu
   const started = starting.move();
   for (const address of syslog) edge.telemetry.listening('syslog', address);
   for (const address of gelf) edge.telemetry.listening('gelf', address);
-  return { addresses: { syslog, gelf }, close: () => started.disposeAsync() };
+  let ended: Promise<void> | null = null;
+  return { addresses: { syslog, gelf }, close: () => (ended ??= started.disposeAsync()) };
 }

@@ -18,7 +18,7 @@ export function plainSecrets(config: Config): string[] {
     ...ofTokens(config),
     ...ofAdmin(config),
     ...ofReaders(config),
-    ...ofReadUrl(config),
+    ...plainReadToken(config),
   ];
 }
 
@@ -106,8 +106,8 @@ function ofReaders(config: Config): string[] {
   ];
 }
 
-/** Only `sluice logs`, `search` and `completion` show it. */
-function ofReadUrl({ 'read.url': url, 'read.token': token }: Config): string[] {
+/** Of the one that only `sluice logs`, `search` and `completion` show. */
+export function plainReadToken({ 'read.url': url, 'read.token': token }: Config): string[] {
   if (url === undefined || token === undefined || !isPlain(url)) return [];
   return [`The token of SLUICE_READ_TOKEN goes to ${maskedUrl(url)} unencrypted: give SLUICE_READ_URL an https:// URL`];
 }

@@ -64,6 +64,8 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     const readApi = service.worker ? null : await startReadApi({ ...service, store, byDefault: false });
     if (readApi) service.lifetime.use(readApi);
     await Promise.race([whenAborted(context.signal), indexer.ended]);
+    // At once: it need not wait for what ends before it, which does not need it. The lifetime hears whether it failed.
+    void indexer.stop().catch(() => undefined);
     return 0;
   });
 }

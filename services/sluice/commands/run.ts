@@ -40,6 +40,8 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     const read = readApi?.address ?? null;
     context.stdout.write(greeting(service.config, { ...forwarder.addresses, admin: admin.address, read }));
     await Promise.race([whenAborted(context.signal), indexer.ended]);
+    // At once: it need not wait for what ends before it, which does not need it. The lifetime hears whether it failed.
+    void indexer.stop().catch(() => undefined);
     return 0;
   });
 }

@@ -1,7 +1,7 @@
 // What the long-running commands share: a log, a registry, the queue, the admin page, and a stop in the reverse order
 // of the start, within `shutdown.timeout_ms`:
 //
-//   admin page → forwarder (forwarder/main.ts) → indexer (indexer/shells/main.ts) → store → queue
+//   admin page → forwarder (forwarder/main.ts) and indexer (indexer/shells/main.ts) → store → queue
 
 import type { KubernetesApi } from '#forwarder/collect/pods/api-answer.ts';
 import type { AdminAction } from '#shared/net/admin-routes.ts';

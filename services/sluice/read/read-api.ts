@@ -39,7 +39,7 @@ export interface ReadApi extends AsyncDisposable {
 }
 
 const IDLE_MAX = 32;
-/** Nothing is posted. */
+/** Where nothing is to be posted; routes.ts has bounds of its own. */
 const BODY_BYTES_MAX = 1024;
 
 /** Null where there is to be none. Rejects with config_invalid or listen_failed. */

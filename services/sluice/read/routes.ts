@@ -25,6 +25,7 @@ import {
 import type { Format, ReadKind, ReadRequest } from './request.ts';
 import { countsRequest, documentsRequest, rowsRequest, storedTailRequest } from './stored-request.ts';
 import type { ReadTelemetry } from './telemetry.ts';
+import { postedJson } from './wire/posted-json.ts';
 
 export interface ReadRoutesOptions {
   readonly door: ServerDoor;
@@ -68,6 +69,10 @@ export function addReadRoutes(fastify: FastifyInstance, options: ReadRoutesOptio
     reply.headers(HEADERS);
     await admit(request, peer, options);
   });
+  const asText = { parseAs: 'string' } as const;
+  fastify.addContentTypeParser('application/json', asText, async (_request: FastifyRequest, text: string) =>
+    postedJson(text),
+  );
   fastify.setErrorHandler((error: FastifyError, request, reply) => answerError(error, request, reply));
   fastify.setNotFoundHandler(() => {
     const known = [...ASKED, 'openapi.json'].map((name) => `/api/${name}`).join(', ');

@@ -31,6 +31,8 @@ export interface ThreadOptions extends SearchThreadOptions {
 const KEPT_HERE_MAX = 64 * 1024 * 1024;
 /** How long the thread waits for the next search. */
 const IDLE_MS = 60_000;
+/** How long a stop waits for what the thread is at: one step of a search may take far longer, and nobody wants it. */
+const END_MS = 500;
 /** Of the thread's heap: a count of many groups takes the most. */
 const HEAP_MB = 512;
 
@@ -95,9 +97,11 @@ export class ThreadSearches implements Searches {
   }
 
   async #end(): Promise<void> {
-    const thread = this.#thread;
+    const ending = this.#thread;
     this.#thread = null;
-    await (await thread?.catch(() => null))?.[Symbol.asyncDispose]();
+    const thread = await ending?.catch(() => null);
+    using _limit = this.#options.clock.timer(END_MS, () => void thread?.kill());
+    await thread?.[Symbol.asyncDispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

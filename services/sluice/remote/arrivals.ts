@@ -29,9 +29,11 @@ const SILENT_MAX_MS = 45_000;
 export class Arrivals implements Disposable {
   readonly #options: ArrivalsOptions;
   #tail: Tail | null = null;
-  /** What the open tail answers, and behind which place it goes on. */
+  /** What the tail answers, and behind which place its asker goes on. */
   #key = '';
-  #place: number | null = null;
+  #asked: number | null = null;
+  /** How far it has got there: less than that, where the store was begun anew. */
+  #reached: number | null = null;
   /** Before that nothing is tried again, by the monotonic clock. */
   #retryMs = 0;
 
@@ -43,21 +45,26 @@ export class Arrivals implements Disposable {
   async arrived(query: Arriving, after: number | null, signal?: AbortSignal): Promise<Arrived> {
     const body = { query: askedJson(query) };
     const key = JSON.stringify(body);
-    if (after === null || key !== this.#key || after !== this.#place) this.#end();
+    if (after === null || key !== this.#key || after !== this.#asked) {
+      this.#end();
+      this.#reached = after;
+    }
     this.#key = key;
+    this.#asked = after;
     if (this.#tail?.isOver === true) {
       const { failure, hasBrought } = this.#tail;
       this.#end();
       if (!hasBrought) this.#retryLater();
       if (failure !== null) throw failure;
     }
-    this.#tail ??= await this.#open(body, after, signal);
+    this.#tail ??= await this.#open(body, this.#reached, signal);
     // What has come by now is read, however soon somebody asks again.
     if (!this.#tail.hasMore) await nextTurn();
     const documents = after === null ? [] : this.#tail.take();
     const { place, hasMore } = this.#tail;
-    // Whoever asks goes on behind the greater one: a store that was begun anew is before the place that was asked for.
-    this.#place = Math.max(after ?? 0, place);
+    this.#reached = place;
+    // Whoever asks goes on behind the greater one.
+    this.#asked = Math.max(after ?? 0, place);
     return { documents, place, isMore: hasMore && after !== null };
   }
 
@@ -90,7 +97,6 @@ export class Arrivals implements Disposable {
   #end(): void {
     this.#tail?.end();
     this.#tail = null;
-    this.#place = null;
   }
 }
 

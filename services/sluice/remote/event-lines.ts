@@ -12,16 +12,23 @@ export interface ServerEvent {
 }
 
 /** The largest document of a store, and as much again. */
-const LINE_CHARS_MAX = 512 * 1024 * 1024;
+const EVENT_CHARS_MAX = 512 * 1024 * 1024;
 
 export class EventLines {
+  readonly #charsMax: number;
   readonly #pieces: string[] = [];
-  #chars = 0;
+  /** Of the line that is not finished, and of the data before it. */
+  #lineChars = 0;
+  #dataChars = 0;
   #id = '';
   #data: string[] = [];
   #name = '';
 
-  /** The events that end in this piece. Throws where a line is too long. */
+  constructor(charsMax = EVENT_CHARS_MAX) {
+    this.#charsMax = charsMax;
+  }
+
+  /** The events that end in this piece. Throws where one is too long. */
   add(text: string): ServerEvent[] {
     const events: ServerEvent[] = [];
     let from = 0;
@@ -29,14 +36,14 @@ export class EventLines {
       this.#pieces.push(text.slice(from, end));
       const line = this.#pieces.join('');
       this.#pieces.length = 0;
-      this.#chars = 0;
+      this.#lineChars = 0;
       from = end + 1;
       if (line === '') events.push(this.#event());
       else this.#line(line);
     }
     const rest = text.slice(from);
-    this.#chars += rest.length;
-    if (this.#chars > LINE_CHARS_MAX) throw new Error('a line of it is too long');
+    this.#lineChars += rest.length;
+    if (this.#lineChars + this.#dataChars > this.#charsMax) throw new Error('an event of it is too long');
     if (rest !== '') this.#pieces.push(rest);
     return events;
   }
@@ -44,6 +51,7 @@ export class EventLines {
   #event(): ServerEvent {
     const event = { id: this.#id, data: this.#data.join('\n'), name: this.#name };
     this.#data = [];
+    this.#dataChars = 0;
     this.#name = '';
     return event;
   }
@@ -53,7 +61,9 @@ export class EventLines {
     const name = colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? '' : line.slice(colon + (line[colon + 1] === ' ' ? 2 : 1));
     if (name === 'id') this.#id = value;
-    else if (name === 'data') this.#data.push(value);
-    else if (name === 'event') this.#name = value;
+    else if (name === 'data') {
+      this.#data.push(value);
+      this.#dataChars += value.length + 1;
+    } else if (name === 'event') this.#name = value;
   }
 }

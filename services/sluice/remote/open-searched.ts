@@ -2,6 +2,7 @@
 // the store of the configuration.
 
 import type { Clock } from '#shared/clock.ts';
+import { plainReadToken } from '#shared/config/plain-secrets.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { openStore } from '#shared/open/open-store.ts';
 import type { Store } from '#shared/store/store.ts';
@@ -26,6 +27,7 @@ export type SearchedStore = Searched & Pick<Store, 'foundAfterMs'> & AsyncDispos
 export async function openSearched(config: Config, options: OpenSearchedOptions): Promise<SearchedStore> {
   const { url = config['read.url'], clock, warn, signal } = options;
   if (url === undefined) return openStore(config, { readOnly: true, clock, warn });
+  for (const what of plainReadToken({ ...config, 'read.url': url })) warn(what);
   const [{ ReadClient }, { RemoteStore }] = await Promise.all([
     import('./read-client.ts'),
     import('./remote-store.ts'),

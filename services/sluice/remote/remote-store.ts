@@ -63,15 +63,17 @@ export class RemoteStore implements Searched, AsyncDisposable {
       const last = this.#parsed<Page>(lines.pop());
       if (!('is_last' in last)) throw this.#options.client.broken(new Error('its end is missing'));
       this.#warn(last.warnings);
+      let found = 0;
       for (const line of lines) {
         const { documents, bytes } = this.#parsed<StoredPage>(line);
+        found += documents.length;
         left -= documents.length;
         after = documents.at(-1)?.sort ?? after;
         yield { documents, bytes };
       }
       if (last.is_last) return;
       // It would be asked the same for ever.
-      if (lines.length === 0) throw this.#options.client.strange('it found nothing, and says that there is more');
+      if (found === 0) throw this.#options.client.strange('it found nothing, and says that there is more');
     }
   }
 

@@ -158,7 +158,10 @@ function top(tokens: Tokens): Stage[] {
   const isCount = /^\d+$/.test(first);
   if (isCount && Number(first) > HEAD_MAX) throw new Mistake(`this is above ${HEAD_MAX}`, at);
   const fields = isCount ? [fieldOf(tokens)] : [fieldNamed(first)];
-  while (tokens.takes(',')) fields.push(fieldOf(tokens));
+  while (tokens.takes(',')) {
+    if (fields.length >= ITEMS_MAX) throw tooMany(tokens);
+    fields.push(fieldOf(tokens));
+  }
   return [
     { kind: 'stats', measures: [COUNT], by: { fields, everyMs: null } },
     { kind: 'sort', keys: [{ name: 'count', descending: true }] },
@@ -169,11 +172,13 @@ function top(tokens: Tokens): Stage[] {
 function listOf<T>(tokens: Tokens, read: (tokens: Tokens) => T): T[] {
   const items = [read(tokens)];
   while (tokens.takes(',')) {
-    if (items.length >= ITEMS_MAX) throw new Mistake(`these are more than ${ITEMS_MAX}`, tokens.at);
+    if (items.length >= ITEMS_MAX) throw tooMany(tokens);
     items.push(read(tokens));
   }
   return items;
 }
+
+const tooMany = (tokens: Tokens): Mistake => new Mistake(`these are more than ${ITEMS_MAX}`, tokens.at);
 
 const fieldOf = (tokens: Tokens): Field => fieldNamed(tokens.word('a field'));
 

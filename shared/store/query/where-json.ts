@@ -25,14 +25,16 @@ import { Mistake } from './query-mistake.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Of all texts in it, of fields that are named as one too: a query's own length, each text in two fields. */
-const CHARS_MAX = 2 * QUERY_LENGTH_MAX;
+/** Of all texts in it: a query's own length, each text in two fields, a number as both of its bounds. */
+const CHARS_MAX = 3 * QUERY_LENGTH_MAX;
 /** Of the name of a field, which may be said of each of many values. */
 const PATH_MAX = 1024;
 /** Each parenthesis of the language is up to three of these: what is one of several, each of several, none. */
 const DEPTH_MAX = 200;
 /** The 500 terms of a query, each in two fields; and options beside it. */
 const TERMS_MAX = 1100;
+/** Of all there is, what only joins or excludes too: each is work for each document. A query has no room for more. */
+const NODES_MAX = QUERY_LENGTH_MAX / 2;
 const NANOSECONDS = /^-?\d{1,30}$/;
 
 export function whereJson(where: Where): Json {
@@ -79,19 +81,21 @@ const boundJson = ({ text, inclusive }: NumberBound): Json => ({ number: text, i
 
 /** Throws query_wrong. */
 export function whereOfJson(json: unknown): Where {
+  let nodes = 0;
   let terms = 0;
   let chars = 0;
   const read = (given: unknown, depth: number): Where => {
     if (!isJson(given) || depth > DEPTH_MAX) throw wrong('a part of it is none, or it is nested too deep');
+    if (++nodes > NODES_MAX) throw wrong(`it has more than ${NODES_MAX} parts`);
     const { kind } = given;
-    if (kind === 'all') return { kind };
     if (kind === 'not') return { kind, node: read(given['node'], depth + 1) };
     if (kind === 'and' || kind === 'or') {
-      const { nodes } = given;
-      if (!Array.isArray(nodes) || nodes.length === 0) throw wrong(`${kind} has no nodes`);
-      return { kind, nodes: nodes.map((node) => read(node, depth + 1)) };
+      const { nodes: joined } = given;
+      if (!Array.isArray(joined) || joined.length === 0) throw wrong(`${kind} has no nodes`);
+      return { kind, nodes: joined.map((node) => read(node, depth + 1)) };
     }
     if (++terms > TERMS_MAX) throw wrong(`it has more than ${TERMS_MAX} terms`);
+    if (kind === 'all') return { kind };
     chars += charsIn(given);
     if (chars > CHARS_MAX) throw wrong(`its texts have more than ${CHARS_MAX} characters`);
     return kind === 'words' ? { kind, term: termOf(given) } : leafOf(given);
@@ -110,7 +114,9 @@ export function fieldAt(path: unknown): Field {
     const { also: _, ...field } = fieldNamed(path);
     if (field.path === path) return field;
   }
-  throw wrong(`there is no field ${JSON.stringify(path)?.slice(0, 80)}`);
+  throw wrong(
+    typeof path === 'string' ? `there is no field ${JSON.stringify(path.slice(0, 80))}` : 'a field is no text',
+  );
 }
 
 function leafOf(given: Json): FieldWhere {
@@ -167,8 +173,9 @@ function madeOf(given: Json, named: NamedField): FieldWhere | null {
 }
 
 /** Before anything is made of them. */
-function charsIn({ text, value, pieces }: Json): number {
-  const all: readonly unknown[] = [text, value, ...(Array.isArray(pieces) ? pieces : [])];
+function charsIn({ text, value, pieces, from, to }: Json): number {
+  const bounds = [from, to].map((bound) => (isJson(bound) ? bound['number'] : undefined));
+  const all: readonly unknown[] = [text, value, ...bounds, ...(Array.isArray(pieces) ? pieces : [])];
   return all.reduce((sum: number, one) => sum + (typeof one === 'string' ? one.length : 0), 0);
 }
 

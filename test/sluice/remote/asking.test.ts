@@ -12,6 +12,7 @@ import type { Command } from '../../../services/sluice/process/command.ts';
 import * as completion from '../../../services/sluice/commands/completion.ts';
 import * as logs from '../../../services/sluice/commands/logs.ts';
 import * as search from '../../../services/sluice/commands/search.ts';
+import { openSearched } from '../../../services/sluice/remote/open-searched.ts';
 import { systemClock } from '#shared/clock.ts';
 import { Page } from '../command-runner.ts';
 import { RunningApi } from '../read/running-api.ts';
@@ -113,6 +114,20 @@ test('by TLS with a token: the documents of its tenant, in every way of asking',
   assert.match(stderr, /the store has no container, service, pod or tag of that name/);
 });
 
+test('a token that goes over the network in the clear is told', async () => {
+  const warnings: string[] = [];
+  const warn = (message: string): void => void warnings.push(message);
+  await using base = await RunningApi.open();
+  for (const url of ['http://logs.invalid:1', 'http://127.0.0.1:1', 'https://logs.invalid:1']) {
+    const config = { ...base.config, 'read.token': ACME };
+    await assert.rejects(openSearched(config, { url, clock: systemClock, warn, signal: AbortSignal.abort() }));
+  }
+  assert.match(
+    warnings.join('\n'),
+    /^The token of SLUICE_READ_TOKEN goes to http:\/\/logs.invalid:1 unencrypted[^\n]*$/,
+  );
+});
+
 test('--url counts before the setting, and a unix socket is an address', async () => {
   const env = { SLUICE_READ_LISTEN: `unix:${join(folder, 'read.sock')}` };
   await using api = await RunningApi.open({ env });
@@ -164,6 +179,8 @@ test('what is broken off is not taken for the whole', async () => {
   await check([page, end], true, 'store_unavailable', /broken off/);
   await check([page.slice(0, -9), `\n${end}`], false, 'store_refused', /cannot be read/);
   await check(['{"is_last":false,"warnings":[]}\n'], false, 'store_refused', /says that there is more/);
+  const nothing = '{"documents":[],"bytes":0}\n{"is_last":false,"warnings":[]}\n';
+  await check([nothing], false, 'store_refused', /says that there is more/);
 });
 
 test('a connection that was kept and closed there is no error', async () => {

@@ -30,3 +30,14 @@ test('cut at every place, and byte by byte', () => {
   );
   assert.deepEqual(lines.add('\n'), [{ id: '9', data: 'not ended', name: '' }]);
 });
+
+test('an event that does not end is given up, in one line or in many', () => {
+  for (const piece of ['x', 'data: xxx\n', 'data\n']) {
+    const lines = new EventLines(100);
+    assert.throws(() => {
+      for (let i = 0; i < 1000; i++) lines.add(piece);
+    }, /too long/);
+  }
+  const lines = new EventLines(100);
+  for (let i = 0; i < 1000; i++) lines.add('id: 7\ndata: xxx\n\n: nothing new\n\n');
+});

@@ -3,13 +3,17 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer, type Socket } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '#shared/clock.ts';
 import { run } from '../../../services/sluice/commands/logs.ts';
+import { Arrivals } from '../../../services/sluice/remote/arrivals.ts';
+import { ReadClient } from '../../../services/sluice/remote/read-client.ts';
+import { RemoteStore } from '../../../services/sluice/remote/remote-store.ts';
 import { Page } from '../command-runner.ts';
 import { RunningApi } from '../read/running-api.ts';
 
@@ -150,9 +154,36 @@ test('a reader that takes nothing for long loses nothing', async () => {
   assert.deepEqual(found, texts(6000, 'large'));
 });
 
+test('a store that was begun anew there is followed from where it had got to', async () => {
+  const asked: unknown[] = [];
+  const event = (place: number, id: string): string =>
+    `id: ${place}\ndata: ${JSON.stringify({ id, index: 'i', sort: ['1', 1, place], source: {} })}\n\n`;
+  const begun = (place: number): string => `: following\nid: ${place}\n\n`;
+  const answers = [begun(1000), `${begun(3)}${event(4, 'a')}${event(5, 'b')}`, `${begun(5)}${event(6, 'c')}`];
+  const server = createHttpServer((request, response) => {
+    asked.push(request.headers['last-event-id']);
+    response.end(answers[asked.length - 1] ?? begun(6));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    const client = new ReadClient({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+    using _client = client;
+    using arrivals = new Arrivals({ client, clock: { ...systemClock, sleep: () => Promise.resolve() } });
+    const found: string[] = [];
+    for (let { place } = await arrivals.arrived({}, null); found.length < 3;) {
+      const next = await arrivals.arrived({}, place);
+      found.push(...next.documents.map(({ id }) => id));
+      place = Math.max(place, next.place);
+    }
+    assert.deepEqual(found, ['a', 'b', 'c']);
+    assert.deepEqual(asked.slice(0, 3), [undefined, '1000', '5']);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
 async function remoteOf(api: RunningApi) {
-  const { ReadClient } = await import('../../../services/sluice/remote/read-client.ts');
-  const { RemoteStore } = await import('../../../services/sluice/remote/remote-store.ts');
   const client = new ReadClient({ url: `http://127.0.0.1:${api.port}` });
   const store = await RemoteStore.open({ client, clock: systemClock, warn: assert.fail });
   assert(store.arrived);

@@ -34,11 +34,12 @@ export interface LargeMessagesOptions {
   readonly budgetMs?: (bytes: number) => number;
 }
 
-/** Dispose of it after its users; call `hurry` before. */
+/** Dispose of it after its users, who have given up what is left then; call `hurry` before. */
 export class LargeMessages implements Room, AsyncDisposable {
   readonly #thread: ConversionThread;
   readonly #clock: Clock;
   readonly #hurry = new AbortController();
+  #isOver = false;
   /** The last message found no thread, so those behind it wait for one only once. */
   #isWithoutThread = false;
   readonly #waiting = new ByteBudget(WAITING_BYTES_MAX);
@@ -71,9 +72,10 @@ export class LargeMessages implements Room, AsyncDisposable {
   async #convert(text: Buffer): Promise<GelfConverted> {
     try {
       for (let tries = this.#isWithoutThread ? TRIES_MAX : 1; ; tries += 1) {
-        const converted = await this.#inThread(text);
+        const converted = this.#isOver ? GIVEN_UP : await this.#inThread(text);
         this.#isWithoutThread = converted === null && tries >= TRIES_MAX;
         if (converted) return converted;
+        if (this.#isOver) return GIVEN_UP;
         if (tries >= TRIES_MAX || this.#hurry.signal.aborted) return bytesOf(conversions.gelf(copyOf(text), null));
         await this.#clock.sleep(BACKOFF_FIRST_MS * 2 ** (tries - 1), this.#hurry.signal).catch(() => undefined);
       }
@@ -93,9 +95,13 @@ export class LargeMessages implements Room, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
     await this.#thread[Symbol.asyncDispose]();
   }
 }
+
+/** Whoever brought it is gone by now, and a stop has no time for it. */
+const GIVEN_UP = { kind: 'refused', why: 'the input has ended' } as const;
 
 /** What is not the message's fault. */
 const OURS: ReadonlySet<string> = new Set(['conversion_unavailable', 'shutting_down']);

@@ -5,6 +5,7 @@
 // Guarantees: waiting messages are bounded by their bytes, and by what those grow to; a message is bounded by its size.
 // What is lost for lack of room or because parts did not come is counted. Malformed messages go to the dead letters.
 
+import { unlessAborted } from '#shared/abort.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import { reasonOf } from '#shared/errors.ts';
 import { type Compression, decompress } from '#shared/record/compression.ts';
@@ -13,6 +14,7 @@ import { GelfEntries } from '../../decode/gelf/gelf-entries.ts';
 import type { BadReason } from '../unacked/bad-messages.ts';
 import { DropTally, type DropTallyOptions } from '../unacked/drop-tally.ts';
 import type { ReadEntries } from '../unacked/read-entries.ts';
+import { STOP_TAKING_MS } from '../unacked/unacked-input.ts';
 import { LARGE_MESSAGE_BYTES, type LargeMessages } from '../convert/large-messages.ts';
 import { SenderTasks } from '../turns/sender-tasks.ts';
 import { GELF_TURN_BYTES, TurnBytes } from '../turns/turn-bytes.ts';
@@ -54,6 +56,8 @@ export class GelfDatagrams implements AsyncDisposable {
   readonly #tasks = new SenderTasks(WAITING_LIMITS);
   readonly #turn = new TurnBytes(GELF_TURN_BYTES);
   readonly #unpacking = new ByteBudget(UNPACKING_BYTES_MAX);
+  /** A stop has no more time for what takes long. */
+  readonly #over = new AbortController();
 
   constructor(options: GelfDatagramsOptions) {
     this.#options = options;
@@ -76,10 +80,14 @@ export class GelfDatagrams implements AsyncDisposable {
     else this.#takeMessage(datagram, sender);
   }
 
-  /** Waits for what is being decompressed; chunks of messages that are not whole are given up. */
+  /**
+   * Waits for what is being decompressed and converted, as long as a stop may, and drops the rest; chunks of messages
+   * that are not whole are given up.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#expiry?.[Symbol.dispose]();
     this.#chunks.clear();
+    using _limit = this.#options.clock.timer(STOP_TAKING_MS, () => this.#over.abort());
     await this.#tasks.idle();
     this.#runs.flush();
     this.#drops[Symbol.dispose]();
@@ -121,6 +129,10 @@ export class GelfDatagrams implements AsyncDisposable {
     // What is small is decompressed in place, whatever comes of it.
     await this.#turn.wait(message.length);
     using permit = await this.#unpacking.acquire(UNPACKING_COPIES * messageBytesMax);
+    if (this.#over.signal.aborted) {
+      this.#drops.add('shutting_down', message.length);
+      return;
+    }
     let text: Buffer;
     try {
       text = await decompress(message, compression, messageBytesMax);
@@ -135,13 +147,16 @@ export class GelfDatagrams implements AsyncDisposable {
 
   async #takeText(text: Buffer, sender: string): Promise<void> {
     const { large } = this.#options;
+    const { signal } = this.#over;
     if (text.length <= LARGE_MESSAGE_BYTES) {
       await this.#turn.wait(text.length);
       this.#append(text, sender);
-    } else if (!large.hasRoom) this.#drops.add('udp_no_room', text.length);
+    } else if (signal.aborted) this.#drops.add('shutting_down', text.length);
+    else if (!large.hasRoom) this.#drops.add('udp_no_room', text.length);
     else {
-      const converted = await large.convert(text);
-      if (converted.kind === 'entry') this.#runOf(sender)?.add(converted.bytes);
+      const converted = await unlessAborted(large.convert(text), signal).catch(() => null);
+      if (converted === null) this.#drops.add('shutting_down', text.length);
+      else if (converted.kind === 'entry') this.#runOf(sender)?.add(converted.bytes);
       else this.#deadLetter(text, sender, `not a GELF message: ${converted.why}`);
     }
   }

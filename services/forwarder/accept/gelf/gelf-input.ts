@@ -23,13 +23,20 @@ export async function startGelfInput(options: GelfInputOptions): Promise<Unacked
   const large = starting.use(new LargeMessages(options));
   const newDecoder = () => new GelfDecoder(options.messageBytesMax, large);
   starting.defer(() => unacked.close());
+  // At once: each takes the time that it has.
+  const ends: (() => Promise<void>)[] = [];
+  starting.defer(async () => void (await Promise.all(ends.map((end) => end()))));
   const server = await startStreamServer(parseListenAddress(options.listen), { ...input, newDecoder, tls: null });
-  starting.defer(() => server.close());
+  ends.push(() => server.close());
   const { address } = server;
   if (address.kind === 'tcp' && (options.datagrams ?? true)) {
-    const datagrams = starting.use(new GelfDatagrams({ ...input, large }));
+    const datagrams = new GelfDatagrams({ ...input, large });
     const take = (datagram: Buffer, sender: string) => datagrams.take(datagram, sender);
-    starting.use(await startDatagramServer(address, { ...input, take }));
+    const socket = await startDatagramServer(address, { ...input, take });
+    ends.push(async () => {
+      await socket[Symbol.asyncDispose]();
+      await datagrams[Symbol.asyncDispose]();
+    });
   }
   starting.defer(() => large.hurry());
   const started = starting.move();

@@ -5,7 +5,8 @@ import type { InputName } from '../../intake/chunk.ts';
 import type { ForwarderTelemetry } from '../../intake/telemetry.ts';
 
 /** `gelf_…`: chunks of a message that were given up because others did not come in time, or for want of room. */
-export type DropReason = 'udp_no_room' | 'not_allowed' | 'address_rate' | 'gelf_incomplete' | 'gelf_no_room';
+export type DropReason =
+  'udp_no_room' | 'not_allowed' | 'address_rate' | 'gelf_incomplete' | 'gelf_no_room' | 'shutting_down';
 
 export interface DropTallyOptions {
   readonly input: InputName;

@@ -17,6 +17,7 @@ import type { StreamDecoder } from './stream-decoder.ts';
 import { StreamSession } from './stream-session.ts';
 import { TurnBytes } from '../turns/turn-bytes.ts';
 import { Turns } from '../turns/step-scheduler.ts';
+import { STOP_TAKING_MS } from './unacked-input.ts';
 import type { Unacked } from './unacked-retry.ts';
 import { UnreadRests } from './unread-rests.ts';
 
@@ -51,9 +52,8 @@ const REST_BYTES_MAX = 8 * 1024 * 1024;
 /** For a message to come whole, as a frame of the Forward protocol has at first. */
 const MESSAGE_TIMEOUT_MS = 300_000;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** How long a stop reads what was sent, and how long it takes what was read: of the 9 s that a stop of all has. */
+/** How long a stop reads what was sent. */
 const STOP_READING_MS = 4000;
-const STOP_TAKING_MS = 5000;
 
 const BROWSER = 'Cannot take a request by HTTP: a page in a browser may have had it made';
 

@@ -7,6 +7,9 @@ import type { Door } from '../../admit/door.ts';
 import type { Intake, Room } from '../../intake/chunk.ts';
 import type { ForwarderTelemetry } from '../../intake/telemetry.ts';
 
+/** How long a stop takes what was read: of the 9 s that a stop of all has. */
+export const STOP_TAKING_MS = 5000;
+
 export interface UnackedInputOptions {
   readonly tag: string;
   readonly messageBytesMax: number;

@@ -9,8 +9,6 @@ import { integerIn, type Json, listIn, maybe, objectOf, oneIn, textIn, wrong } f
 /** `top` alone makes three stages of a bar. */
 const STAGES_MAX = 30;
 const ITEMS_MAX = 20;
-/** `top` takes as many as a query has room for. */
-const FIELDS_MAX = 1000;
 const HEAD_MAX = 1e9;
 const EVERY_MS_MAX = 1e6 * 86_400_000;
 const KINDS = ['stats', 'sort', 'fields', 'head'] as const;
@@ -47,7 +45,7 @@ function stageOf(json: unknown): Stage {
     case 'stats': {
       const by = objectOf(given['by'], 'by', ['fields', 'every_ms']);
       const everyMs = maybe(by, 'every_ms', 'everyMs', () => integerIn(by, 'every_ms', [1000, EVERY_MS_MAX]));
-      const fields = listIn(by, 'fields', FIELDS_MAX).map(fieldOf);
+      const fields = listIn(by, 'fields', ITEMS_MAX).map(fieldOf);
       return { kind, measures: items(given, 'measures').map(measureOf), by: { everyMs: null, ...everyMs, fields } };
     }
   }

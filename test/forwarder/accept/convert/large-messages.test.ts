@@ -74,5 +74,15 @@ test('what waits for a thread when we stop is converted here', async (t) => {
   large.hurry();
   assert.deepEqual(await Promise.all(waiting), ['entry of true', 'entry of true']);
   await large[Symbol.asyncDispose]();
-  assert.equal(await kindOf(large), 'entry of true');
+  assert.match(await kindOf(large), /the input has ended/);
+});
+
+test('what its users have given up by its end costs nothing more', async (t) => {
+  const workers = standIns(t);
+  workers.instead = [failing, failing, failing, failing];
+  const large = new LargeMessages({ clock: systemClock });
+  const waiting = [kindOf(large), kindOf(large)];
+  await new Promise(setImmediate);
+  await large[Symbol.asyncDispose]();
+  for (const kind of await Promise.all(waiting)) assert.match(kind, /the input has ended/);
 });

@@ -11,8 +11,9 @@ import { TimeZone } from '#forwarder/decode/syslog/time-zone.ts';
 import { Unacked } from '#forwarder/accept/unacked/unacked-retry.ts';
 import { ANYONE } from '#forwarder/intake/principal.ts';
 import { ForwarderTelemetry } from '#forwarder/intake/telemetry.ts';
-import { systemClock } from '#shared/clock.ts';
+import { type Clock, systemClock } from '#shared/clock.ts';
 import { Metrics } from '#shared/metrics.ts';
+import { VirtualClock } from '#test/memory/clock.ts';
 import { FakeIntake } from '../forward/fake-intake.ts';
 
 const KIB = 1024;
@@ -32,13 +33,12 @@ class HeldUp extends LargeMessages {
   }
 }
 
-function common() {
+function common(clock: Clock = systemClock) {
   const intake = new FakeIntake();
   const silent = () => undefined;
   const metrics = new Metrics({ version: '0', command: 'test' });
   const log = { debug: silent, info: silent, warn: silent, error: silent };
   const telemetry = new ForwarderTelemetry(metrics, log);
-  const clock = systemClock;
   const unacked = new Unacked({ intake, telemetry, clock });
   const admit = () => ANYONE;
   const options = { input: 'gelf', tag: 'gelf', datagramRates: null, unacked, telemetry, clock, admit } as const;
@@ -52,8 +52,8 @@ function common() {
   return { options, intake, messages, metrics };
 }
 
-function open(large: LargeMessages) {
-  const { options, ...rest } = common();
+function open(large: LargeMessages, clock?: Clock) {
+  const { options, ...rest } = common(clock);
   return { ...rest, datagrams: new GelfDatagrams({ ...options, large, messageBytesMax: MESSAGE_BYTES_MAX }) };
 }
 
@@ -115,6 +115,19 @@ test('large messages that find no room are dropped, and counted; small ones pass
   await datagrams[Symbol.asyncDispose]();
   assert.deepEqual(messages(), ['a small']);
   assert.match((await metrics.render()).body, /events_dropped_total\{stage="edge",reason="udp_no_room"\} 1\n/);
+});
+
+test('a stop waits for large messages no longer than it may; what is left is counted', async () => {
+  const clock = new VirtualClock();
+  await using large = new HeldUp({ clock });
+  const { datagrams, messages, metrics } = open(large, clock);
+  for (const name of ['a1', 'a2', 'a3']) datagrams.take(gzipSync(message(name, 150 * KIB)), 'a');
+  datagrams.take(message('b1'), 'b');
+  const ended = datagrams[Symbol.asyncDispose]();
+  await clock.advance(5000);
+  await ended;
+  assert.deepEqual(messages(), ['b b1']);
+  assert.match((await metrics.render()).body, /events_dropped_total\{stage="edge",reason="shutting_down"\} 3\n/);
 });
 
 test('one sender cannot fill what waits', async () => {

@@ -67,6 +67,7 @@ test('behind a bar', () => {
   check('a | stats avg(x', '               ^', 'here ) is missing');
   check('a | head x', '         ^', 'give a number up to 10000');
   check('a | top 20000 x', '        ^', 'this is above 10000');
+  check('a | top b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v', `${' '.repeat(48)}^`, 'these are more than 20');
   check('a | count | top x', '            ^', 'count, top and stats are about documents: they come first, and once');
   check('a | sort "x', '         ^', 'this cannot be read');
 });

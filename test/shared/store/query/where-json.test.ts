@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { SluiceError } from '#shared/errors.ts';
 import { parseQuery } from '#shared/store/query/parser.ts';
@@ -56,11 +57,17 @@ test('what is no tree is an error that says so', () => {
     assert.throws(
       () => whereOfJson(json),
       (error) => error instanceof SluiceError && error.code === 'query_wrong',
-      JSON.stringify(json),
+      inspect(json, { maxStringLength: 100 }),
     );
-  let deep: unknown = { kind: 'all' };
-  for (let i = 0; i < 201; i++) deep = { kind: 'not', node: deep };
+  const within = (times: number, node: unknown): unknown => {
+    let deep = node;
+    for (let i = 0; i < times; i++) deep = { kind: 'not', node: deep };
+    return deep;
+  };
+  const deep = within(201, { kind: 'all' });
   const leaf = { kind: 'exists', field: 'attributes.a' };
+  const all = { kind: 'all' };
+  const joined = { kind: 'and', nodes: Array.from({ length: 9 }, () => ({ kind: 'not', node: leaf })) };
   for (const json of [
     undefined,
     null,
@@ -74,6 +81,11 @@ test('what is no tree is an error that says so', () => {
     { kind: 'or', nodes: [] },
     deep,
     { kind: 'and', nodes: Array.from({ length: 1101 }, () => leaf) },
+    { kind: 'or', nodes: Array.from({ length: 1101 }, () => all) },
+    { kind: 'and', nodes: Array.from({ length: 100 }, () => within(100, joined)) },
+    { kind: 'numbers', field: 'attributes.a', from: { number: `${'0'.repeat(50_000)}1` } },
+    { kind: 'exists', field: ['attributes.a'] },
+    { kind: 'exists', field: within(100_000, 'attributes.a') },
     { kind: 'words', text: '--' },
     { kind: 'words', text: 5 },
     { kind: 'exists' },
