@@ -20,7 +20,7 @@ test('while what GELF has sent is taken, nobody else may come', async () => {
     config: loadConfig({ env: { ...inputs, SLUICE_DATA_DIR: '/nowhere' }, readFile: () => '' }),
     queue,
     metrics: new Metrics({ version: '0', command: 'test' }),
-    log: createLog('fatal', systemClock),
+    log: createLog('error', systemClock),
     clock: systemClock,
   });
   const { forward, http, gelf } = forwarder.addresses;

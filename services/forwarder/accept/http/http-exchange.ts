@@ -62,6 +62,7 @@ export interface ExchangeOptions {
   readonly counted: WeakSet<object>;
 }
 
+/** A request that is being answered. The bytes of its body are counted until it is disposed of. */
 export class HttpExchange implements Disposable {
   readonly sender: string;
   readonly principal: Principal;
@@ -187,9 +188,8 @@ export class HttpExchange implements Disposable {
       // What is made of it has about its size, and is there before it is gone.
       making.use(bodies.take(bytes, this.#who));
     };
-    const large = (): LargeShare => this.#largeShare();
-    const whose = { request: this.#request, sender: this.#who, held: this.#held };
-    const converted = await convertWithin(name, body, options, { bodies, converter, ...whose, begin, large });
+    const whose = { request: this.#request, sender: this.#who, held: this.#held, large: () => this.#largeShare() };
+    const converted = await convertWithin(name, body, options, { bodies, converter, ...whose, begin });
     const buffers = buffersOf(converted);
     try {
       countBrought({ count: countOf(converted), bytes, sentBytes: this.#sentBytes }, this.#options.debt);
