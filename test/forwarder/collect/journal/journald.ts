@@ -84,6 +84,15 @@ export class Journald implements AsyncDisposable {
       .toSorted((a, b) => Number(b.includes('@')) - Number(a.includes('@')) || a.localeCompare(b));
   }
 
+  /** What the entries of one of its files say. */
+  messagesOf(file: string): string[] {
+    const printed = execFileSync('journalctl', ['--file', file, '--output=json', '--quiet'], { encoding: 'utf8' });
+    return printed
+      .trimEnd()
+      .split('\n')
+      .map((line) => String((JSON.parse(line) as { MESSAGE: unknown }).MESSAGE));
+  }
+
   /** What was written becomes a file of its own. */
   async rotate(): Promise<void> {
     const count = this.files().length;
