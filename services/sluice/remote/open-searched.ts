@@ -25,13 +25,23 @@ export type SearchedStore = Searched & Pick<Store, 'foundAfterMs'> & AsyncDispos
 
 /** Rejects as openStore does, and where the other Sluice cannot be asked. */
 export async function openSearched(config: Config, options: OpenSearchedOptions): Promise<SearchedStore> {
-  const { url = config['read.url'], clock, warn, signal } = options;
+  const { clock, warn, signal } = options;
+  const known = config['read.url'];
+  const { url = known } = options;
   if (url === undefined) return openStore(config, { readOnly: true, clock, warn });
-  for (const what of plainReadToken({ ...config, 'read.url': url })) warn(what);
+  // The token is of the server that the settings name, if they name one.
+  const isAnother = known !== undefined && originOf(known) !== originOf(url);
+  const token = isAnother ? undefined : config['read.token'];
+  if (isAnother && config['read.token'] !== undefined)
+    warn('the token is not shown to this server: it is another than that of SLUICE_READ_URL');
+  for (const what of plainReadToken({ ...config, 'read.url': url, 'read.token': token })) warn(what);
   const [{ ReadClient }, { RemoteStore }] = await Promise.all([
     import('./read-client.ts'),
     import('./remote-store.ts'),
   ]);
-  const client = new ReadClient({ url, token: config['read.token'], caFile: config['read.ca'] });
+  const client = new ReadClient({ url, token, caFile: config['read.ca'] });
   return RemoteStore.open({ client, clock, warn }, signal);
 }
+
+/** Of a unix socket, all of it. */
+const originOf = (url: string): string => (url.startsWith('unix:') ? url : (URL.parse(url)?.origin ?? url));

@@ -137,6 +137,28 @@ test('--url counts before the setting, and a unix socket is an address', async (
   assert.equal(stdout, 'by the socket\n');
 });
 
+test('the token is shown to the server of the settings alone, if they name one', async () => {
+  const shown: (string | undefined)[] = [];
+  const server = createServer(({ headers }, response) => {
+    shown.push(headers.authorization);
+    response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await using base = await RunningApi.open();
+  const ask = async (named: string | undefined): Promise<string[]> => {
+    const told: string[] = [];
+    const config = { ...base.config, 'read.token': ACME, 'read.url': named };
+    await assert.rejects(openSearched(config, { url, clock: systemClock, warn: (what) => told.push(what) }));
+    return told;
+  };
+  assert.match((await ask('http://127.0.0.1:1')).join(), /not shown to this server/);
+  assert.deepEqual(await ask(`${url}/api`), []);
+  assert.deepEqual(await ask(undefined), []);
+  assert.deepEqual(shown, [undefined, `Bearer ${ACME}`, `Bearer ${ACME}`]);
+  server.close();
+});
+
 test('says what is wrong with the address, and what answers there', async () => {
   for (const url of ['logs.example:24233', 'ftp://x', 'http://u:p@x', 'https://x/?q=1'])
     await refused(['x', '--url', url], {}, 'config_invalid', /is no such URL; give one like https:/);
