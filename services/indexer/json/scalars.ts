@@ -13,8 +13,8 @@ const POINT = 0x2e;
 const DECIMAL_MIN = 1e-4;
 const DECIMAL_END = 1e9;
 const PLACES_MAX = 6;
-/** Integers whose upper half is smaller are exact as doubles. */
-const SAFE_HIGH = 2 ** 21;
+/** Integers of 64 bits whose upper half is smaller are exact as doubles. */
+export const SAFE_HIGH = 2 ** 21;
 
 /** Writes the value at `at`, whose first byte is `type`. Returns where it ends, or -1 for what is of another kind. */
 export function writeScalar(json: JsonBuffer, view: DataView, at: number, type: number): number {

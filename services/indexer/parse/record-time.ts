@@ -10,6 +10,7 @@
 // what is smaller is a duration or a counter, and the four units do not overlap there. The record stays as it is: what
 // was read is found as it was sent.
 
+import { SAFE_HIGH } from '../json/scalars.ts';
 import { type FieldTable, isText, textEnd, textStart } from './fields.ts';
 import { daysOf } from './calendar.ts';
 import { journalTimeNames } from './names.ts';
@@ -17,8 +18,6 @@ import type { Timestamp } from './timestamp.ts';
 
 const SECONDS_MIN = Date.UTC(2000, 0, 1) / 1000;
 const SECONDS_MAX = Date.UTC(2100, 0, 1) / 1000;
-/** Integers of 64 bits whose upper half is smaller are exact as doubles. */
-const SAFE_HIGH = 2 ** 21;
 const SECONDS_PER_DAY = 86_400;
 const ZERO = 0x30;
 const NINE = 0x39;

@@ -10,7 +10,7 @@ import type { Asker } from './parameters.ts';
 import type { CountsRequest, DocumentsRequest, RowsRequest, TailRequest } from './request.ts';
 import { integerIn, type Json, maybe, objectOf, wrong } from './wire/json-parts.ts';
 import { type Asked, askedOf, orderIn, placePartsIn } from './wire/query-json.ts';
-import { stagesOf } from './wire/stages-json.ts';
+import { everyMsIn, stagesOf } from './wire/stages-json.ts';
 
 /** By path: what its body has. */
 export const BODIES = {
@@ -22,7 +22,6 @@ export const BODIES = {
 
 /** Of rows; a body without one asks for all. */
 const ROWS_MAX = 1e9;
-const EVERY_MS_MAX = 1e6 * 86_400_000;
 
 /** Each throws query_wrong or tenant_refused. */
 export function documentsRequest(body: unknown, asker: Asker): DocumentsRequest {
@@ -34,8 +33,8 @@ export function documentsRequest(body: unknown, asker: Asker): DocumentsRequest 
 
 export function countsRequest(body: unknown, asker: Asker): CountsRequest {
   const given = objectOf(body, 'the body', BODIES.counts);
-  const every = maybe(given, 'every_ms', 'everyMs', () => integerIn(given, 'every_ms', [1000, EVERY_MS_MAX]));
-  return { kind: 'counts', query: { ...rangeOf(given, asker), order: orderIn(given) }, everyMs: null, ...every };
+  const query = { ...rangeOf(given, asker), order: orderIn(given) };
+  return { kind: 'counts', query, everyMs: everyMsIn(given) };
 }
 
 export function rowsRequest(body: unknown, asker: Asker): RowsRequest {

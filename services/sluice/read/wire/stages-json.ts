@@ -44,11 +44,16 @@ function stageOf(json: unknown): Stage {
       return { kind, keys: items(given, 'keys').map(sortKeyOf) };
     case 'stats': {
       const by = objectOf(given['by'], 'by', ['fields', 'every_ms']);
-      const everyMs = maybe(by, 'every_ms', 'everyMs', () => integerIn(by, 'every_ms', [1000, EVERY_MS_MAX]));
       const fields = listIn(by, 'fields', ITEMS_MAX).map(fieldOf);
-      return { kind, measures: items(given, 'measures').map(measureOf), by: { everyMs: null, ...everyMs, fields } };
+      return { kind, measures: items(given, 'measures').map(measureOf), by: { everyMs: everyMsIn(by), fields } };
     }
   }
+}
+
+/** The length of the spans that are counted by; null: without spans. */
+export function everyMsIn(given: Json): number | null {
+  const every = maybe(given, 'every_ms', 'ms', () => integerIn(given, 'every_ms', [1000, EVERY_MS_MAX]));
+  return every.ms ?? null;
 }
 
 function items(given: Json, key: string): readonly unknown[] {
