@@ -4,10 +4,12 @@
 //   entry entry value entry en…        →   entries (2), bad (1), entries (1), rest (en…)
 //
 // Guarantees: never throws; total: every byte is in one cut, in order; entries and bad values are the same however the
-// run is cut into pieces; work and memory are linear, and at most about twice `entryBytesMax` is buffered.
+// run is cut into pieces; work and memory are linear, and `entryBytesMax` is buffered at most, and little more; a push
+// looks at what is pushed and at some hundred KiB before it.
 
+import { freeBuffer } from '../memory/buffer-garbage.ts';
 import { entryEnd, INCOMPLETE, MALFORMED, valueEnd } from './extents.ts';
-import { FRAME_PASSED, FrameScanner, NEED_MORE } from './frame-scanner.ts';
+import { type PassedValue, ValuePasser } from './value-passer.ts';
 
 export type Cut = EntriesCut | BadCut;
 
@@ -38,15 +40,26 @@ export interface Rest {
 
 /** Beside what extents.ts says of a value: it is whole, but larger than is buffered. */
 const TOO_LARGE = -3;
-/** Deeper than entries may be, so that one which is too deep has an end nevertheless. */
-const PASSED_DEPTH_MAX = 4096;
+/** Larger values are looked through as they come (value-passer.ts). */
+const HELD_BYTES_MAX = 256 * 1024;
 /** A slice, and what is left of the one before. */
 const SCRATCH_BYTES = 256 * 1024;
 const SCRATCH_FROM_BYTES = 4096;
 const NO_ENTRY = 'it is no entry [time, record]';
 
+export interface EntrySplitterOptions {
+  /** What is cut is valid only until the next piece is pushed, so that hardly anything is copied. */
+  readonly lends?: boolean;
+  /** Of large values and of the rest only their number and size are asked for: they come without their bytes. */
+  readonly counts?: boolean;
+  /** Larger values are looked through as they come; at least 22, what an entry has before its first map. */
+  readonly heldBytesMax?: number;
+}
+
 export class EntrySplitter {
   readonly #entryBytesMax: number;
+  readonly #heldBytesMax: number;
+  readonly #keepBytesMax: number;
   readonly #lends: boolean;
   /** Where pieces are joined that are only looked at. */
   #scratch: Buffer | null = null;
@@ -56,13 +69,16 @@ export class EntrySplitter {
   /** A value that is looked at again only when twice as much of it has come costs no more than twice its bytes. */
   #wantedBytes = 1;
   readonly #passer: ValuePasser;
+  /** Lent, and joined for that. */
+  #lent: Buffer | null = null;
   #rest: RestDraft | null = null;
 
-  /** `lends`: what is cut is valid only until the next piece is pushed, so that hardly anything is copied. */
-  constructor(entryBytesMax: number, { lends = false } = {}) {
+  constructor(entryBytesMax: number, { lends = false, counts = false, heldBytesMax }: EntrySplitterOptions = {}) {
     this.#entryBytesMax = entryBytesMax;
+    this.#heldBytesMax = Math.min(entryBytesMax, heldBytesMax ?? HELD_BYTES_MAX);
+    this.#keepBytesMax = counts ? 0 : entryBytesMax;
     this.#lends = lends;
-    this.#passer = new ValuePasser(entryBytesMax);
+    this.#passer = new ValuePasser(this.#keepBytesMax);
   }
 
   /** Of a value whose end has not come. */
@@ -72,6 +88,7 @@ export class EntrySplitter {
 
   /** What is whole so far, copied, unless it is lent: the piece may be written to again. */
   *push(piece: Buffer): Generator<Cut, void, undefined> {
+    this.#freeLent();
     if (this.#rest) {
       this.#keepRest(piece);
     } else if (this.#passer.isOpen) {
@@ -88,6 +105,7 @@ export class EntrySplitter {
 
   /** The run has ended: what is left of it, and the rest, if there is one. */
   *end(): Generator<Cut, Rest | null, undefined> {
+    this.#freeLent();
     yield* this.#cut(this.#takeHeld());
     if (this.#passer.isOpen) this.#beginRest(this.#passer.take(), 'it ends within an entry');
     else if (this.#heldBytes > 0) {
@@ -117,7 +135,7 @@ export class EntrySplitter {
         next = bad.next;
       }
       if (next === 0) continue;
-      if (next === INCOMPLETE && end - at <= this.#entryBytesMax) return this.#hold(bytes.subarray(at), end);
+      if (next === INCOMPLETE && end - at <= this.#heldBytesMax) return this.#hold(bytes.subarray(at), end);
       at = yield* this.#pass(bytes, at);
     }
   }
@@ -127,25 +145,40 @@ export class EntrySplitter {
     // A view would keep all of its piece, or is of what is written to again.
     this.#held = [this.#lends || bytes.length * 2 < ofBytes ? Buffer.from(bytes) : bytes];
     this.#heldBytes = bytes.length;
-    this.#wantedBytes = Math.min(bytes.length * 2, this.#entryBytesMax + 1);
+    this.#wantedBytes = Math.min(bytes.length * 2, this.#heldBytesMax + 1);
   }
 
   /**
-   * A value that is too deep or too large to be an entry: only its end is looked for. Returns where to look on: behind
-   * the value, or at the end of the bytes where it goes on, or has no end.
+   * A value that is large, or too deep to be an entry: only its end is looked for. Returns where to look on: behind the
+   * value, or at the end of the bytes where it goes on, or has no end.
    */
   *#pass(bytes: Buffer, from: number): Generator<Cut, number, undefined> {
+    const isJoined = this.#passer.isOpen;
     const end = this.#passer.push(bytes, from);
     if (end === INCOMPLETE) return bytes.length;
-    const { head, size } = this.#passer.take();
+    const value = this.#passer.take();
     if (end === MALFORMED) {
-      this.#beginRest({ head, size }, 'what follows is no msgpack');
+      this.#beginRest(value, 'what follows is no msgpack');
       return bytes.length;
     }
-    const cut = size > head.length;
-    const why = cut ? `it is larger than ${this.#entryBytesMax} bytes` : 'it is nested too deep';
-    yield { kind: 'bad', bytes: head, count: 1, why, ...(cut && { cut }) };
+    if (isJoined && this.#lends) this.#lent = value.head;
+    yield this.#cutOf(value);
     return end;
+  }
+
+  #cutOf({ head, size, isEntry, isTooDeep }: PassedValue): Cut {
+    const isTooLarge = size > this.#entryBytesMax;
+    if (isEntry && !isTooLarge) return { kind: 'entries', bytes: head, count: 1 };
+    if (isTooLarge) {
+      const why = `it is larger than ${this.#entryBytesMax} bytes`;
+      return { kind: 'bad', bytes: head, count: 1, why, cut: true };
+    }
+    return { kind: 'bad', bytes: head, count: 1, why: isTooDeep ? 'it is nested too deep' : NO_ENTRY };
+  }
+
+  #freeLent(): void {
+    if (this.#lent) freeBuffer(this.#lent);
+    this.#lent = null;
   }
 
   #takeHeld(): Buffer {
@@ -167,8 +200,8 @@ export class EntrySplitter {
     return scratch.subarray(0, at);
   }
 
-  #beginRest({ head, size }: PassedValue, why: string): void {
-    const kept = head.subarray(0, this.#entryBytesMax);
+  #beginRest({ head, size }: Pick<PassedValue, 'head' | 'size'>, why: string): void {
+    const kept = head.subarray(0, this.#keepBytesMax);
     this.#rest = { pieces: [kept], bytes: kept.length, size, why };
   }
 
@@ -176,7 +209,7 @@ export class EntrySplitter {
     const rest = this.#rest;
     if (!rest) return;
     rest.size += piece.length;
-    const kept = piece.subarray(0, this.#entryBytesMax - rest.bytes);
+    const kept = piece.subarray(0, this.#keepBytesMax - rest.bytes);
     if (kept.length === 0) return;
     rest.pieces.push(Buffer.from(kept));
     rest.bytes += kept.length;
@@ -223,76 +256,4 @@ function badFrom(bytes: Buffer, start: number, bytesMax: number): Row {
     count += 1;
   }
   return { end: at, count, next: 0 };
-}
-
-/** A value of which the beginning was kept. */
-interface PassedValue {
-  readonly head: Buffer;
-  readonly size: number;
-}
-
-/**
- * Finds the end of one value after another, each in one look at its bytes, of which it keeps the beginning. One scanner
- * serves all: a run may have one such value every hundred bytes.
- */
-class ValuePasser {
-  readonly #keepBytesMax: number;
-  #scanner: FrameScanner | null = null;
-  #pieces: Buffer[] = [];
-  #kept = 0;
-  #size = 0;
-
-  constructor(keepBytesMax: number) {
-    this.#keepBytesMax = keepBytesMax;
-  }
-
-  /** Whether a value was begun whose end has not come. */
-  get isOpen(): boolean {
-    return this.#size > 0;
-  }
-
-  get heldBytes(): number {
-    return this.#kept;
-  }
-
-  /**
-   * Position behind the value that begins at `from`, or goes on there; INCOMPLETE where its end has not come; MALFORMED
-   * where it has none.
-   */
-  push(bytes: Buffer, from: number): number {
-    const isWhole = !this.isOpen;
-    const scanner = (this.#scanner ??= new FrameScanner({
-      frameBytesMax: Infinity,
-      keepBytesMax: 0,
-      depthMax: PASSED_DEPTH_MAX,
-    }));
-    scanner.push(bytes.subarray(from));
-    const result = scanner.next();
-    if (result !== FRAME_PASSED) {
-      this.#keep(Buffer.from(bytes.subarray(from, from + this.#keepBytesMax - this.#kept)), bytes.length - from);
-      return result === NEED_MORE ? INCOMPLETE : MALFORMED;
-    }
-    const unread = scanner.takeUnread().at(-1)?.length ?? 0;
-    const end = bytes.length - unread;
-    const own = bytes.subarray(from, Math.min(end, from + this.#keepBytesMax - this.#kept));
-    this.#keep(isWhole ? own : Buffer.from(own), end - from);
-    return end;
-  }
-
-  take(): PassedValue {
-    const [only] = this.#pieces;
-    const head = only && this.#pieces.length === 1 ? only : Buffer.concat(this.#pieces);
-    const size = this.#size;
-    this.#pieces = [];
-    this.#kept = 0;
-    this.#size = 0;
-    return { head, size };
-  }
-
-  #keep(piece: Buffer, ofBytes: number): void {
-    this.#size += ofBytes;
-    if (piece.length === 0) return;
-    this.#pieces.push(piece);
-    this.#kept += piece.length;
-  }
 }

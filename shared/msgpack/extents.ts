@@ -81,6 +81,22 @@ export function entryEnd(bytes: Uint8Array, start: number, end: number, depthMax
   return mapEnd(bytes, recordStart, end, depthMax - 1);
 }
 
+/** Where the first map of an entry begins, and how many it has: of its metadata and record, or its record alone. */
+export interface EntryMaps {
+  /** INCOMPLETE or MALFORMED where the bytes before it are cut, or of no entry. */
+  readonly at: number;
+  readonly maps: 1 | 2;
+}
+
+/** Looks at the few bytes before it only. */
+export function entryMaps(bytes: Uint8Array, start: number, end: number): EntryMaps {
+  const timeStart = pairStart(bytes, start, end);
+  if (timeStart < 0 || timeStart >= end) return { at: Math.min(timeStart, INCOMPLETE), maps: 1 };
+  if (!isArray(bytes[timeStart] ?? 0)) return { at: instantEnd(bytes, timeStart, end), maps: 1 };
+  const innerStart = pairStart(bytes, timeStart, end);
+  return { at: innerStart < 0 ? innerStart : instantEnd(bytes, innerStart, end), maps: 2 };
+}
+
 /** Position after an entry's time, its metadata included, or INCOMPLETE, or MALFORMED where it is no time. */
 export function timeEnd(bytes: Uint8Array, start: number, end: number): number {
   if (start >= end) return INCOMPLETE;

@@ -62,6 +62,7 @@ export class FrameScanner {
   /** Bytes from pieces before that were let go, where the frame is larger than what is kept. */
   #passed = 0;
   #announced = 0;
+  #deepest = 0;
   #broken: typeof FRAME_MALFORMED | typeof FRAME_TOO_LARGE | null = null;
 
   constructor(options: FrameScannerOptions) {
@@ -76,6 +77,11 @@ export class FrameScanner {
     return this.#announced;
   }
 
+  /** Containers within each other at most, since the scanner was new. */
+  get deepest(): number {
+    return this.#deepest;
+  }
+
   /** Bytes that are buffered: of the unfinished frame, and the piece that is not read to its end. */
   get heldBytes(): number {
     return this.#held.bytes + this.#piece.length;
@@ -86,6 +92,7 @@ export class FrameScanner {
     const unread = [...this.#held.take(), this.#piece.subarray(this.#frameStart)];
     this.#dropPiece();
     this.#depth = 0;
+    this.#deepest = 0;
     this.#left = 1;
     this.#skip = 0;
     this.#headerHeld = 0;
@@ -156,6 +163,7 @@ export class FrameScanner {
     let needed = 0;
     if (isContainer(type)) {
       if (this.#depth === this.#depthMax) return this.#fail(FRAME_MALFORMED);
+      if (this.#depth >= this.#deepest) this.#deepest = this.#depth + 1;
       needed = containerChildren(bytes, at, type);
       this.#announced += needed;
       if (needed > 0) {

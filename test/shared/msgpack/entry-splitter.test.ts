@@ -12,6 +12,12 @@ const A = entry('a');
 const B = entry('bb');
 const nested = (depth: number): Buffer => Buffer.concat([Buffer.alloc(depth, 0x91), hex('c0')]);
 
+const withMetadata = (metadata: object): Buffer => Buffer.from(encode([[1, metadata], { log: 'a' }]));
+/** A map with so many containers within each other. */
+const deepMap = (depth: number): Buffer => Buffer.concat([hex('81 a161'), nested(depth)]);
+const deepEntry = (depth: number): Buffer => Buffer.concat([hex('92 01'), deepMap(depth)]);
+const deepMetadata = (depth: number): Buffer => Buffer.concat([hex('92 92 01'), deepMap(depth), hex('80')]);
+
 interface Found {
   readonly cuts: Cut[];
   readonly rest: Rest | null;
@@ -21,10 +27,19 @@ function cutAll(pieces: readonly Buffer[], entryBytesMax = 1000): Found {
   const found = cutBy(new EntrySplitter(entryBytesMax), pieces, (cut) => cut);
   // What is lent is the same as long as it is valid.
   const lends = new EntrySplitter(entryBytesMax, { lends: true });
-  const copied = cutBy(lends, pieces, (cut) => ({ ...cut, bytes: Buffer.from(cut.bytes) }));
-  assert.deepEqual(copied, found);
+  assert.deepEqual(cutBy(lends, pieces, copied), found);
+  // And so is what is looked through as it comes, and what is only counted.
+  for (const heldBytesMax of [22, 40]) {
+    const looked = cutBy(new EntrySplitter(entryBytesMax, { lends: true, heldBytesMax }), pieces, copied);
+    assert.equal(told(looked), told(found), `looked through from ${heldBytesMax} bytes on`);
+    assert.deepEqual(bytesOf(looked), bytesOf(found));
+    const counts = { lends: true, counts: true, heldBytesMax };
+    assert.equal(told(cutBy(new EntrySplitter(entryBytesMax, counts), pieces, copied)), told(found), 'counted');
+  }
   return found;
 }
+
+const copied = (cut: Cut): Cut => ({ ...cut, bytes: Buffer.from(cut.bytes) });
 
 function cutBy(cutter: EntrySplitter, pieces: readonly Buffer[], kept: (cut: Cut) => Cut): Found {
   const cuts: Cut[] = [];
@@ -103,6 +118,18 @@ check(
   'B7 E1',
 );
 check('an entry whose record is no map', Buffer.concat([A, entry('x').fill(0xc0, 2, 3).subarray(0, 3), B]), 'E1 B1 E1');
+check('entries with metadata', Buffer.concat([withMetadata({}), A, withMetadata({ a: [1, { b: 'c' }] }), B]), 'E4');
+check('metadata that is no map', Buffer.concat([A, hex('92 92 01 93 010203 80'), B]), 'E1 B1 E1');
+check(
+  'a record behind metadata that is no map',
+  Buffer.concat([A, hex('92 92 01 81 a161 01 93 010203'), B]),
+  'E1 B1 E1',
+);
+check('metadata with a byte that no value begins with', Buffer.concat([A, hex('92 92 01 81 a161 c1 80')]), 'E1 R8');
+check('an entry as deep as it may be', Buffer.concat([A, deepEntry(98), B]), 'E3');
+check('an entry that is a level too deep', Buffer.concat([A, deepEntry(99), B]), 'E1 B1 E1');
+check('metadata as deep as it may be', Buffer.concat([A, deepMetadata(97), B]), 'E3');
+check('metadata that is a level too deep', Buffer.concat([A, deepMetadata(98), B]), 'E1 B1 E1');
 check('a torn end', Buffer.concat([A, B.subarray(0, 3)]), 'E1 R3');
 check('a torn bad value', Buffer.concat([A, hex('93 01')]), 'E1 R2');
 check('a byte that no value begins with', Buffer.concat([A, hex('c1'), B]), `E1 R${1 + B.length}`);
@@ -163,7 +190,7 @@ test('any bytes in any pieces: the same cuts, of all bytes, in order', () => {
   const parts = fc.oneof(
     fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes)),
     fc.string({ maxLength: 60 }).map((log) => entry(log)),
-    fc.constantFrom(hex('c0'), hex('c1'), nested(120), hex('9201 80'), hex('92')),
+    fc.constantFrom(hex('c0'), hex('c1'), nested(120), hex('9201 80'), hex('92'), withMetadata({ a: 'b' })),
   );
   const runs = fc.array(parts, { maxLength: 12 }).map((list) => Buffer.concat(list));
   fc.assert(

@@ -53,8 +53,8 @@ export interface SliceLimits {
 const RATIO_FREE_BYTES = 8 * 1024 * 1024;
 /** A few slices. */
 const LARGE_ENTRY_BYTES = 1024 * 1024;
-/** The pieces of an entry are joined at its end, and copied for the queue. */
-const ENTRY_COPIES = 3;
+/** An entry is copied for the queue. */
+const ENTRY_COPIES = 2;
 /** Read, and on its way to the queue. */
 const DEAD_LETTER_COPIES = 2;
 /**
@@ -131,7 +131,7 @@ interface Survey {
 
 async function surveyOf(frame: SlicedFrame, limits: SliceLimits, finerFrom: readonly number[]): Promise<Survey> {
   const pass = passOver(frame, limits, finerFrom);
-  const cutter = new EntrySplitter(limits.entryBytesMax, { lends: true });
+  const cutter = new EntrySplitter(limits.entryBytesMax, { lends: true, counts: true });
   let sum = 0;
   let length = 0;
   let count = 0;
@@ -141,14 +141,12 @@ async function surveyOf(frame: SlicedFrame, limits: SliceLimits, finerFrom: read
     if (cut.kind === 'entries') entries += cut.count;
   };
   let head = Buffer.alloc(0);
-  using large = new LargeEntry(cutter, limits, limits.signal);
   for await (const slice of pass.slices()) {
     limits.signal.throwIfAborted();
     sum = crc32(slice, sum);
     length += slice.length;
     if (head.length < HEAD_BYTES) head = Buffer.concat([head, slice.subarray(0, HEAD_BYTES - head.length)]);
     for await (const cut of inTurns(cutter.push(slice))) tally(cut);
-    await large.fit();
   }
   for (const cut of cutter.end()) tally(cut);
   return { pass, crc32: sum, length, head, count, entries };
@@ -164,8 +162,7 @@ async function feed(frame: SlicedFrame, limits: SliceLimits, survey: Survey, sli
     else await slices.reject({ bytes, first, count, why: cut.why, cut: cut.cut ?? false });
     first += count;
   };
-  // What was begun is brought to its end, whoever is gone.
-  using large = new LargeEntry(cutter, limits, null);
+  using large = new LargeEntry(cutter, limits);
   for await (const slice of pass.slices()) {
     for await (const cut of inTurns(cutter.push(slice))) await give(cut);
     await large.fit();
@@ -204,22 +201,20 @@ async function* inTurns(cuts: Iterable<Cut>): AsyncGenerator<Cut, void, undefine
 class LargeEntry implements Disposable {
   readonly #cutter: EntrySplitter;
   readonly #limits: SliceLimits;
-  readonly #signal: AbortSignal | null;
   #permit: Permit | null = null;
 
-  constructor(cutter: EntrySplitter, limits: SliceLimits, signal: AbortSignal | null) {
+  constructor(cutter: EntrySplitter, limits: SliceLimits) {
     this.#cutter = cutter;
     this.#limits = limits;
-    this.#signal = signal;
   }
 
-  /** Resolves when it may grow to its limit, or there is none. */
+  /** Resolves when it may grow to its limit, or there is none. What was begun is brought to its end, whoever is gone. */
   async fit(): Promise<void> {
     const isLarge = this.#cutter.heldBytes > LARGE_ENTRY_BYTES;
     if (isLarge === (this.#permit !== null)) return;
     if (!isLarge) return this[Symbol.dispose]();
     const { passes, entryBytesMax } = this.#limits;
-    this.#permit = await passes.hold(ENTRY_COPIES * entryBytesMax, this.#signal);
+    this.#permit = await passes.hold(ENTRY_COPIES * entryBytesMax, null);
   }
 
   [Symbol.dispose](): void {
