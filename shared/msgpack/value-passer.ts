@@ -8,7 +8,7 @@
 // Guarantees: never throws; each byte is looked at once, and of what is kept each is copied at most twice; one scanner
 // serves all values that are no entries, for a run may have one every hundred bytes.
 
-import { freeBuffer } from '../memory/buffer-garbage.ts';
+import { freeBuffer } from '../memory/free-buffer.ts';
 import { DEPTH_MAX, entryMaps, INCOMPLETE, isMap, MALFORMED } from './extents.ts';
 import { FRAME_PASSED, FrameScanner, NEED_MORE } from './frame-scanner.ts';
 

@@ -18,7 +18,7 @@ import {
   zstdCompressSync,
 } from 'node:zlib';
 import { zstdDecompressSync, type ZstdOptions } from 'node:zlib';
-import { freeBuffer } from '#shared/memory/buffer-garbage.ts';
+import { freeBuffer } from '#shared/memory/free-buffer.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { Encoding } from './record.ts';
 import { ZSTD_WINDOW_LOG_MAX, ZSTD_WINDOW_TOO_LARGE, zstdExtent, zstdStepsMax } from './zstd-frames.ts';

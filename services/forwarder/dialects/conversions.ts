@@ -9,7 +9,7 @@ import type { EntriesOptions, HttpEntries } from '../decode/http/http-entries.ts
 import { type Bulk, type BulkOptions, bulkItems } from './elasticsearch/bulk.ts';
 import { jsonStreams } from './loki/json.ts';
 import { protobufStreams } from './loki/protobuf.ts';
-import { freeBuffer } from '#shared/memory/buffer-garbage.ts';
+import { freeBuffer } from '#shared/memory/free-buffer.ts';
 import { snappySize, unpackSnappy } from '#shared/record/snappy.ts';
 import type { LokiOptions, LokiStreams } from './loki/streams.ts';
 import { jsonLogs } from '#shared/otlp/json.ts';

@@ -13,7 +13,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
-import { freeBuffer } from '#shared/memory/buffer-garbage.ts';
+import { freeBuffer } from '#shared/memory/free-buffer.ts';
 import { PendingDeadLetters } from '../settle/pending-dead-letters.ts';
 import type { EventRef } from '../settle/bulk-batch.ts';
 import type { BulkWriter } from '../bulk/writer.ts';

@@ -7,7 +7,7 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ByteBudget } from '#shared/byte-budget.ts';
-import { freeBuffer } from '#shared/memory/buffer-garbage.ts';
+import { freeBuffer } from '#shared/memory/free-buffer.ts';
 import { openedBytes } from '../unpack/bytes-in-hand.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
 import { type Unpacked, type UnpackOptions, unpack } from '../unpack/unpack.ts';

@@ -1,6 +1,6 @@
 // The thread in which the embedded store's database lives. Started by store.ts through sqlite/worker-thread.ts.
 
-import { freeOwn } from '#shared/memory/buffer-garbage.ts';
+import { freeOwn } from '#shared/memory/free-buffer.ts';
 import { serveWorker } from '#shared/sqlite/worker-thread.ts';
 import type { Moment } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery, StoreSpace } from '../store.ts';

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { SluiceError } from '#shared/errors.ts';
-import { freeOwn } from '#shared/memory/buffer-garbage.ts';
+import { freeOwn } from '#shared/memory/free-buffer.ts';
 import { chunkOf, entriesOf, held, setUp } from './intake-fixture.ts';
 
 /** More than Node's pool gives, so that they have memory of their own. */

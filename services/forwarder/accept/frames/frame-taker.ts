@@ -7,7 +7,7 @@
 import { reasonOf } from '#shared/errors.ts';
 import { countEntries, isArray } from '#shared/msgpack/extents.ts';
 import { type SliceSource, sourceOf } from '#shared/record/unpack-slices.ts';
-import { freeBuffer, freeOwn } from '#shared/memory/buffer-garbage.ts';
+import { freeBuffer, freeOwn } from '#shared/memory/free-buffer.ts';
 import type { Chunk, Undecodable } from '../../intake/chunk.ts';
 import {
   ForwardDecoder,

@@ -7,7 +7,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { networkOfPeer } from '#shared/net/networks.ts';
-import { freeBuffer } from '#shared/memory/buffer-garbage.ts';
+import { freeBuffer } from '#shared/memory/free-buffer.ts';
 import type { Compression } from '#shared/record/compression.ts';
 import type { AddressRate } from '../../admit/address-rates.ts';
 import { type EventDebt, StreamedEvents } from '../../admit/event-debts.ts';

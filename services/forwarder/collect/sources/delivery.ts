@@ -4,7 +4,7 @@
 import type { Clock } from '#shared/clock.ts';
 import { type BackoffLimits, steadyBackoffMs } from '#shared/backoff.ts';
 import { abortError } from '#shared/abort.ts';
-import { freeOwn } from '#shared/memory/buffer-garbage.ts';
+import { freeOwn } from '#shared/memory/free-buffer.ts';
 import type { Chunk, Intake, Undecodable } from '../../intake/chunk.ts';
 
 const PAUSES: BackoffLimits = { baseMs: 100, capMs: 5000 };
