@@ -208,7 +208,9 @@ class LargeEntry implements Disposable {
     this.#limits = limits;
   }
 
-  /** Resolves when it may grow to its limit, or there is none. What was begun is brought to its end, whoever is gone. */
+  /**
+   * Resolves when it may grow to its limit, or there is none. What was begun is brought to its end, whoever is gone.
+   */
   async fit(): Promise<void> {
     const isLarge = this.#cutter.heldBytes > LARGE_ENTRY_BYTES;
     if (isLarge === (this.#permit !== null)) return;
