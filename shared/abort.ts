@@ -1,5 +1,7 @@
-// From a signal to a promise: waiting that is over when the signal is aborted. What is given up so keeps nothing of who
-// waited, and the signal keeps nothing of what is over.
+// From a signal, or a time limit, to a promise: waiting that is over when the signal is aborted. What is given up so
+// keeps nothing of who waited, and the signal keeps nothing of what is over.
+
+import type { Clock } from './clock.ts';
 
 /**
  * Asks for something that is granted later. Returns how to take the question back, which is called at most once, and
@@ -29,6 +31,14 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Prom
   if (signal.aborted) leave();
   else signal.addEventListener('abort', leave, { once: true });
   return first.finally(() => signal.removeEventListener('abort', leave));
+}
+
+/** Resolves when `ending` is over, whatever comes of it, or after the time limit: for what may never end. */
+export async function endedWithin(ending: Promise<unknown>, clock: Clock, limitMs: number): Promise<void> {
+  const over = Promise.withResolvers<void>();
+  using _limit = clock.timer(limitMs, over.resolve);
+  ending.then(() => over.resolve(), over.resolve);
+  await over.promise;
 }
 
 /** What is granted. Where the signal is aborted first, the question is taken back, and it rejects with the reason. */

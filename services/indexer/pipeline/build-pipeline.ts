@@ -167,6 +167,7 @@ function buildOpener(
   { trustedTenants, lineFields, documentBytesMax, joining, unpacking, telemetry }: OpenerParts,
 ): RecordOpener {
   const { bytesMax } = unpacking;
+  const { traceWaitMs } = joining;
   const opening = {
     bytesMax,
     documentBytesMax,
@@ -174,9 +175,16 @@ function buildOpener(
     trustedTenants: [...trustedTenants],
     ...lineFields,
     lines: joining,
+    ...(traceWaitMs !== null && { traceWaitMs }),
     lettersBytesMax: deadLettersBytesMax(config['indexer.inflight_max_bytes']),
   };
-  return new ChildOpener({ opening, limits: () => limitsOf(bytesMax, machine()), clock, random, telemetry });
+  return new ChildOpener({
+    opening,
+    limits: (hasFailed) => limitsOf(bytesMax, machine(), hasFailed),
+    clock,
+    random,
+    telemetry,
+  });
 }
 
 function unpackingOf({ config, decompress }: CoreOptions): UnpackOptions {

@@ -156,7 +156,7 @@ export class SuspectQueue {
   /** Null where there is none, and where the record was given up. */
   async #poisonOf({ assignment, fetched }: RecordInHand): Promise<Unreadable | null> {
     if (!assignment.suspicion.isSuspect(fetched)) return null;
-    const result = await Promise.race([this.#resultOf(fetched), this.#interrupted.promise]);
+    const result = await Promise.race([this.#resultOf(assignment, fetched), this.#interrupted.promise]);
     if (result === null) return null;
     this.#try = null;
     if (result.kind === 'well') return null;
@@ -170,7 +170,7 @@ export class SuspectQueue {
   }
 
   /** Of the try that was started, if it is of this record; else of another one, when that is over. */
-  async #resultOf(fetched: FetchedRecord): Promise<OpeningResult | null> {
+  async #resultOf({ suspicion }: Assignment, fetched: FetchedRecord): Promise<OpeningResult | null> {
     const started = this.#try;
     if (started && !started.abort.signal.aborted && isSame(started.fetched, fetched)) return started.result;
     started?.abort.abort();
@@ -178,7 +178,8 @@ export class SuspectQueue {
     await started?.result.catch(() => undefined);
     if (this.#records[0]?.fetched !== fetched) return null;
     const abort = new AbortController();
-    const result = this.#options.opener.open(fetched, abort.signal).catch((error: unknown) => {
+    const hasFailed = suspicion.hasFailed(fetched.partition);
+    const result = this.#options.opener.open(fetched, abort.signal, hasFailed).catch((error: unknown) => {
       if (abort.signal.aborted) return null;
       throw error;
     });

@@ -25,7 +25,7 @@ const CHILDREN_MAX = 2;
 export interface ChildOpenerOptions {
   readonly opening: OpeningOptions;
   /** Of a child that is started now. */
-  readonly limits: () => OpeningLimits;
+  readonly limits: (hasFailed: boolean) => OpeningLimits;
   readonly clock: Clock;
   readonly random: () => number;
   readonly telemetry: { openingChildFailed(error: unknown): void };
@@ -38,13 +38,17 @@ export class ChildOpener implements RecordOpener {
   readonly #options: ChildOpenerOptions;
   #child: OpeningProcess | null = null;
   #idle: Disposable | null = null;
+  /** What its limits are made for. */
+  #hasFailed = false;
 
   constructor(options: ChildOpenerOptions) {
     this.#options = options;
   }
 
-  async open(record: FetchedRecord, signal: AbortSignal): Promise<OpeningResult> {
+  async open(record: FetchedRecord, signal: AbortSignal, hasFailed = false): Promise<OpeningResult> {
     this.#idle?.[Symbol.dispose]();
+    if (hasFailed !== this.#hasFailed) this.#end();
+    this.#hasFailed = hasFailed;
     const abort = (): void => this.#end();
     signal.addEventListener('abort', abort, { once: true });
     try {
@@ -75,7 +79,7 @@ export class ChildOpener implements RecordOpener {
       signal.throwIfAborted();
       if (this.#child?.isAlive) return this.#child;
       try {
-        this.#child = new OpeningProcess(start(), clock, limits());
+        this.#child = new OpeningProcess(start(), clock, limits(this.#hasFailed));
         await this.#child.start(opening);
         this.unhealthyReason = null;
         return this.#child;

@@ -20,6 +20,8 @@ export const BLAMED_GROWTH_BYTES = 128 * MIB;
 /** Of the memory that is there, so much may be taken; but not less than what nearly every record can do with. */
 const AVAILABLE_SHARE = 0.8;
 const GROWTH_BYTES_MIN = 256 * MIB;
+/** The same where trials have not come to an end: a container may end with its child, and nobody is blamed then. */
+const GROWTH_BYTES_MIN_LAST = BLAMED_GROWTH_BYTES;
 const HEAP_MB_MIN = 128;
 const HEAP_MB_MAX = 256;
 /** Of the indexer's own heap, which has other things in it as well. */
@@ -41,14 +43,21 @@ export interface Machine {
   readonly availableBytes: number;
 }
 
-/** `valueBytesMax`: of an uncompressed value. */
-export function limitsOf(valueBytesMax: number, { heapBytes, availableBytes }: Machine): OpeningLimits {
+/** `valueBytesMax`: of an uncompressed value. `hasFailed`: indexers have ended with whoever tried records out. */
+export function limitsOf(
+  valueBytesMax: number,
+  { heapBytes, availableBytes }: Machine,
+  hasFailed = false,
+): OpeningLimits {
   const wanted = OVERHEAD_BYTES + VALUE_COPIES * valueBytesMax;
   const heapMb = Math.round((HEAP_SHARE * heapBytes) / MIB);
   return {
     turnMs: TURN_MS,
     runMs: RUN_MS,
     heapMb: Math.max(HEAP_MB_MIN, Math.min(HEAP_MB_MAX, heapMb)),
-    growthBytes: Math.max(GROWTH_BYTES_MIN, Math.min(wanted, AVAILABLE_SHARE * availableBytes)),
+    growthBytes: Math.max(
+      hasFailed ? GROWTH_BYTES_MIN_LAST : GROWTH_BYTES_MIN,
+      Math.min(wanted, AVAILABLE_SHARE * availableBytes),
+    ),
   };
 }

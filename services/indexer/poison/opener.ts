@@ -15,6 +15,7 @@ export interface RecordOpener extends AsyncDisposable {
   /**
    * Tries a record; waits for as long as that cannot be done. Rejects only with the signal's reason. One call at a
    * time.
+   * @param hasFailed indexers have ended with whoever tried records out here
    */
-  open(record: FetchedRecord, signal: AbortSignal): Promise<OpeningResult>;
+  open(record: FetchedRecord, signal: AbortSignal, hasFailed?: boolean): Promise<OpeningResult>;
 }

@@ -1,7 +1,7 @@
 // Everything that the indexer does with a record's bytes by itself, done once to try it out. The record is decompressed
 // and scanned. Its entries become documents, also as text, which the store may ask for later; its split lines are
-// joined as far as they lie in it; what is no document becomes a dead letter. It runs in a thread of a child process
-// (opening-thread.ts): a record that kills or stalls whoever opens it does so there.
+// joined as far as they lie in it, and so are its stack traces; what is no document becomes a dead letter. It runs in a
+// thread of a child process (opening-thread.ts): a record that kills or stalls whoever opens it does so there.
 //
 // Guarantees: nothing is kept from record to record. What it throws the indexer would throw as well.
 
@@ -18,6 +18,7 @@ import type { PartContext } from '../join/pending-line.ts';
 import { partInCopy } from '../parse/part.ts';
 import { PartGate } from '../parse/part-gate.ts';
 import { type Decompress, unpack } from '../unpack/unpack.ts';
+import { TrialTraces } from './trial-traces.ts';
 
 /** What of the configuration has a say in it; plain, for it goes to another process. */
 export interface OpeningOptions {
@@ -29,6 +30,8 @@ export interface OpeningOptions {
   readonly parse?: boolean;
   readonly keepsOriginal?: boolean;
   readonly lines: JoinerLimits;
+  /** How long a stack trace waits in an indexer; absent where none is joined. */
+  readonly traceWaitMs?: number;
   /** Of dead letters that wait in an indexer, with what each costs beside its entry. */
   /** The name is a part of the message that starts the child. */
   readonly lettersBytesMax: number;
@@ -119,6 +122,7 @@ class Scratch {
   readonly #gate = new PartGate();
   readonly #documents: DocumentWriter;
   readonly #lines: LineJoiner<OwnEntry>;
+  readonly #traces: TrialTraces<OwnEntry> | null;
   readonly #options: OpeningOptions;
   #batch: Batch | null = null;
   #deadLetters: DeadLetter[] = [];
@@ -129,14 +133,17 @@ class Scratch {
   constructor(options: OpeningOptions) {
     this.#options = options;
     this.#body = new BulkBody(options.bodyBytesMax);
+    const { traceWaitMs: waitMs, lines } = options;
+    this.#traces = waitMs === undefined ? null : new TrialTraces({ ...lines, waitMs });
     this.#documents = new DocumentWriter(this.#body, {
       trusted: new Set(options.trustedTenants),
       parse: options.parse,
       keepsOriginal: options.keepsOriginal,
       bytesMax: options.documentBytesMax,
       parts: this.#gate,
+      traces: this.#traces?.gate,
     });
-    this.#lines = new LineJoiner(options.lines);
+    this.#lines = new LineJoiner(lines);
   }
 
   startBatch(batch: Batch): void {
@@ -155,6 +162,13 @@ class Scratch {
       const own = batchOfPart(batch, index);
       const context = { partition: 0, assignmentNumber: 1, batch: own, index, ref: { batch: own, index, entry } };
       this.#join(context, read);
+      this.#startBatch(batch);
+    } else if (written === 'trace') {
+      const { reader } = this.#documents;
+      const own = batchOfPart(batch, index);
+      const entry = new Uint8Array(bytes.subarray(start, end));
+      const read = new Uint8Array(reader.bytes.subarray(reader.start, reader.end));
+      this.#trace({ batch: own, index, entry: read, refs: [{ batch: own, index, entry }] }, reader.start);
       this.#startBatch(batch);
     } else if (written !== 'ok') {
       this.deadLetter(bytes.subarray(start, end), index);
@@ -179,18 +193,29 @@ class Scratch {
     const { reader } = this.#documents;
     const read = new Uint8Array(reader.bytes.subarray(reader.start, reader.end));
     const [ref, ...otherRefs] = refs;
-    if (kind === 'part' && ref) this.#join({ partition: 0, assignmentNumber: 1, batch, index, ref, otherRefs }, read);
-    else this.#writeLine(reader.isUnwrapped ? { ...line, entry: read, partial: reader.isLonePart } : line);
+    if (kind === 'part' && ref) {
+      this.#join({ partition: 0, assignmentNumber: 1, batch, index, ref, otherRefs }, read);
+      return;
+    }
+    const own = reader.isUnwrapped ? { ...line, entry: read, partial: reader.isLonePart } : line;
+    if (kind === 'trace') this.#trace(own, 0);
+    else this.#writeLine(own);
+  }
+
+  #trace(line: Pick<JoinedLine<OwnEntry>, 'batch' | 'index' | 'entry' | 'refs'>, start: number): void {
+    for (const joined of this.#traces?.take(line, start) ?? []) this.#writeLine(joined);
   }
 
   #startBatch(batch: Batch): void {
     this.#documents.startBatch(batch, 0);
     this.#gate.isBegun = this.#lines.hasBegun ? this.#lines.begunOf(0, batch, 0) : null;
     this.#gate.isPassed = this.#lines.passedOf(batch, 1);
+    this.#traces?.startBatch(batch);
   }
 
   finish(): void {
     for (const line of this.#lines.flush()) this.#writeLine(line);
+    for (const line of this.#traces?.flush() ?? []) this.#writeLine(line);
   }
 
   /** A copy, which is kept as long as an indexer keeps it where the dead letters take nothing. */

@@ -13,11 +13,14 @@
 // (pipeline/refusals.ts).
 
 /** The try from which on records are suspect. */
-const SUSPECT_FROM_TRY = 2;
+export const SUSPECT_FROM_TRY = 2;
+/** From here on two indexers at least have tried records out and did not get past them. */
+const FAILED_FROM_TRY = 4;
 
 export class Suspicion {
   /** By partition: where what is suspect ends; null as long as nothing was committed. */
   readonly #until = new Map<number, number | null>();
+  readonly #failed = new Set<number>();
 
   /**
    * The partition is read from its committed offset on, for this many times without getting on. Returns whether its
@@ -26,6 +29,7 @@ export class Suspicion {
   assigned(partition: number, tries: number): boolean {
     if (tries < SUSPECT_FROM_TRY) return false;
     this.#until.set(partition, null);
+    if (tries >= FAILED_FROM_TRY) this.#failed.add(partition);
     return true;
   }
 
@@ -48,6 +52,11 @@ export class Suspicion {
   isSuspect({ partition, offset }: { readonly partition: number; readonly offset: number }): boolean {
     const until = this.#until.get(partition);
     return until === null || (until !== undefined && offset < until);
+  }
+
+  /** Whether trying out the partition's records has ended indexers, or was never done. */
+  hasFailed(partition: number): boolean {
+    return this.#failed.has(partition);
   }
 
   /** Whether some records of the partition are. */

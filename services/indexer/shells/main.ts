@@ -4,6 +4,7 @@
 
 import { reasonOf } from '#shared/errors.ts';
 import { backoffMs } from '#shared/backoff.ts';
+import { endedWithin } from '#shared/abort.ts';
 import { TopicReaders } from '../consume/topic-readers.ts';
 import { type IndexerCore, type IndexerOptions, buildCore, sourcesOf } from '../pipeline/build-pipeline.ts';
 import { fetchBytesMax } from '../unpack/bytes-in-hand.ts';
@@ -26,6 +27,10 @@ export interface Indexer extends AsyncDisposable {
  * group.
  */
 const STOP_SHARE = 0.75;
+/** And within which the group hears of it: a queue that is frozen answers neither a commit nor a good-bye. */
+const LEAVE_SHARE = 0.7;
+/** However long the rest has taken. */
+const LEAVE_SHARE_MIN = 0.1;
 
 /** Resolves at once, whether or not queue and store can be reached. */
 export async function startIndexer(options: IndexerOptions): Promise<Indexer> {
@@ -114,8 +119,13 @@ class Service implements Indexer {
     this.#stop.abort();
     await this.#started;
     this.#readers.halt();
-    await pipeline.stop(this.#options.config['shutdown.timeout_ms'] * STOP_SHARE);
-    await this.#readers.leave();
+    const { clock, config } = this.#options;
+    const limitMs = config['shutdown.timeout_ms'];
+    const beganMs = clock.monotonicMs();
+    await pipeline.stop(limitMs * STOP_SHARE);
+    const leftMs = limitMs * LEAVE_SHARE - (clock.monotonicMs() - beganMs);
+    // What is not committed is read again: that is no failure of the stop.
+    await endedWithin(this.#readers.leave(), clock, Math.max(leftMs, limitMs * LEAVE_SHARE_MIN));
     telemetry.stopped(ledger);
     this.#ending.resolve();
   }

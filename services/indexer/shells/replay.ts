@@ -24,6 +24,7 @@ import { type DeadLetterSelection, readDeadLetters, surveyDeadLetters } from '#s
 import { type IndexerCore, type IndexerOptions, buildCore } from '../pipeline/build-pipeline.ts';
 import { Assignment, type RecordInHand } from '../commit/in-hand.ts';
 import type { Ending } from '../settle/ledger.ts';
+import { SUSPECT_FROM_TRY } from '../poison/suspicion.ts';
 import { ChangeSignal } from './change-signal.ts';
 import { noteRefusal } from './refusal-reasons.ts';
 
@@ -89,7 +90,7 @@ export class Replay {
         deadLetters.forEach((deadLetter) => noteRefusal(this.refused, deadLetter)),
     };
     this.#core = buildCore({ ...options, queue, metrics, replay: { positionOf } }, () => []);
-    this.#assignment.suspicion.assigned(POISONOUS, Infinity);
+    this.#assignment.suspicion.assigned(POISONOUS, SUSPECT_FROM_TRY);
     this.#core.pipeline.onTried(() => this.#changed.notify());
     this.#core.ledger.follow((record, ending) => this.#settled(record, ending));
   }

@@ -13,6 +13,7 @@ import { parseExactJson } from '#shared/store/exact-json.ts';
 import { PAGE_BYTES, PAGE_DOCUMENTS } from '#shared/store/pages.ts';
 import type { Arrived, Arriving, StoredDocument } from '#shared/store/store.ts';
 import { askedJson } from '../read/wire/query-json.ts';
+import { isDocument } from './answer-forms.ts';
 import { EventLines, type ServerEvent } from './event-lines.ts';
 import { errorIn, type ReadClient } from './read-client.ts';
 
@@ -186,7 +187,9 @@ class Tail {
     }
     if (!/^\d{1,15}$/.test(id)) throw new Error('it has an event without a place');
     if (data !== '') {
-      this.#kept.push({ document: parseExactJson(data) as StoredDocument, chars: data.length });
+      const document: unknown = parseExactJson(data);
+      if (!isDocument(document)) throw new Error('it has an event that is no document');
+      this.#kept.push({ document, chars: data.length });
       this.#chars += data.length;
       this.hasBrought = true;
       return;

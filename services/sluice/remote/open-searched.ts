@@ -39,7 +39,7 @@ export async function openSearched(config: Config, options: OpenSearchedOptions)
     import('./read-client.ts'),
     import('./remote-store.ts'),
   ]);
-  const client = new ReadClient({ url, token, caFile: config['read.ca'] });
+  const client = new ReadClient({ url, token, caFile: config['read.ca'], clock });
   return RemoteStore.open({ client, clock, warn }, signal);
 }
 

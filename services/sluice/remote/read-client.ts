@@ -2,12 +2,14 @@
 // that says where, and what to do about it.
 //
 // Guarantees: the token goes to the address that was given and nowhere else (no redirect is followed); no answer that
-// was broken off passes for a whole one; what is held of an answer is bounded.
+// was broken off passes for a whole one; what is held of an answer is bounded. While there are as many searches there
+// as may be, it is asked again when it says, for a limited time.
 
 import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { noAnswer } from '#shared/net/own-connection.ts';
+import type { Clock } from '#shared/clock.ts';
 import { maskedUrl } from '#shared/config/value-text.ts';
 import { type ErrorCode, errorTable, reasonOf, SluiceError } from '#shared/errors.ts';
 
@@ -17,6 +19,7 @@ export interface ReadClientOptions {
   readonly token?: string | undefined;
   /** File of the certificates that the server is trusted by. */
   readonly caFile?: string | undefined;
+  readonly clock: Clock;
 }
 
 export interface Question {
@@ -35,6 +38,10 @@ const ANSWER_BYTES_MAX = 512 * 1024 * 1024;
 const ERROR_BYTES_MAX = 64 * 1024;
 /** A peer that is gone without a word is found out so. */
 const KEEP_ALIVE_MS = 15_000;
+/** How long a question waits while there are as many searches there as may be, in all and at least between tries. */
+const BUSY_MAX_MS = 60_000;
+const BUSY_PAUSE_MIN_MS = 500;
+const TOO_MANY_REQUESTS = 429;
 const UNIX = 'unix:';
 
 export class ReadClient implements Disposable {
@@ -44,9 +51,11 @@ export class ReadClient implements Disposable {
   readonly #isTls: boolean;
   readonly #agent: HttpAgent;
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #clock: Clock;
 
   /** Throws config_invalid. */
-  constructor({ url, token, caFile }: ReadClientOptions) {
+  constructor({ url, token, caFile, clock }: ReadClientOptions) {
+    this.#clock = clock;
     this.address = maskedUrl(url);
     const { isTls, ...base } = baseOf(url);
     this.#base = base;
@@ -58,16 +67,22 @@ export class ReadClient implements Disposable {
 
   /** The answer from where it begins; its status is 200. */
   async begin(question: Question): Promise<IncomingMessage> {
-    question.signal?.throwIfAborted();
-    const answer = await this.#sent(question).catch((error: unknown) => {
-      question.signal?.throwIfAborted();
-      throw this.#error('store_unavailable', `${reasonOf(error)}; see whether it runs there`, error);
-    });
-    if (answer.statusCode === 200) return answer;
-    // What is no answer of ours may be of any size.
-    const said = await this.#textOf(answer, ERROR_BYTES_MAX, question.signal).catch(() => '');
-    question.signal?.throwIfAborted();
-    throw this.#refusal(answer.statusCode ?? 0, said);
+    const { signal } = question;
+    for (let waitedMs = 0; ;) {
+      signal?.throwIfAborted();
+      const answer = await this.#sent(question).catch((error: unknown) => {
+        signal?.throwIfAborted();
+        throw this.#error('store_unavailable', `${reasonOf(error)}; see whether it runs there`, error);
+      });
+      if (answer.statusCode === 200) return answer;
+      // What is no answer of ours may be of any size.
+      const said = await this.#textOf(answer, ERROR_BYTES_MAX, signal).catch(() => '');
+      signal?.throwIfAborted();
+      const pauseMs = answer.statusCode === TOO_MANY_REQUESTS ? pauseMsOf(answer.headers['retry-after']) : null;
+      if (pauseMs === null || waitedMs + pauseMs > BUSY_MAX_MS) throw this.#refusal(answer.statusCode ?? 0, said);
+      await this.#clock.sleep(pauseMs, signal);
+      waitedMs += pauseMs;
+    }
   }
 
   /** The whole answer. */
@@ -173,6 +188,13 @@ export function errorIn(text: string): { readonly code: ErrorCode | null; readon
   } catch {
     return { code: null, message: '' };
   }
+}
+
+/** Of a Retry-After in seconds; null where it says nothing of the kind. */
+function pauseMsOf(retryAfter: string | undefined): number | null {
+  return retryAfter !== undefined && /^\d{1,6}$/.test(retryAfter)
+    ? Math.max(BUSY_PAUSE_MIN_MS, Number(retryAfter) * 1000)
+    : null;
 }
 
 function baseOf(given: string): RequestOptions & { readonly isTls: boolean } {

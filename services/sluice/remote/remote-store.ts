@@ -13,6 +13,7 @@ import { askedJson } from '../read/wire/query-json.ts';
 import { stagesJson } from '../read/wire/stages-json.ts';
 import type { Searched, TableReader, TablesWanted } from '../search/result-tables.ts';
 import type { Table } from '../search/rows.ts';
+import { isCounts, type IsForm, isPage, isPageEnd, isRows } from './answer-forms.ts';
 import { Arrivals } from './arrivals.ts';
 import type { ReadClient } from './read-client.ts';
 
@@ -30,8 +31,6 @@ interface Facts {
   readonly store: Store['kind'];
   readonly found_after_ms: number;
 }
-
-type Page = StoredPage | { readonly is_last: boolean; readonly warnings: readonly string[] };
 
 export class RemoteStore implements Searched, AsyncDisposable {
   /** Absent where that store does not know in which order documents came. */
@@ -60,18 +59,19 @@ export class RemoteStore implements Searched, AsyncDisposable {
       const limit = Math.min(left, PAGE_DOCUMENTS);
       const text = await this.#ask('documents', { query: json, order, limit, after }, signal);
       const lines = text.split('\n').slice(0, -1);
-      const last = this.#parsed<Page>(lines.pop());
-      if (!('is_last' in last)) throw this.#options.client.broken(new Error('its end is missing'));
-      this.#warn(last.warnings);
+      const last = this.#read(lines.pop());
+      if (isPage(last) || last === undefined) throw this.#options.client.broken(new Error('its end is missing'));
+      const { is_last: isLast, warnings } = this.#formed(last, isPageEnd);
+      this.#warn(warnings);
       let found = 0;
       for (const line of lines) {
-        const { documents, bytes } = this.#parsed<StoredPage>(line);
+        const { documents, bytes } = this.#formed(this.#read(line), isPage);
         found += documents.length;
         left -= documents.length;
         after = documents.at(-1)?.sort ?? after;
         yield { documents, bytes };
       }
-      if (last.is_last) return;
+      if (isLast) return;
       // It would be asked the same for ever.
       if (found === 0) throw this.#options.client.strange('it found nothing, and says that there is more');
     }
@@ -87,8 +87,7 @@ export class RemoteStore implements Searched, AsyncDisposable {
     signal?: AbortSignal,
   ): Promise<ReadonlyMap<number, number> | null> {
     const text = await this.#ask('counts', { query: askedJson(query), order, every_ms: everyMs }, signal);
-    type Counts = { readonly counts: readonly [number, number][] | null; readonly warnings: readonly string[] };
-    const { counts, warnings } = this.#parsed<Counts>(text);
+    const { counts, warnings } = this.#formed(this.#read(text), isCounts);
     this.#warn(warnings);
     return counts && new Map(counts);
   }
@@ -97,9 +96,8 @@ export class RemoteStore implements Searched, AsyncDisposable {
   async table({ query, stages, limit, signal }: TablesWanted, reader: TableReader): Promise<Table> {
     const { order, ...asked } = query;
     const body = { query: askedJson(asked), order, stages: stagesJson(stages), ...(limit !== Infinity && { limit }) };
-    type Rows = { readonly columns: string[]; readonly rows: unknown[][]; readonly read: number };
-    type Told = { readonly told: string[]; readonly warnings: readonly string[] };
-    const { columns, rows, read, told, warnings } = this.#parsed<Rows & Told>(await this.#ask('rows', body, signal));
+    const text = await this.#ask('rows', body, signal);
+    const { columns, rows, read, told, warnings } = this.#formed(this.#read(text), isRows);
     this.#warn(warnings);
     reader.read(read);
     for (const line of told) reader.warn(line);
@@ -123,13 +121,19 @@ export class RemoteStore implements Searched, AsyncDisposable {
     return this.#options.client.text({ path, body, signal });
   }
 
-  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- what the server says is so
-  #parsed<T>(text = ''): T {
+  /** Undefined: there is nothing. */
+  #read(text: string | undefined): unknown {
+    if (text === undefined) return undefined;
     try {
-      return parseExactJson(text) as T;
+      return parseExactJson(text);
     } catch {
       throw this.#options.client.strange('its answer cannot be read');
     }
+  }
+
+  #formed<T>(value: unknown, isForm: IsForm<T>): T {
+    if (isForm(value)) return value;
+    throw this.#options.client.strange('its answer is none of the read API');
   }
 
   #warn(warnings: readonly string[]): void {
@@ -143,13 +147,13 @@ export class RemoteStore implements Searched, AsyncDisposable {
 
 async function storeOf(client: ReadClient, signal: AbortSignal | undefined): Promise<Facts> {
   const text = await client.text({ path: 'store', signal, beginsMs: BEGINS_MS });
-  let found: Partial<Facts> = {};
+  let found: Partial<Facts> | null = null;
   try {
-    found = JSON.parse(text) as Partial<Facts>;
+    found = JSON.parse(text) as Partial<Facts> | null;
   } catch {
     // It is told below.
   }
-  const { store, found_after_ms } = found;
+  const { store, found_after_ms } = found ?? {};
   if ((store !== 'embedded' && store !== 'elasticsearch') || typeof found_after_ms !== 'number')
     throw client.strange('its answer is none of the read API');
   return { store, found_after_ms };

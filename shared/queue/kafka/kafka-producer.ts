@@ -1,8 +1,9 @@
-// Appends to Kafka with acks=all. What several partitions append in one turn of the event loop goes in one request;
-// each request is tried again, with growing pauses, until each of its appends is older than the produce timeout.
+// Appends to Kafka with acks=all. What several partitions append in one turn of the event loop goes in one request; if
+// that fails, each append is tried again by itself, with growing pauses, until it is older than the produce timeout.
 //
 // Guarantees: an append resolves only after all in-sync replicas have it; a partition's appends keep their order while
-// its caller has one in flight. A try whose answer was lost may have been written: readers see such records twice.
+// its caller has one in flight. A try whose answer was lost may have been written: readers see such records twice. A
+// partition that takes nothing delays no other, and has no other written more than twice.
 
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
@@ -123,24 +124,27 @@ export class KafkaProducer implements AsyncDisposable {
       const failure = await this.#try(left);
       outcome(failure !== null && (failure.retryable || isLoginRefused(failure)) ? failure : null);
       if (failure === null) return settleAll(left, null);
-      if (!failure.retryable) return this.#refuse(left, failure);
-      if (this.#closing.signal.aborted) return settleAll(left, appendError(failure));
-      left = dropOverdue(left, clock.monotonicMs() + pauseMs, failure);
-      if (left.length > 0) await clock.sleep(pauseMs, this.#closing.signal).catch(() => undefined);
+      if (failure.retryable) {
+        if (this.#closing.signal.aborted) return settleAll(left, appendError(failure));
+        left = dropOverdue(left, clock.monotonicMs() + pauseMs, failure);
+        if (left.length > 0) await clock.sleep(pauseMs, this.#closing.signal).catch(() => undefined);
+      } else if (left.length === 1) return settleAll(left, appendError(failure));
+      // kafkajs tells of one fault for all of a request: it may be of one partition, and the others are written.
+      if (left.length > 1 && (failure.isSent || !failure.retryable)) {
+        await Promise.all(left.map((append) => this.#send([append])));
+        return;
+      }
     }
   }
 
-  // One partition's fault must not refuse the others that shared its request.
-  async #refuse(appends: readonly Append[], failure: Failure): Promise<void> {
-    if (appends.length === 1) return settleAll(appends, appendError(failure));
-    await Promise.all(appends.map((append) => this.#send([append])));
-  }
-
-  async #try(appends: readonly Append[]): Promise<Failure | null> {
+  /** `isSent`: some of it may be written. */
+  async #try(appends: readonly Append[]): Promise<(Failure & { readonly isSent: boolean }) | null> {
     let producer = this.#producer;
+    let isSent = false;
     try {
       // Another request may have found it broken meanwhile, and renewed it.
       for (await this.connect(); producer !== this.#producer; await this.connect()) producer = this.#producer;
+      isSent = true;
       await producer.sendBatch({
         acks: -1,
         timeout: this.#options.ackTimeoutMs,
@@ -158,7 +162,7 @@ export class KafkaProducer implements AsyncDisposable {
     } catch (error) {
       const failure = failureOf(error);
       if (failure.broken && producer === this.#producer) await this.#renew();
-      return failure;
+      return { ...failure, isSent: isSent && !failure.broken };
     }
   }
 

@@ -4,6 +4,7 @@
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { isRetryable, SluiceError } from '#shared/errors.ts';
+import { endedWithin } from '#shared/abort.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { appendDeadLetters, type DeadLetterAppend } from '../dead-letter-appends.ts';
 import { type Headed, headedDeadLetter, headedRecord, recordBytes } from '../headers.ts';
@@ -27,6 +28,12 @@ import { appendBytesMaxOf, isCompacted, readTopicShape, type TopicFacts } from '
 import { topicNames } from './broker/topic-names.ts';
 import { TopicWatch } from './recreated-topic-watch.ts';
 
+/**
+ * How long a close waits for brokers, which may be frozen. Whoever appended has had an answer by then, or waits for
+ * none.
+ */
+const CLOSE_PATIENCE_MS = 2000;
+
 export interface KafkaQueueOptions {
   readonly clock: Clock;
   /** A simulation's own, in place of kafkajs's clients. */
@@ -46,6 +53,10 @@ export class KafkaQueue implements Queue {
   readonly #options: KafkaQueueOptions;
   readonly #kafka: Kafka;
   readonly #producer: KafkaProducer;
+  /**
+   * A client of its own: kafkajs sends nothing to any of its topics while one of them is missing, and says so for all.
+   */
+  readonly #deadLetters: KafkaProducer;
   readonly #consumers = new Set<KafkaConsumer>();
   readonly #closing = new AbortController();
   readonly #opened = Promise.withResolvers<void>();
@@ -61,12 +72,12 @@ export class KafkaQueue implements Queue {
     // Two tries at least before an append is given up.
     const requestTimeoutMs = Math.max(1000, Math.min(15_000, Math.floor(produceTimeoutMs / 2)));
     const producing = client(config, { ...options, requestTimeoutMs });
+    const common = { clock: options.clock, produceTimeoutMs, ackTimeoutMs: requestTimeoutMs - 200 };
     this.#producer = new KafkaProducer(producing, {
-      clock: options.clock,
-      produceTimeoutMs,
-      ackTimeoutMs: requestTimeoutMs - 200,
+      ...common,
       outcome: (failure) => this.#watch.produced(failure),
     });
+    this.#deadLetters = new KafkaProducer(producing, { ...common, outcome: () => undefined });
     this.#watch = new TopicWatch({
       clock: options.clock,
       observer: options.observer,
@@ -139,7 +150,7 @@ export class KafkaQueue implements Queue {
     const topic = this.#config['kafka.dead_letter_topic'];
     const append = (one: DeadLetterAppend): Promise<void> => {
       const partition = (one.key === null ? this.#nextDeadLetterPartition++ : numberOfKey(one.key)) % partitions;
-      return this.#producer.append(topic, partition, one.deadLetters.map(headedDeadLetter), one.bytes);
+      return this.#deadLetters.append(topic, partition, one.deadLetters.map(headedDeadLetter), one.bytes);
     };
     try {
       await appendDeadLetters(deadLetters, { bytesMax, append });
@@ -196,9 +207,8 @@ export class KafkaQueue implements Queue {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     this.#watch.close();
-    for (const consumer of this.#consumers) await consumer[Symbol.asyncDispose]();
-    await this.#producer[Symbol.asyncDispose]().catch(() => undefined);
-    await this.#watch.ended;
+    const ends = [...this.#consumers, this.#producer, this.#deadLetters].map((one) => one[Symbol.asyncDispose]());
+    await endedWithin(Promise.allSettled([...ends, this.#watch.ended]), this.#options.clock, CLOSE_PATIENCE_MS);
     this.#opened.promise.catch(() => undefined);
     this.#opened.reject(new SluiceError('shutting_down', 'Cannot open the queue: it was closed'));
   }

@@ -150,7 +150,7 @@ async function openEmbedded(): Promise<Opened> {
 async function remotely(opened: Opened): Promise<Opened> {
   const { store, dataDir } = opened;
   const api = await RunningApi.open({ store, ...(dataDir !== undefined && { folder: dataDir }) });
-  const client = new ReadClient({ url: `http://127.0.0.1:${api.port}` });
+  const client = new ReadClient({ url: `http://127.0.0.1:${api.port}`, clock: systemClock });
   const remote = await RemoteStore.open({ client, clock: systemClock, warn: (line) => assert.fail(line) });
   const both = new Proxy(store, {
     get(written, name) {

@@ -31,6 +31,8 @@ class Place implements AsyncDisposable {
   readonly opener: ChildOpener;
   start: () => ChildProcess = planted;
   limits: OpeningLimits = LIMITS;
+  /** Where trials have failed. */
+  limitsOfFailed: OpeningLimits = LIMITS;
   opening = OPENING;
 
   constructor() {
@@ -39,7 +41,7 @@ class Place implements AsyncDisposable {
       get opening() {
         return opening();
       },
-      limits: () => this.limits,
+      limits: (hasFailed) => (hasFailed ? this.limitsOfFailed : this.limits),
       clock: systemClock,
       random: () => 0,
       telemetry: { openingChildFailed: (error) => this.failures.push(error) },
@@ -51,8 +53,8 @@ class Place implements AsyncDisposable {
     });
   }
 
-  open(record: FetchedRecord, signal = new AbortController().signal): Promise<OpeningResult> {
-    return this.opener.open(record, signal);
+  open(record: FetchedRecord, signal = new AbortController().signal, hasFailed = false): Promise<OpeningResult> {
+    return this.opener.open(record, signal, hasFailed);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -136,6 +138,16 @@ for (const [says, harm, what] of [
     assert.deepEqual(place.failures, []);
   });
 }
+
+test('where trials have failed a child has limits of its own', async () => {
+  await using place = new Place();
+  const { signal } = new AbortController();
+  place.limits = { ...LIMITS, growthBytes: 1024 * MIB };
+  place.limitsOfFailed = { ...LIMITS, growthBytes: 160 * MIB };
+  assert.deepEqual(await place.open(recordOf(['harmless'])), { kind: 'well' });
+  const verdict = await place.open(recordOf(['POISON memory']), signal, true);
+  assert.match(verdict.kind === 'poison' ? verdict.what : 'well', /160 MiB/);
+});
 
 test('a child that somebody else ends blames no record', async () => {
   await using place = new Place();

@@ -11,6 +11,13 @@ const cases: [what: string, heapMib: number, availableMib: number, heapMb: numbe
   ['a small container: most of what is there', 512, 400, 128, 320],
   ['hardly any memory: what nearly every record can do with', 100, 10, 128, 256],
 ];
+test('where trials have come to no end, less than what ends a container', () => {
+  const machine = { heapBytes: 512 * MIB, availableBytes: 200 * MIB };
+  assert.equal(limitsOf(64 * MIB, machine).growthBytes, 256 * MIB);
+  assert.equal(limitsOf(64 * MIB, machine, true).growthBytes, 160 * MIB);
+  assert.equal(limitsOf(64 * MIB, { ...machine, availableBytes: 10 * MIB }, true).growthBytes, 128 * MIB);
+});
+
 for (const [what, heapMib, availableMib, heapMb, growthMib] of cases) {
   test(what, () => {
     const limits = limitsOf(64 * MIB, { heapBytes: heapMib * MIB, availableBytes: availableMib * MIB });

@@ -35,3 +35,13 @@ test('nothing is any more where the first commit takes all that was fetched', ()
   assert.equal(suspicion.moved(3, 20, 20), true);
   assert.equal(suspicion.has(3), false);
 });
+
+test('from the fourth try on it is known that trying out has ended indexers', () => {
+  const suspicion = new Suspicion();
+  suspicion.assigned(1, 3);
+  suspicion.assigned(2, 4);
+  assert.deepEqual(
+    [0, 1, 2].map((partition) => suspicion.hasFailed(partition)),
+    [false, false, true],
+  );
+});

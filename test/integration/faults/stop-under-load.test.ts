@@ -1,12 +1,15 @@
 // SIGTERM in the middle of a full load, to an indexer with a backlog and to a forwarder whose senders send as fast as
 // they are acked: both end in time with exit code 0, no ack was false, and whoever comes next goes on where they
-// stopped.
+// stopped. And SIGTERM while Kafka is frozen: it holds its connections and answers nothing. What it did not take is in
+// the spool, so that stop is in order, too.
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { suite, test } from 'node:test';
 import { loadConfig } from '#shared/config/load.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
-import { kafka } from '#test/backends/kafka.ts';
+import { kafka, privateKafka } from '#test/backends/kafka.ts';
+import { ForwardClient } from '#test/clients/forward-client.ts';
 import { removeTopics } from '#test/contract/queue-places.ts';
 import { NumberedLoad, numbersInElasticsearch } from '../parts/numbered-load.ts';
 import { ownTopic } from '../parts/own-topic.ts';
@@ -133,3 +136,41 @@ suite('SIGTERM under full load', { skip: broker && server ? false : 'SKIPPED: no
     );
   });
 });
+
+const noKafka = spawnSync('mvn', ['--version']).status !== 0 && 'SKIPPED: no mvn to start a Kafka that may be frozen';
+
+suite('Kafka frozen at the end', { skip: noKafka }, () => {
+  for (const command of ['forwarder', 'run']) {
+    test(`sluice ${command} exits with 0, and feeds what it holds at its next start`, async () => {
+      await using broker = await privateKafka();
+      await broker.start();
+      await using place = await newPlace();
+      const environment = ownTopic(broker.brokers);
+      const setup = await sluice(['setup'], place, environment);
+      assert.equal(setup.code, 0, setup.stderr);
+      {
+        await using service = await new SluiceProcess([command], place, environment).ready();
+        await using client = new ForwardClient(place.forward);
+        await client.send('app.frozen', eventsFrom(0), 'packed');
+        broker.freeze();
+        for (const first of [10, 20, 30]) await client.send('app.frozen', eventsFrom(first), 'packed');
+        const { code, stderr } = await service.stop();
+        assert.equal(code, 0, stderr);
+        assert.doesNotMatch(stderr, /stop_overdue/);
+      }
+      broker.thaw();
+      await using next = await new SluiceProcess(['forwarder'], place, environment).ready();
+      await next.until(async () => (await next.metric('events_spooled')) === 0);
+      const { stdout } = await sluice(['cat'], place, environment);
+      const numbers = new Set([...stdout.matchAll(/"n":(\d+)/g)].map((match) => Number(match[1])));
+      assert.equal(numbers.size, 40);
+    });
+  }
+});
+
+function eventsFrom(first: number) {
+  return Array.from({ length: 10 }, (_, i) => ({
+    timeNs: BigInt(Date.now()) * 1_000_000n,
+    record: { message: 'x', n: first + i },
+  }));
+}

@@ -182,6 +182,58 @@ test('says what is wrong with the address, and what answers there', async () => 
   await check(said(200, '{"store":"other","found_after_ms":0}'), 'store_refused', /none of the read API/);
 });
 
+test('asks again when it is told that there are too many searches, for a limited time', async () => {
+  const store = '{"store":"embedded","version":"0","found_after_ms":0}';
+  const full = JSON.stringify({ error: { code: 'searches_full', message: 'Cannot answer: ask later' } });
+  const page = '{"documents":[{"id":"a","index":"i","sort":["1",1,1],"source":{"message":"found it"}}],"bytes":9}\n';
+  const busy = (times: number, later: string): RequestListener => {
+    let left = times;
+    return (request, response) => {
+      if (request.url === '/api/store') return void response.end(store);
+      if (left-- > 0) return void response.writeHead(429, { 'retry-after': later }).end(full);
+      response.end(`${page}{"is_last":true,"warnings":[]}\n`);
+    };
+  };
+  await answering(busy(2, '0'), async (url) => {
+    const { code, stdout } = await ran(search, ['x', '--url', url], {});
+    assert.equal(code, 0);
+    assert.match(stdout, /found it/);
+  });
+  for (const later of ['61', 'Wed, 21 Oct 2015 07:28:00 GMT', ''])
+    await answering(busy(1, later), (url) => refused(['x', '--url', url], {}, 'searches_full', /ask later/));
+});
+
+test('an answer of another form is none of the read API', async () => {
+  const store = '{"store":"embedded","version":"0","found_after_ms":0}';
+  const end = '{"is_last":true,"warnings":[]}\n';
+  const check = (answer: string, args: string[] = ['x']): Promise<void> =>
+    answering(
+      (request, response) => void response.end(request.url === '/api/store' ? store : answer),
+      (url) => refused([...args, '--url', url], {}, 'store_refused', /none of the read API/),
+    );
+  for (const first of [
+    '{}',
+    '{"documents":1,"bytes":1}',
+    '{"documents":[1],"bytes":1}',
+    'null',
+    '[]',
+    '{"documents":[{"id":1}],"bytes":1}',
+  ])
+    await check(`${first}\n${end}`);
+  for (const last of ['{"is_last":true}', '{"is_last":1,"warnings":[]}', 'null', '7']) await check(`${last}\n`);
+  for (const rows of [
+    '{}',
+    'null',
+    '{"columns":[1],"rows":[],"read":0,"told":[],"warnings":[]}',
+    '{"columns":["a"],"rows":[1]}',
+  ])
+    await check(rows, ['x | count']);
+  await answering(
+    (_request, response) => void response.end('null'),
+    (url) => refused(['x', '--url', url], {}, 'store_refused', /none of the read API/),
+  );
+});
+
 test('what is broken off is not taken for the whole', async () => {
   const store = '{"store":"embedded","version":"0","found_after_ms":0}';
   const page = '{"documents":[{"id":"a","index":"i","sort":["1",1,1],"source":{"message":"x"}}],"bytes":9}\n';

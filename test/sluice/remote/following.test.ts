@@ -166,7 +166,10 @@ test('a store that was begun anew there is followed from where it had got to', a
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   try {
-    const client = new ReadClient({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+    const client = new ReadClient({
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      clock: systemClock,
+    });
     using _client = client;
     using arrivals = new Arrivals({ client, clock: { ...systemClock, sleep: () => Promise.resolve() } });
     const found: string[] = [];
@@ -184,7 +187,7 @@ test('a store that was begun anew there is followed from where it had got to', a
 });
 
 async function remoteOf(api: RunningApi) {
-  const client = new ReadClient({ url: `http://127.0.0.1:${api.port}` });
+  const client = new ReadClient({ url: `http://127.0.0.1:${api.port}`, clock: systemClock });
   const store = await RemoteStore.open({ client, clock: systemClock, warn: assert.fail });
   assert(store.arrived);
   return { arrived: store.arrived, store };

@@ -3,11 +3,14 @@
 // megabytes there, and a hundred senders may bring them at once.
 //
 // Guarantees: what small bodies of these dialects make, until it is stored, is within one budget; each has what
-// ordinary ones need. One that makes more is converted again, in the turn of a large body, in a thread.
+// ordinary ones need. One that makes more is converted again, in the turn of a large body, in a thread. A large body
+// has the memory of what ordinary ones of its size make; one that makes more is converted again, with that of the
+// largest.
 
 import type { IncomingMessage } from 'node:http';
 import type { ConversionName, ConversionOptions, Converted } from '../../dialects/conversions.ts';
 import { buffersOf, sharesPairs, unpackedBytes } from '../../dialects/conversions.ts';
+import { freeBuffer } from '#shared/memory/free-buffer.ts';
 import { BODY_COPIES } from '../body/body-decompressor.ts';
 import type { BodyReader } from '../body/body-reader.ts';
 import type { Converter } from './converter.ts';
@@ -44,20 +47,34 @@ export async function convertWithin<N extends ConversionName>(
   { bodies, converter, request, sender, begin, held, large }: BoundedConversionOptions,
 ): Promise<Converted<N>> {
   const bytes = unpackedBytes(name, body);
-  if (!sharesPairs(name, options) || bytes > LARGE_BODY_BYTES) {
+  const isLarge = bytes > LARGE_BODY_BYTES;
+  if (!sharesPairs(name, options)) {
+    if (isLarge) await large().take(bytes);
     await begin();
     return converter.convert(name, body, options);
   }
   const { bytesMax } = options;
   const usualMax = Math.min(bytesMax, USUAL_BYTES_FREE + USUAL_GROWTH * bytes);
-  {
+  if (isLarge) {
+    // A body that is packed is unpacked meanwhile.
+    await large().take(BODY_COPIES * usualMax + (bytes > body.length ? bytes : 0));
+    await begin();
+    // A thread takes the bytes over.
+    const isKept = usualMax < bytesMax && !converter.isInline(bytes);
+    const given = isKept ? Buffer.from(body) : body;
+    const converted = await converter.convert(name, given, { ...options, bytesMax: usualMax });
+    if (usualMax === bytesMax || !isTooLarge(converted)) {
+      if (isKept) freeBuffer(body);
+      return converted;
+    }
+  } else {
     using taken = new DisposableStack();
     const permit = taken.use(await bodies.acquireShared(usualMax, sender, request));
     await begin();
     // A thread takes the bytes over.
     const given = converter.isInline(bytes) ? body : Buffer.from(body);
     const converted = await converter.convert(name, given, { ...options, bytesMax: usualMax });
-    if (usualMax === bytesMax || !('kind' in converted) || converted.kind !== 'too_large') {
+    if (usualMax === bytesMax || !isTooLarge(converted)) {
       permit.shrinkTo([...buffersOf(converted)].reduce((sum, { byteLength }) => sum + byteLength, 0));
       held.use(taken.move());
       return converted;
@@ -65,4 +82,8 @@ export async function convertWithin<N extends ConversionName>(
   }
   await large().take(BODY_COPIES * bytesMax);
   return converter.convert(name, body, options, bytesMax);
+}
+
+function isTooLarge(converted: Converted<ConversionName>): boolean {
+  return 'kind' in converted && converted.kind === 'too_large';
 }

@@ -181,7 +181,6 @@ export class HttpExchange implements Disposable {
   async convert<N extends ConversionName>(name: N, body: Buffer, options: ConversionOptions<N>): Promise<Converted<N>> {
     const { bodies, converter } = this.#options;
     const bytes = unpackedBytes(name, body);
-    if (bytes > LARGE_BODY_BYTES) await this.#largeShare().take(bytes > body.length ? 2 * bytes : bytes);
     using making = new DisposableStack();
     const begin = async (): Promise<void> => {
       await this.turn(REQUEST_TURN_BYTES + (converter.isInline(bytes) ? costOf(name, bytes) : 0));

@@ -15,6 +15,8 @@ import { groupClient } from './group-client.ts';
 // How long a client that is given up may take to say good-bye: to a coordinator that does not answer it would say it
 // for ever.
 const LEAVE_PATIENCE_MS = 2000;
+/** The same for the owner's own end: a group that hears of it need not wait until the session is over. */
+export const CLOSE_PATIENCE_MS = 4000;
 const RESTART_PAUSE_FIRST_MS = 500;
 const RESTART_PAUSE_MAX_MS = 5000;
 
@@ -139,7 +141,7 @@ export class ClientSessions {
     }
   }
 
-  /** The owner's own end waits for the group to know of it, as far as the owner has time. */
+  /** The owner's own end waits for the group to know of it, as far as the owner has patience. */
   async #dismiss(consumer: Consumer): Promise<void> {
     const { clock, closing } = this.#options;
     const gone = consumer.disconnect().catch(() => undefined);

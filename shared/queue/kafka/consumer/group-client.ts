@@ -10,6 +10,8 @@ const REBALANCE_TIMEOUT_MS = 60_000;
 export const HEARTBEAT_INTERVAL_MS = 1000;
 // The longest that a paused partition waits after its resume, and the pause of the polls when there is nothing.
 const POLL_MS = 250;
+// After so long a partition that had no leader is read again.
+const METADATA_MAX_AGE_MS = 30_000;
 // There is a client for each topic of others, and each may hold so much of each broker that no budget counts yet.
 const FOREIGN_FETCH_BYTES_MAX = 2 * 1024 * 1024;
 
@@ -30,7 +32,7 @@ export function groupClient(
     sessionTimeout: SESSION_TIMEOUT_MS,
     rebalanceTimeout: REBALANCE_TIMEOUT_MS,
     heartbeatInterval: HEARTBEAT_INTERVAL_MS,
-    metadataMaxAge: 300_000,
+    metadataMaxAge: METADATA_MAX_AGE_MS,
     minBytes: 1,
     maxBytesPerPartition: isForeign ? Math.min(fetchBytesMax, FOREIGN_FETCH_BYTES_MAX) : fetchBytesMax,
     maxBytes: isForeign ? FOREIGN_FETCH_BYTES_MAX : Math.max(fetchBytesMax, 8 * 1024 * 1024),

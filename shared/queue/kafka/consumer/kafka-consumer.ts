@@ -6,6 +6,7 @@
 // anew. Where reading goes on is decided here: changes of a log are reported, and nothing of a new one is passed over.
 
 import type { Clock } from '#shared/clock.ts';
+import { endedWithin } from '#shared/abort.ts';
 import type { ConsumeOptions, ConsumerHandler, QueueConsumer } from '../../queue.ts';
 import type { QueueObserver } from '../../queue-observer.ts';
 import { failureOf } from '../broker/failure.ts';
@@ -18,7 +19,7 @@ import { type MemberAssignment, MemberAssignments } from '../positions/assignmen
 import type { LogPosition } from '../positions/log-position.ts';
 import { ReportedChanges } from '../positions/reported-changes.ts';
 import { announcedInTime } from './announced-in-time.ts';
-import { ClientSessions } from './client-sessions.ts';
+import { ClientSessions, CLOSE_PATIENCE_MS } from './client-sessions.ts';
 import { GenerationCommits } from './generation-commits.ts';
 import { GroupCommits } from './group-commits.ts';
 import {
@@ -105,7 +106,7 @@ export class KafkaConsumer implements QueueConsumer {
     const { current } = this.#assignments;
     if (!current?.isAnnounced) return;
     if (current.topicId !== null && topicId !== null && topicId !== current.topicId) this.#checks.start(current);
-    // The client hears of new partitions every five minutes; a new one joins again at once.
+    // The client hears of new partitions every half minute; a new one joins again at once.
     else if (partitions > current.topicPartitions) {
       this.#sessions.giveUp(new Error(`the topic has ${partitions} partitions now`));
     }
@@ -126,8 +127,8 @@ export class KafkaConsumer implements QueueConsumer {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     this.#assignments.revoke();
-    await this.#running;
-    await this.#confirmation?.[Symbol.asyncDispose]();
+    const left = this.#running.then(() => this.#confirmation?.[Symbol.asyncDispose]());
+    await endedWithin(left, this.#needs.clock, CLOSE_PATIENCE_MS);
   }
 
   #clientSessions(): ClientSessions {

@@ -65,7 +65,7 @@ declare module 'kafkajs/src/protocol/requests/listOffsets/index.js' {
 declare module 'kafkajs/src/protocol/requests/metadata/index.js' {
   interface Protocol {
     readonly request: { readonly apiName: string; readonly apiKey: number };
-    readonly response: { parse(decoded: unknown): Promise<unknown> };
+    readonly response: { decode(answer: Buffer): Promise<unknown>; parse(decoded: unknown): Promise<unknown> };
   }
 
   const metadataRequests: {

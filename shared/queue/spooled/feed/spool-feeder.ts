@@ -238,13 +238,15 @@ export class SpoolFeeder implements AsyncDisposable {
 
   /** Null where the next try may follow at once; else why it must wait. */
   async #feed(feed: PartitionFeed, group: readonly FeedItem[]): Promise<unknown> {
+    const [only] = group;
     try {
+      const refusal = only && this.#appends.refusalOf(only);
+      if (refusal !== undefined) throw refusal;
       await this.#appends.send(feed.partition, group);
       this.#fedAtMs = this.#options.clock.monotonicMs();
       for (const item of group) this.#fed(item);
       return null;
     } catch (error) {
-      const [only] = group;
       const isRefused = isRefusal(error);
       const failure = isRefused && only && group.length === 1 ? await this.#feedRefused(feed, only, error) : error;
       if (failure === null) return null;

@@ -70,6 +70,27 @@ test('one that makes more does it in the turn of a large body, and has nothing o
   assert.equal(world.budget.bytesHeld, 0);
 });
 
+test('a large body makes no more than it has memory for', async () => {
+  await using world = new World();
+  const body = sharing(100_000, 300);
+  assert(body.length > 1.5 * MIB && body.length < 2 * MIB, String(body.length));
+  const limits: number[] = [];
+  const convert = world.converter.convert.bind(world.converter);
+  world.converter.convert = (name, given, limited, bytes) => {
+    // What is made is a half of it, beside the body.
+    limits.push((limited as typeof options).bytesMax - (world.large.at(-1) ?? 0) / 2);
+    return convert(name, given, limited, bytes);
+  };
+  const converted = await world.made(body);
+  assert.deepEqual([converted.kind, converted.count], ['records', 100_000]);
+  assert.deepEqual(limits, [0, 0]);
+  assert.equal(world.large.at(-1), 2 * BYTES_MAX);
+  // An ordinary one has what such bodies need, and is converted once.
+  await world.made(sharing(100_000, 20));
+  assert.deepEqual(limits, [0, 0, 0]);
+  assert(world.large.at(-1)! < 2 * (MIB + 4 * 2 * MIB));
+});
+
 test('of many at once no more is made than fits, and the others go on when that is stored', async () => {
   await using world = new World();
   const stored: DisposableStack[] = [];

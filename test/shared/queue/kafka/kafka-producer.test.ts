@@ -91,10 +91,60 @@ async function toldOf(refusal: Error): Promise<(string | null)[]> {
   return told;
 }
 
+test('all appends of a request hear that nobody can log in', async () => {
+  const clock = new VirtualClock();
+  const refusal = new SluiceError('queue_unauthorized', 'Cannot get a token');
+  const client = { connect: () => Promise.reject(refusal), disconnect: () => Promise.resolve() };
+  const producer = new KafkaProducer({ producer: () => client } as unknown as Kafka, {
+    clock,
+    produceTimeoutMs: 30_000,
+    ackTimeoutMs: 1000,
+    outcome: () => undefined,
+  });
+  const record = { headers: {}, value: new Uint8Array(1) };
+  const appends = [0, 1].map((partition) => producer.append('logs', partition, [record], 1));
+  for (const append of appends) await assert.rejects(append, { code: 'queue_unauthorized' });
+  await producer[Symbol.asyncDispose]();
+});
+
 test('who cannot log in has reached no broker, and who lacks a right has', async () => {
   const noToken = new SluiceError('queue_unauthorized', 'Cannot get a token');
   assert.deepEqual(await toldOf(noToken), ['Cannot get a token']);
   const [SASL_AUTHENTICATION_FAILED, TOPIC_AUTHORIZATION_FAILED] = [58, 29];
   assert.notDeepEqual(await toldOf(createErrorFromCode(SASL_AUTHENTICATION_FAILED)), [null]);
   assert.deepEqual(await toldOf(createErrorFromCode(TOPIC_AUTHORIZATION_FAILED)), [null]);
+});
+
+test('a partition that takes nothing delays no other, and has none of them written again and again', async () => {
+  const clock = new VirtualClock();
+  const written = [0, 0, 0, 0];
+  const NOT_ENOUGH_REPLICAS = 19;
+  const client = {
+    connect: () => Promise.resolve(),
+    disconnect: () => Promise.resolve(),
+    // As kafkajs does: one fault speaks for the whole request, the other partitions of which are written.
+    sendBatch: async ({
+      topicMessages,
+    }: {
+      topicMessages: readonly { messages: readonly { partition: number }[] }[];
+    }) => {
+      const partitions = topicMessages.flatMap(({ messages }) => messages.map(({ partition }) => partition));
+      for (const partition of partitions) if (partition !== 3) written[partition] = (written[partition] ?? 0) + 1;
+      if (partitions.includes(3)) throw createErrorFromCode(NOT_ENOUGH_REPLICAS);
+    },
+  };
+  const producer = new KafkaProducer({ producer: () => client } as unknown as Kafka, {
+    clock,
+    produceTimeoutMs: 30_000,
+    ackTimeoutMs: 1000,
+    outcome: () => undefined,
+  });
+  const record = { headers: {}, value: new Uint8Array(1) };
+  const [stuck, ...others] = [3, 0, 1, 2].map((partition) => producer.append('logs', partition, [record], 1));
+  const refused = assert.rejects(stuck ?? Promise.resolve(), { code: 'queue_unavailable' });
+  await clock.until(Promise.all(others));
+  assert(clock.monotonicMs() < 1000, `${clock.monotonicMs()} ms`);
+  await clock.until(refused);
+  assert.deepEqual(written, [2, 2, 2, 0]);
+  await producer[Symbol.asyncDispose]();
 });

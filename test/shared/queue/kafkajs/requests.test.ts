@@ -57,7 +57,41 @@ test('metadata is asked for in version 12 where the broker has it, and in 6 at m
     assert.deepEqual(await encodedBy(made(version)), original);
     assert.equal((made(version).request as { apiVersion?: number }).apiVersion, 6);
   }
+  const LEADER_NOT_AVAILABLE = 5;
+  const answer = twoPartitions([LEADER_NOT_AVAILABLE, -1], [0, 7]);
+  const { response } = metadataRequests.protocol({ version: 12 })({ topics: ['t'] });
+  const parsed = await response.parse(await response.decode(answer));
+  const { topicMetadata } = parsed as { topicMetadata: { partitionMetadata: { leader: number }[] }[] };
+  const leaders = topicMetadata.flatMap(({ partitionMetadata }) => partitionMetadata.map(({ leader }) => leader));
+  assert.deepEqual(leaders, [-1, 7], 'one partition without a leader hides no other');
+  const UNKNOWN_TOPIC_OR_PARTITION = 3;
+  await assert.rejects(async () =>
+    response.parse(await response.decode(twoPartitions([0, 7], [UNKNOWN_TOPIC_OR_PARTITION, 7]))),
+  );
 });
+
+/** An answer of version 12 with one topic of two partitions: the error and the leader of each. */
+function twoPartitions(...partitions: readonly (readonly [error: number, leader: number])[]): Buffer {
+  const i32 = (value: number): Buffer => Buffer.from(Int32Array.of(value).buffer).swap32();
+  const short = (value: number): Buffer => Buffer.from(Int16Array.of(value).buffer).swap16();
+  const text = (value: string): Buffer => Buffer.concat([Buffer.from([value.length + 1]), Buffer.from(value)]);
+  const none = Buffer.from([0]);
+  const empty = Buffer.from([1]);
+  const list = partitions.map(([error, leader], id) =>
+    Buffer.concat([short(error), i32(id), i32(leader), i32(1), empty, empty, empty, none]),
+  );
+  const topic = [
+    short(0),
+    text('t'),
+    Buffer.alloc(16),
+    none,
+    Buffer.from([partitions.length + 1]),
+    ...list,
+    i32(0),
+    none,
+  ];
+  return Buffer.concat([none, i32(0), empty, text('c'), i32(1), Buffer.from([2]), ...topic, none]);
+}
 
 test('a log ends where our consumers may read to: uncommitted is read', async () => {
   const isolationOf = async (): Promise<number | undefined> => {

@@ -81,6 +81,32 @@ describe('feeding', () => {
     assert.deepEqual(observer.events, { spooled: 40, found: 0, fed: 39, deadLettered: 1, dropped: 0 });
   });
 
+  it('sends the rest of what is refused once, however long the dead letters take nothing', async () => {
+    const { clock, upstream, queue, observer } = await spool();
+    upstream.fate = () => AWAY;
+    await clock.until(queue.append(0, [recordOf('a', 0, 8)]));
+    const indices = ({ batches }: { batches: Uint8Array }): number[] =>
+      (decodeBatches(batches) ?? []).flatMap(({ first, count }) => Array.from({ length: count }, (_, i) => first + i));
+    let takesLetters = false;
+    upstream.fate = (records, partition) => {
+      if (partition < 0) return takesLetters ? NOW : AWAY;
+      return records.some((record) => indices(record).includes(3)) ? refusedWith('queue_refused') : NOW;
+    };
+    const held = (): number[] =>
+      upstream.memory.log(0).flatMap(({ headers }) => indices({ batches: headers['batches'] ?? new Uint8Array() }));
+    await clock.advance(600_000);
+    assert.deepEqual(held(), [0, 1, 2, 4, 5, 6, 7]);
+    assert.equal(queue.events, 8);
+    takesLetters = true;
+    await clock.when(() => !queue.isSpooling);
+    assert.deepEqual(held(), [0, 1, 2, 4, 5, 6, 7]);
+    assert.deepEqual(
+      upstream.memory.letters.map(({ index }) => index),
+      [3],
+    );
+    assert.deepEqual(observer.events, { spooled: 8, found: 0, fed: 7, deadLettered: 1, dropped: 0 });
+  });
+
   it('goes on after a restart, counts what it found, and lets nothing overtake it', async () => {
     const { clock, upstream, local, queue } = await spool();
     upstream.fate = () => AWAY;
