@@ -36,7 +36,7 @@ const NO_NUMBER_FIELDS =
 
 const SOURCE_AS_IT_CAME =
   'disk: this Elasticsearch keeps documents as they came, as it does without a licence for synthetic source; in ' +
-  'logsdb they take about a sixth more';
+  'logsdb they take at least 12 % more';
 /** A template that is never put. No index has such a name. */
 const SIMULATED = {
   index_patterns: ['sluice-simulated-*'],

@@ -65,7 +65,10 @@ class Server {
     const isLogsdb = body.includes('"index.mode":"logsdb"');
     const mapping = isLogsdb && !this.#abilities.syntheticSource && { mapping: { source: { mode: 'stored' } } };
     const settings = { index: { ...mapping, mode: isLogsdb ? 'logsdb' : 'standard' } };
-    return { status: 200, text: JSON.stringify({ template: { settings, mappings: {}, aliases: {} }, overlapping: [] }) };
+    return {
+      status: 200,
+      text: JSON.stringify({ template: { settings, mappings: {}, aliases: {} }, overlapping: [] }),
+    };
   }
 }
 
