@@ -52,7 +52,7 @@ export interface IndexLayout {
   readonly mode?: 'standard' | 'logsdb';
   /** Whether documents have `event.original` (true unless given). */
   readonly keepsOriginal?: boolean;
-  /** Whether a server in `logsdb` puts the source together from the fields, which takes a licence (false unless given). */
+  /** Whether the server puts sources together from fields in `logsdb`, which takes a licence (false unless given). */
   readonly hasSyntheticSource?: boolean;
   /** Whether documents have `numbers`, each name of which becomes a field (false unless given). */
   readonly hasNumberFields?: boolean;
