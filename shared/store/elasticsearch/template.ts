@@ -52,6 +52,8 @@ export interface IndexLayout {
   readonly mode?: 'standard' | 'logsdb';
   /** Whether documents have `event.original` (true unless given). */
   readonly keepsOriginal?: boolean;
+  /** Whether the server puts sources together from fields in `logsdb`, which takes a licence (false unless given). */
+  readonly hasSyntheticSource?: boolean;
   /** Whether documents have `numbers`, each name of which becomes a field (false unless given). */
   readonly hasNumberFields?: boolean;
   readonly shards?: number | undefined;
@@ -131,7 +133,11 @@ const numberFields = {
   ],
 };
 
-function mappingsOf({ mode, hasNumberFields = false }: IndexLayout): object {
+function mappingsOf(layout: IndexLayout): object {
+  const { mode, hasNumberFields = false } = layout;
+  // A line and the message in it, side by side in what is compressed together: the message is then nearly free. Left to
+  // itself, the server keeps them in two columns, which share nothing.
+  const kept = isPutTogether(layout) && { store: true };
   const flattened = {
     type: 'flattened',
     ignore_above: ATTRIBUTE_MAX,
@@ -141,7 +147,7 @@ function mappingsOf({ mode, hasNumberFields = false }: IndexLayout): object {
   const properties = {
     '@timestamp': { type: 'date_nanos' },
     // Norms serve the ranking of hits; ours are ordered by time.
-    message: text,
+    message: { ...text, ...kept },
     [WORDS_FIELD]: text,
     stream: keyword,
     log: objectOf({ level: keyword, flags: keyword, lines: { type: 'long' } }),
@@ -156,7 +162,7 @@ function mappingsOf({ mode, hasNumberFields = false }: IndexLayout): object {
       sequence: { type: 'long' },
       severity: { type: 'long' },
       // It is kept and shown; its words are in the message and the fields.
-      original: { type: 'keyword', index: false, doc_values: false },
+      original: { type: 'keyword', index: false, doc_values: false, ...kept },
     }),
     attributes: flattened,
     [ATTRIBUTE_NUMBERS]: { type: 'keyword', doc_values: false, ignore_above: ATTRIBUTE_MAX },
@@ -222,6 +228,11 @@ function withFingerprint(kind: Kind, name: string, content: object): Template {
   return { name, path: `/${kind}/${name}`, fingerprint, body };
 }
 
+/** Whether lines are kept beside their messages in documents that the server puts together. */
+function isPutTogether({ mode, keepsOriginal = true, hasSyntheticSource = false }: IndexLayout): boolean {
+  return mode === 'logsdb' && keepsOriginal && hasSyntheticSource;
+}
+
 function settingsOf(layout: IndexLayout, numbers: Numbers): object {
   const { mode = 'standard', keepsOriginal = true, shards, replicas, refreshIntervalMs } = layout;
   return {
@@ -230,9 +241,8 @@ function settingsOf(layout: IndexLayout, numbers: Numbers): object {
     // About a quarter less disk; docs/benchmarks.md has what it costs, with all else.
     'index.codec': 'best_compression',
     ...(mode === 'standard' && numbers === 'compact' && COMPACT_NUMBERS),
-    // A line that is kept beside the message costs little in a document that is compressed whole, and as much as the
-    // message where each field is kept for itself (synthetic source): 4 % more disk, and 11 % more of the processor.
-    ...(mode === 'logsdb' && keepsOriginal && { 'index.mapping.source.mode': 'stored' }),
+    // Said where fields are not laid out for another: the user may buy a licence later.
+    ...(mode === 'logsdb' && keepsOriginal && !isPutTogether(layout) && { 'index.mapping.source.mode': 'stored' }),
     // An index that says nothing is not refreshed while nobody searches, which saves segments and their merging.
     ...(refreshIntervalMs !== undefined && { 'index.refresh_interval': `${refreshIntervalMs}ms` }),
     ...(layout.hasNumberFields === true && { [IGNORE_BEYOND_LIMIT]: true }),

@@ -84,6 +84,14 @@ suite('Elasticsearch with security', { skip }, () => {
     const done = await sluice(['setup'], null, await withKey(role('sluice-setup')));
     assert.equal(done.code, 0, done.stderr);
     assert.match(done.stdout, /^data stream logs-sluice-default: made$/m);
+    // In logsdb it asks what the licence has: nothing here stands against a synthetic source.
+    for (const mode of ['logsdb', 'standard']) {
+      const key = await withKey(role('sluice-setup'));
+      const again = await sluice(['setup'], null, { ...key, SLUICE_ELASTICSEARCH_INDEX_MODE: mode });
+      assert.equal(again.code, 0, again.stderr);
+      assert.match(again.stdout, /^template sluice-logs@mappings: changed/m);
+      assert.doesNotMatch(again.stdout, /synthetic source/);
+    }
   });
 
   test('the indexer, and who reads; as users, by password', { timeout: 240_000 }, async () => {

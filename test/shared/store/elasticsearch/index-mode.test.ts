@@ -34,7 +34,15 @@ const DOCUMENTS: readonly string[] = [
   `{${T},"message":"\\u0000 \\ud83d\\ude00 ${'long '.repeat(20_000)}"}`,
   `{${T}}`,
   `{${T},"message":"m","attributes":{"status":500},"attribute_numbers":["status\\u0000h5"],${EVENT}}`,
+  `{${T},"message":"a\\nb","log":{"level":"error","lines":4,"line_offsets":[0,7,7,-3],"flags":["multiline"]},${EVENT}}`,
+  // Lines beside their messages: short, empty, longer than what any field is limited to, with what JSON escapes.
+  ...['INFO ready', '', `WARN ${'ü'.repeat(40_000)}`, '\u0000\u{1f600} "\\\n\t'].map(
+    (line) => `{${T},"message":"ready","event":{"sequence":7,"original":${JSON.stringify(line)}}}`,
+  ),
 ];
+
+/** What a server sets by itself where its licence has no synthetic source. */
+const STORED = { 'index.mapping.source.mode': 'stored' };
 
 const server = await elasticsearch();
 const url = server?.url ?? '';
@@ -74,8 +82,10 @@ function canonical(value: unknown): string {
 suite('index modes', { skip: server ? false : 'SKIPPED: no Elasticsearch' }, () => {
   for (const [name, layout, more, isSame] of [
     ['standard', { mode: 'standard' }, {}, true],
-    ['logsdb under a basic licence', { mode: 'logsdb' }, { 'index.mapping.source.mode': 'stored' }, true],
-    ['logsdb', { mode: 'logsdb' }, { 'index.mapping.source.mode': 'synthetic' }, false],
+    ['logsdb under a basic licence', { mode: 'logsdb' }, {}, true],
+    ['logsdb', { mode: 'logsdb', hasSyntheticSource: true }, {}, false],
+    ['logsdb without event.original', { mode: 'logsdb', keepsOriginal: false }, {}, false],
+    ['logsdb whose licence ran out', { mode: 'logsdb', hasSyntheticSource: true }, STORED, true],
   ] as const satisfies readonly (readonly [string, IndexLayout, object, boolean])[]) {
     test(name, async () => {
       const stream = `logs-sluice.m${randomBytes(6).toString('hex')}-default`;

@@ -91,6 +91,9 @@ suite('set-up on a real server', { skip: isJars ? false : 'SKIPPED: no Elasticse
     await ask('POST', `/${STREAM}/_rollover`);
     const now = await settings();
     assert.equal(now['index.mode'], 'logsdb');
+    // No licence stands against a synthetic source here.
+    assert.equal(now['index.mapping.source.mode'], undefined);
+    assert.match(await ask('GET', `/${STREAM}/_mapping`), /"original":\{[^}]*"store":true/);
     assert.equal(now['index.number_of_shards'], '2');
     assert.equal(now['index.number_of_replicas'], '0');
     assert.equal(now['index.refresh_interval'], '5s');

@@ -12,6 +12,8 @@ interface Abilities {
   readonly lifecycle: boolean;
   readonly analysisCommon: boolean;
   readonly compactNumbers: boolean;
+  /** Whether its licence has it. */
+  readonly syntheticSource: boolean;
 }
 
 /** As much of Elasticsearch as set-up meets: what it was asked, and the templates and stream that it holds. */
@@ -30,6 +32,7 @@ class Server {
     if (request.endsWith('/_lifecycle') && !this.#abilities.lifecycle) {
       return { status: 400, text: '{"error":"no handler found for uri […] and method [GET]"}' };
     }
+    if (request === 'POST /_index_template/_simulate') return this.#simulated(body);
     const [, method, path, query] = /^(GET|PUT) (\/_(?:index|component)_template\/[^?]+)(.*)$/.exec(request) ?? [];
     if (path !== undefined) {
       const held = this.templates.get(path);
@@ -55,6 +58,17 @@ class Server {
       this.#stream = true;
     }
     return { status: 200, text: '{"acknowledged":true}' };
+  }
+
+  /** An index as the template would make it. */
+  #simulated(body: string): { status: number; text: string } {
+    const isLogsdb = body.includes('"index.mode":"logsdb"');
+    const mapping = isLogsdb && !this.#abilities.syntheticSource && { mapping: { source: { mode: 'stored' } } };
+    const settings = { index: { ...mapping, mode: isLogsdb ? 'logsdb' : 'standard' } };
+    return {
+      status: 200,
+      text: JSON.stringify({ template: { settings, mappings: {}, aliases: {} }, overlapping: [] }),
+    };
   }
 }
 
@@ -103,7 +117,7 @@ async function setUpTwice(abilities: Abilities, fake = new Server(abilities)): P
   }
 }
 
-const WHOLE = { lifecycle: true, analysisCommon: true, compactNumbers: true };
+const WHOLE = { lifecycle: true, analysisCommon: true, compactNumbers: true, syntheticSource: true };
 const ROLLOVER = 'a data stream takes it up at its next rollover (POST /logs-sluice-default/_rollover)';
 
 it('uses all that a whole distribution has', async () => {
@@ -152,6 +166,23 @@ it('keeps numbers plainly where the server is older, and says so', async () => {
   assert.match(second[3] ?? '', /^disk: /);
   assert(!third.some((line) => line.startsWith('disk:')), 'logsdb keeps them so anyway');
   assert.doesNotMatch(fake.templates.get('/_component_template/sluice-logs@settings') ?? '', /use_time_series/);
+});
+
+it('keeps sources as they came in logsdb where the licence has nothing else, and says so', async () => {
+  const { first, third, fake } = await setUpTwice({ ...WHOLE, syntheticSource: false });
+  assert(!first.some((line) => line.startsWith('disk:')), 'nobody asked for logsdb');
+  assert.match(third.find((line) => line.startsWith('disk:')) ?? '', /without a licence for synthetic source/);
+  const mappings = fake.templates.get('/_component_template/sluice-logs@mappings') ?? '';
+  assert.doesNotMatch(mappings, /"store":true/, 'they would be kept twice');
+  assert.match(fake.templates.get('/_component_template/sluice-logs@settings') ?? '', /source.mode":"stored"/);
+});
+
+it('keeps lines and messages side by side where sources are put together from fields', async () => {
+  const { third, fake } = await setUpTwice(WHOLE);
+  assert(!third.some((line) => line.startsWith('disk:')), third.join('\n'));
+  const mappings = fake.templates.get('/_component_template/sluice-logs@mappings') ?? '';
+  assert.equal(mappings.match(/"store":true/g)?.length, 2);
+  assert.doesNotMatch(fake.templates.get('/_component_template/sluice-logs@settings') ?? '', /source.mode/);
 });
 
 it('never overwrites what is the user’s, and takes the place of the one template of before', async () => {
