@@ -77,6 +77,9 @@ export interface IndexerCore {
   readonly slots: TopicSlots;
 }
 
+/** A request of few documents costs Elasticsearch much more than the embedded store, which is followed as it grows. */
+const LINGER_MS = { elasticsearch: 100, embedded: 25 } as const satisfies Record<Store['kind'], number>;
+
 /** `partitions`: the ages that a scrape shows. */
 export function buildCore(options: CoreOptions, partitions: () => Iterable<PartitionAge>): IndexerCore {
   const { config, queue, store, metrics, log, clock, random } = options;
@@ -111,7 +114,7 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     suspectBudget,
     opener,
     joins: new Joins(joining),
-    lingerMs: config['bulk.linger_ms'],
+    lingerMs: config['bulk.linger_ms'] ?? LINGER_MS[store.kind],
     // The other store reads them from the documents.
     listsNumbers: store.kind === 'elasticsearch',
     numberFields: numberFieldsOf(config, telemetry),

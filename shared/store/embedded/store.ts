@@ -31,6 +31,7 @@ import { arrivedIn } from './search/arrived.ts';
 import { type Counted, type CountStart, storedDocument } from './search/row-page.ts';
 import { spanCounts } from './search/span-counts.ts';
 import type { StoreThread } from './store-thread.ts';
+import { WakeUp } from '../wake-up.ts';
 import { Upkeep } from './upkeep.ts';
 
 export interface EmbeddedStoreOptions {
@@ -79,6 +80,7 @@ export class EmbeddedStore implements Store {
   readonly #worker: WorkerThread<StoreThread>;
   readonly #options: EmbeddedStoreOptions;
   readonly #upkeep: Upkeep | null;
+  readonly #arrivals = new WakeUp();
   #unnamed: (documents: number) => void = () => undefined;
 
   constructor(worker: WorkerThread<StoreThread>, options: EmbeddedStoreOptions) {
@@ -112,6 +114,7 @@ export class EmbeddedStore implements Store {
       const result = await this.#ask(this.#worker.call('write', documents, buffersOf(documents)));
       if (result.unnamed > 0) this.#unnamed(result.unnamed);
       this.#upkeep?.wrote(bytes, result.overBytes);
+      this.#arrivals.wake();
       return outcomesOf(result);
     } finally {
       this.#upkeep?.gate.left(bytes);
@@ -170,7 +173,12 @@ export class EmbeddedStore implements Store {
 
   arrived(query: Arriving, after: number | null, signal?: AbortSignal): Promise<Arrived> {
     signal?.throwIfAborted();
-    return arrivedIn(query, after, (start) => this.#ask(this.#worker.call('inOrder', start)));
+    const inOrder = (start: CountStart) => this.#ask(this.#worker.call('inOrder', start));
+    return arrivedIn(query, after, { inOrder, documentOf: storedDocument });
+  }
+
+  nextArrival(): Promise<void> {
+    return this.#arrivals.next;
   }
 
   /** For `sluice store`. */
