@@ -46,7 +46,7 @@ export class ThreadSearches implements Searches {
   #thread: Promise<Thread> | null = null;
   #open = 0;
   #tails = 0;
-  #telling: Promise<void> | null = null;
+  #isTelling = false;
   #lastId = 0;
   #idle: Disposable | null = null;
 
@@ -62,7 +62,7 @@ export class ThreadSearches implements Searches {
     this.#idle?.[Symbol.dispose]();
     try {
       const thread = await this.#started();
-      if (isTail) this.#telling ??= this.#tell();
+      if (isTail && !this.#isTelling) void this.#tell();
       try {
         await asked(thread.call('open', { id, request }));
         for (;;) {
@@ -83,6 +83,7 @@ export class ThreadSearches implements Searches {
 
   /** Wakes the tails, one commit after another or several at once. */
   async #tell(): Promise<void> {
+    this.#isTelling = true;
     let next = this.#options.nextArrival();
     while (this.#tails > 0) {
       await next;
@@ -91,7 +92,7 @@ export class ThreadSearches implements Searches {
       // Whoever asks it for pieces hears that it is gone.
       if (this.#tails > 0) await thread?.call('arrived', null).catch(() => undefined);
     }
-    this.#telling = null;
+    this.#isTelling = false;
   }
 
   async #started(): Promise<Thread> {

@@ -47,7 +47,7 @@ export const indexer = {
   }),
   'bulk.concurrency': integer(
     { minimum: 1, maximum: 64 },
-    'Bulk requests in flight at most; how many there are adapts to what the store takes.',
+    'Bulk requests in flight at most; how many there are adapts to what the store takes. The embedded store gets two.',
     { default: 16 },
   ),
   'bulk.timeout_ms': milliseconds(

@@ -45,6 +45,8 @@ export function readToMerge(
 }
 
 function documentsOf(readers: readonly BlockReader[]): BlockDocument[] {
-  const documents = readers.flatMap((reader) => Array.from({ length: reader.documents }, (_, at) => reader.document(at)));
+  const documents = readers.flatMap((reader) =>
+    Array.from({ length: reader.documents }, (_, at) => reader.document(at)),
+  );
   return documents.toSorted((a, b) => a.row - b.row);
 }

@@ -9,7 +9,7 @@
 // `decode-block.ts` is its mirror.
 
 import { isAscii } from 'node:buffer';
-import { zstdCompressSync, constants, type ZstdOptions } from 'node:zlib';
+import { zstdCompressSync, constants } from 'node:zlib';
 import { nanosOf, secondsOf } from '../../instant.ts';
 import { type ColumnForm, type EncodedColumn, encodeColumn, type Known, MESSAGE, WORDLESS } from './column.ts';
 import { encodeRuns, namesOf, runsOf } from './document-ids.ts';
@@ -111,7 +111,7 @@ export class PartList {
 
 /** Told how much comes, zstd takes tables of that size, and tells it to whoever decompresses. */
 function compressed(bytes: Uint8Array): Uint8Array {
-  const options: ZstdOptions & { readonly pledgedSrcSize: number } = {
+  const options: Parameters<typeof zstdCompressSync>[1] & { readonly pledgedSrcSize: number } = {
     params: { [constants.ZSTD_c_compressionLevel]: 1 },
     pledgedSrcSize: bytes.length,
     // Columns shrink to less than a third. What does not takes another step.

@@ -237,7 +237,8 @@ it('of the list of tables, in an older store or not: it says so, and what to do;
       await writeFile(file, bytes);
       const expected = {
         code: 'data_dir_unusable',
-        message: /documents\.sqlite: it is damaged \(.+\)\. Save what can be read .+ To begin a new store, stop Sluice, and/,
+        message:
+          /documents\.sqlite: it is damaged \(.+\)\. Save what can be read .+ To begin a new store, stop Sluice, and/,
       };
       assert.throws(() => open(path, []), expected, `${at}`);
       const reading = { folder: join(path, 'store'), readOnly: true, retentionMs: 0, namesMax: 10 };

@@ -1,5 +1,5 @@
-// How long documents wait for others to share a request with, where nobody says: less for the store that is followed as
-// it grows, and to which a small request costs little more.
+// What the stores get otherwise. Documents wait for others to share a request with, where nobody says how long: less for
+// the store that is followed as it grows, and to which a small request costs little more. And that one has one thread.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -30,3 +30,15 @@ for (const [kind, expectedMs] of [
     assert.equal((await requestMs(kind, { SLUICE_BULK_LINGER_MS: '70' })) - atOnceMs, 70);
   });
 }
+
+test('the embedded store gets two requests at once, however fast it answers', async () => {
+  const world = new World({ partitions: 1, env: { SLUICE_BULK_LINGER_MS: '0' } });
+  Object.assign(world.store, { kind: 'embedded' });
+  for (let i = 0; i < 200; i++) await world.send(0, [300], 'identity', 'x'.repeat(300));
+  world.store.hooks = { latencyMs: () => 600 };
+  const indexer = await world.start();
+  await world.drained();
+  await world.clock.until(indexer.stop());
+  world.check([indexer]);
+  assert.equal(world.store.inFlightMax, 2);
+});
