@@ -86,8 +86,8 @@ export function openFile(options: FileOptions): DatabaseSync {
 /** Nothing is moved away by itself: a part of it may be readable, and nobody else has its documents. */
 function damageText(file: string, error: unknown): string {
   return (
-    `it is damaged (${reasonOf(error)}). Save what can be read with "sluice store export", or put a copy of the store ` +
-    `in its place. To begin a new store, stop Sluice, and move ${file}, ${FILE}-wal and ${FILE}-shm to another folder`
+    `it is damaged (${reasonOf(error)}). "sluice store export" may still read some of it. ` +
+    `To begin a new store, stop Sluice, and move ${file}, ${FILE}-wal and ${FILE}-shm to another folder`
   );
 }
 

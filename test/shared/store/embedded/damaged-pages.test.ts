@@ -217,7 +217,7 @@ it('of an older store: it is opened, and what is in blocks is found, erased and 
   }
 });
 
-it('of the list of tables, in an older store or not: it says so, and what to do; the file stays as it is', async (t) => {
+it('of the list of tables, of an older store or not: it says what to do; the file stays as it is', async (t) => {
   for (const isOld of [true, false]) {
     // What says that it is a database; what it has, and where.
     for (const at of [3, 100, 103]) {
@@ -238,7 +238,7 @@ it('of the list of tables, in an older store or not: it says so, and what to do;
       const expected = {
         code: 'data_dir_unusable',
         message:
-          /documents\.sqlite: it is damaged \(.+\)\. Save what can be read .+ To begin a new store, stop Sluice, and/,
+          /documents\.sqlite: it is damaged \(.+\)\. "sluice store export" may still read some of it\. To begin a new store, stop Sluice, and/,
       };
       assert.throws(() => open(path, []), expected, `${at}`);
       const reading = { folder: join(path, 'store'), readOnly: true, retentionMs: 0, namesMax: 10 };
