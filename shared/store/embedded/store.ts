@@ -77,6 +77,8 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
 
 export class EmbeddedStore implements Store {
   readonly kind = 'embedded';
+  /** Absent where it is read only: another process writes. */
+  readonly nextArrival?: () => Promise<void>;
   readonly #worker: WorkerThread<StoreThread>;
   readonly #options: EmbeddedStoreOptions;
   readonly #upkeep: Upkeep | null;
@@ -87,6 +89,7 @@ export class EmbeddedStore implements Store {
     this.#worker = worker;
     this.#options = options;
     this.#upkeep = options.readOnly ? null : new Upkeep(worker, options);
+    if (!options.readOnly) this.nextArrival = () => this.#arrivals.next;
   }
 
   /** The tables were made when the store was opened. */
@@ -175,10 +178,6 @@ export class EmbeddedStore implements Store {
     signal?.throwIfAborted();
     const inOrder = (start: CountStart) => this.#ask(this.#worker.call('inOrder', start));
     return arrivedIn(query, after, { inOrder, documentOf: storedDocument });
-  }
-
-  nextArrival(): Promise<void> {
-    return this.#arrivals.next;
   }
 
   /** For `sluice store`. */
