@@ -9,7 +9,8 @@ import { allOf, PAGE_BYTES, pagesOf } from '../store/pages.ts';
 import type { Arrived, Arriving, ReadableStore, StoredDocument, StoredPage, StoreQuery } from '../store/store.ts';
 import { DocumentDatabase } from '../store/embedded/database.ts';
 import { arrivedIn } from '../store/embedded/search/arrived.ts';
-import { storedDocument } from '../store/embedded/search/row-page.ts';
+import { type Row, RowDocument } from '../store/embedded/search/row-page.ts';
+import { WakeUp } from '../store/wake-up.ts';
 import { spanCounts } from '../store/embedded/search/span-counts.ts';
 
 export interface ReadingStoreOptions {
@@ -21,7 +22,11 @@ export interface ReadingStoreOptions {
 /** Settings that only whoever writes goes by. */
 const UNUSED = { retentionMs: 0, namesMax: 0 } as const;
 
+const documentOf = (row: Row): RowDocument => new RowDocument(row);
+
 export class ReadingStore implements ReadableStore {
+  /** Whoever writes says when something was committed. */
+  readonly arrivals = new WakeUp();
   readonly #database: DocumentDatabase;
 
   /** Throws data_dir_unusable or store_unavailable. */
@@ -34,7 +39,7 @@ export class ReadingStore implements ReadableStore {
       await nextTurn();
       signal?.throwIfAborted();
       const { rows, ...page } = this.#database.page(step, PAGE_BYTES);
-      return { ...page, documents: rows.map(storedDocument) };
+      return { ...page, documents: rows.map(documentOf) };
     });
   }
 
@@ -53,7 +58,11 @@ export class ReadingStore implements ReadableStore {
   async arrived(query: Arriving, after: number | null, signal?: AbortSignal): Promise<Arrived> {
     await nextTurn();
     signal?.throwIfAborted();
-    return arrivedIn(query, after, (start) => this.#database.inOrder(start));
+    return arrivedIn(query, after, { inOrder: (start) => this.#database.inOrder(start), documentOf });
+  }
+
+  nextArrival(): Promise<void> {
+    return this.arrivals.next;
   }
 
   search(query: StoreQuery, signal?: AbortSignal): Promise<StoredDocument[]> {

@@ -42,6 +42,11 @@ export interface Store extends AsyncDisposable {
    */
   arrived?(query: Arriving, after: number | null, signal?: AbortSignal): Promise<Arrived>;
   /**
+   * Beside `arrived`: resolves when something may have come since this was called. What others write beside whoever has
+   * the store open may come without. Absent for a store that hears of nothing.
+   */
+  nextArrival?(): Promise<void>;
+  /**
    * The indices behind a data stream, the oldest first; `bulk` writes to the last. Empty where nothing was written, and
    * for a store that takes a name once for all time. Elsewhere a name is taken once in each index: `bulk` sees the last
    * one only.
@@ -70,7 +75,7 @@ export interface Store extends AsyncDisposable {
 }
 
 /** What searches need of a store. */
-export type ReadableStore = Pick<Store, 'pages' | 'search' | 'counts' | 'arrived'>;
+export type ReadableStore = Pick<Store, 'pages' | 'search' | 'counts' | 'arrived' | 'nextArrival'>;
 
 /**
  * Small blocks become larger ones, old documents are deleted, and the oldest where there is too much, those of an
@@ -220,6 +225,8 @@ export interface StoredDocument {
   readonly index: string;
   /** The document's fields as stored. */
   readonly source: Record<string, unknown>;
+  /** The same as JSON on one line, from a store that has it so. */
+  readonly text?: string;
   /** For `after`. */
   readonly sort: readonly (string | number)[];
 }

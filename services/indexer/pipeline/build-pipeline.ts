@@ -77,6 +77,12 @@ export interface IndexerCore {
   readonly slots: TopicSlots;
 }
 
+/** A request of few documents costs Elasticsearch much more than the embedded store, which is followed as it grows. */
+const LINGER_MS = { elasticsearch: 100, embedded: 25 } as const satisfies Record<Store['kind'], number>;
+
+/** One in work, and one on its way: the embedded store has one thread, and what waits for it takes memory. */
+const REQUESTS_MAX = { elasticsearch: Infinity, embedded: 2 } as const satisfies Record<Store['kind'], number>;
+
 /** `partitions`: the ages that a scrape shows. */
 export function buildCore(options: CoreOptions, partitions: () => Iterable<PartitionAge>): IndexerCore {
   const { config, queue, store, metrics, log, clock, random } = options;
@@ -95,7 +101,7 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
   const budget = new ByteBudget(config['indexer.inflight_max_bytes']);
   const common = { ...documents, lineFields, clock, unpacking, budget, rewind: options.rewind };
   const refusals = new RecordRefusals({ ...common, queue, random, positionOf, telemetry: telemetry.ledger });
-  const limit = new ConcurrencyLimit(config['bulk.concurrency'], clock);
+  const limit = new ConcurrencyLimit(Math.min(config['bulk.concurrency'], REQUESTS_MAX[store.kind]), clock);
   const writer = buildWriter(options, { refusals, ledger, limit, telemetry: telemetry.bulk });
   const joining = joiningOf(config);
   const opener =
@@ -111,7 +117,7 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     suspectBudget,
     opener,
     joins: new Joins(joining),
-    lingerMs: config['bulk.linger_ms'],
+    lingerMs: config['bulk.linger_ms'] ?? LINGER_MS[store.kind],
     // The other store reads them from the documents.
     listsNumbers: store.kind === 'elasticsearch',
     numberFields: numberFieldsOf(config, telemetry),

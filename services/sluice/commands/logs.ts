@@ -256,7 +256,7 @@ async function follow(store: SearchedStore, wanted: Wanted, { context, output, p
       await output.write(aheadText(follower.aheadMs), output.stderr);
     }
     if (last) return;
-    await clock.sleep(follower.restMs(clock.monotonicMs() - before), signal);
+    await follower.rest(clock.monotonicMs() - before, signal);
   }
 }
 

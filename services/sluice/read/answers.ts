@@ -13,6 +13,7 @@ import { missingFields } from '../search/missing-fields.ts';
 import { isStreamed, streamedTables, type TableReader, wholeTable } from '../search/result-tables.ts';
 import type { Table } from '../search/rows.ts';
 import { jsonText } from '../search/table.ts';
+import { fieldsJson } from './wire/document-json.ts';
 import { cursorText } from './wire/cursor.ts';
 import { FieldSample } from './field-sample.ts';
 import type { FieldsRequest, HistogramRequest, ReadRequest, SearchRequest } from './request.ts';
@@ -67,15 +68,13 @@ async function* inPieces(texts: Texts): Texts {
   yield piece;
 }
 
-const textOf = ({ source }: StoredDocument): string => JSON.stringify(source);
-
 function pagesOf({ store }: ReadSource, { range, order, limit, after }: SearchRequest, signal: AbortSignal) {
   return store.pages({ ...range, order, limit, ...(after === undefined ? {} : { after }) }, signal);
 }
 
 async function* linesAnswer(source: ReadSource, request: SearchRequest, signal: AbortSignal): Texts {
   for await (const { documents } of pagesOf(source, request, signal))
-    for (const document of documents) yield `${textOf(document)}\n`;
+    for (const document of documents) yield `${fieldsJson(document)}\n`;
 }
 
 async function* documentsAnswer(source: ReadSource, request: SearchRequest, signal: AbortSignal): Texts {
@@ -84,7 +83,7 @@ async function* documentsAnswer(source: ReadSource, request: SearchRequest, sign
   let last: StoredDocument | undefined;
   for await (const page of pagesOf(source, request, signal)) {
     for (const document of page.documents) {
-      yield `${found === 0 ? '{"documents":[\n' : ',\n'}${textOf(document)}`;
+      yield `${found === 0 ? '{"documents":[\n' : ',\n'}${fieldsJson(document)}`;
       found += 1;
       last = document;
     }

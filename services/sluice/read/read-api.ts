@@ -109,8 +109,11 @@ async function serve(
 function searchesOf({ config, clock, store }: ReadApiOptions, telemetry: ReadTelemetry): Searches {
   if (store.kind !== 'embedded') return new DirectSearches(store, clock);
   const warn = (message: string): void => telemetry.damaged(message);
-  return new ThreadSearches({ dataDir: config['data.dir'], clock, warn });
+  const nextArrival = () => store.nextArrival?.() ?? never;
+  return new ThreadSearches({ dataDir: config['data.dir'], clock, nextArrival, warn });
 }
+
+const never = new Promise<never>(() => undefined);
 
 interface Surroundings {
   readonly clock: Clock;

@@ -18,6 +18,8 @@ export interface SearchThread {
   open(asked: { readonly id: number; readonly request: ReadRequest }): void;
   /** The next piece of the answer as UTF-8; null at its end. */
   next(id: number): Promise<ReturnType<typeof moved<Uint8Array<ArrayBuffer> | null>>>;
+  /** Something was committed: for those who follow. */
+  arrived(argument: null): void;
   /** Resolves when nothing is done for it any more. */
   close(id: number): Promise<void>;
 }
@@ -52,6 +54,7 @@ serveWorker<SearchThreadOptions, SearchThread>(({ dataDir }, notify) => {
         const bytes = encoder.encode(piece.value);
         return moved(bytes, [bytes.buffer]);
       },
+      arrived: () => store.arrivals.wake(),
       async close(id) {
         const open = all.get(id);
         all.delete(id);

@@ -23,6 +23,8 @@ export interface Searches extends AsyncDisposable {
 
 export interface ThreadOptions extends SearchThreadOptions {
   readonly clock: Clock;
+  /** Resolves when something may have come into the store; see `Store.nextArrival`. */
+  readonly nextArrival: () => Promise<void>;
   /** Of damage in the store. */
   readonly warn: (message: string) => void;
 }
@@ -43,6 +45,8 @@ export class ThreadSearches implements Searches {
   readonly #options: ThreadOptions;
   #thread: Promise<Thread> | null = null;
   #open = 0;
+  #tails = 0;
+  #isTelling = false;
   #lastId = 0;
   #idle: Disposable | null = null;
 
@@ -52,10 +56,13 @@ export class ThreadSearches implements Searches {
 
   async *answer(request: ReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
     const id = ++this.#lastId;
+    const isTail = request.kind === 'tail';
     this.#open += 1;
+    if (isTail) this.#tails += 1;
     this.#idle?.[Symbol.dispose]();
     try {
       const thread = await this.#started();
+      if (isTail && !this.#isTelling) void this.#tell();
       try {
         await asked(thread.call('open', { id, request }));
         for (;;) {
@@ -69,11 +76,25 @@ export class ThreadSearches implements Searches {
       }
     } finally {
       this.#open -= 1;
+      if (isTail) this.#tails -= 1;
       if (this.#open === 0) this.#idle = this.#options.clock.timer(IDLE_MS, () => void this.#end());
     }
   }
 
-  /** Null once the thread is gone. */
+  /** Wakes the tails, one commit after another or several at once. */
+  async #tell(): Promise<void> {
+    this.#isTelling = true;
+    let next = this.#options.nextArrival();
+    while (this.#tails > 0) {
+      await next;
+      next = this.#options.nextArrival();
+      const thread = await this.#thread?.catch(() => null);
+      // Whoever asks it for pieces hears that it is gone.
+      if (this.#tails > 0) await thread?.call('arrived', null).catch(() => undefined);
+    }
+    this.#isTelling = false;
+  }
+
   async #started(): Promise<Thread> {
     this.#thread ??= this.#start();
     try {

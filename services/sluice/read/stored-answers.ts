@@ -9,6 +9,7 @@ import { wholeTable } from '../search/result-tables.ts';
 import { VERSION } from '../process/version.ts';
 import type { CountsRequest, DocumentsRequest, RowsRequest, StoredRequest } from './request.ts';
 import type { ReadSource } from './tail-events.ts';
+import { documentJson } from './wire/document-json.ts';
 import { valueJson } from './wire/row-values.ts';
 
 type Texts = AsyncGenerator<string, void, void>;
@@ -38,8 +39,8 @@ async function* pagesAnswer(source: ReadSource, { query }: DocumentsRequest, sig
   let [found, bytes] = [0, 0];
   for await (const page of source.store.pages(query, signal)) {
     let before = '{"documents":[';
-    for (const { id, index, sort, source: fields } of page.documents) {
-      yield `${before}${JSON.stringify({ id, index, sort, source: fields })}`;
+    for (const document of page.documents) {
+      yield `${before}${documentJson(document)}`;
       before = ',';
     }
     yield `],"bytes":${page.bytes}}\n`;

@@ -12,6 +12,7 @@ import { isRetryable } from '#shared/errors.ts';
 import type { ReadableStore, Store, StoredDocument } from '#shared/store/store.ts';
 import { following, placeOf } from '../search/follow/following.ts';
 import { lastPages } from '../search/lines/last-pages.ts';
+import { documentJson, fieldsJson } from './wire/document-json.ts';
 import type { MemoryShares } from './bounds/memory-shares.ts';
 import type { TailRequest } from './request.ts';
 
@@ -29,7 +30,7 @@ export interface ReadSource {
 }
 
 /** Nobody else waits for the thread that reads the embedded store. */
-const REST_MAX_MS = 1000;
+const TOOK_MAX_MS = 300;
 const SIGN_OF_LIFE_MS = 15_000;
 /** Ids that a tail of Elasticsearch remembers, about 150 bytes each: of some 7,000 documents a second. */
 const SEEN_MAX = 100_000;
@@ -43,7 +44,9 @@ export async function* tailEvents(
   const refreshIntervalMs = await foundAfterMs(signal);
   const follower = following(store, query, { clock, refreshIntervalMs, seenMax: SEEN_MAX, after });
   const events = (documents: readonly StoredDocument[], havePlaces: boolean): string =>
-    documents.map((document) => eventOf(document, havePlaces, isStored ? document : document.source)).join('');
+    documents
+      .map((document) => eventOf(document, havePlaces, isStored ? documentJson(document) : fieldsJson(document)))
+      .join('');
   const place = (): string => (follower.place === null ? '' : `id: ${follower.place}\n`);
   await follower.start(signal);
   // The answer begins, though nothing may come for long.
@@ -75,10 +78,10 @@ export async function* tailEvents(
       yield `: nothing new\n${place()}\n`;
       toldMs = clock.monotonicMs();
     }
-    await clock.sleep(Math.min(follower.restMs(tookMs), REST_MAX_MS), signal);
+    await follower.rest(Math.min(tookMs, TOOK_MAX_MS), signal);
   }
 }
 
-/** JSON has no line end in it. */
-const eventOf = (document: StoredDocument, hasPlace: boolean, told: unknown): string =>
-  `${hasPlace ? `id: ${placeOf(document)}\n` : ''}data: ${JSON.stringify(told)}\n\n`;
+/** `json`: on one line. */
+const eventOf = (document: StoredDocument, hasPlace: boolean, json: string): string =>
+  `${hasPlace ? `id: ${placeOf(document)}\n` : ''}data: ${json}\n\n`;

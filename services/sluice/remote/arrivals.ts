@@ -11,6 +11,7 @@ import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { parseExactJson } from '#shared/store/exact-json.ts';
 import { PAGE_BYTES, PAGE_DOCUMENTS } from '#shared/store/pages.ts';
+import { WakeUp } from '#shared/store/wake-up.ts';
 import type { Arrived, Arriving, StoredDocument } from '#shared/store/store.ts';
 import { askedJson } from '../read/wire/query-json.ts';
 import { isDocument } from './answer-forms.ts';
@@ -29,6 +30,7 @@ const SILENT_MAX_MS = 45_000;
 
 export class Arrivals implements Disposable {
   readonly #options: ArrivalsOptions;
+  readonly #news = new WakeUp();
   #tail: Tail | null = null;
   /** What the tail answers, and behind which place its asker goes on. */
   #key = '';
@@ -69,6 +71,11 @@ export class Arrivals implements Disposable {
     return { documents, place, isMore: hasMore && after !== null };
   }
 
+  /** As `Store.nextArrival` says: the connection has brought something, or its end. */
+  nextArrival(): Promise<void> {
+    return this.#news.next;
+  }
+
   [Symbol.dispose](): void {
     this.#end();
   }
@@ -81,7 +88,7 @@ export class Arrivals implements Disposable {
     let tail: Tail | null = null;
     try {
       const answer = await client.begin({ path: 'tail', body, headers, signal, beginsMs: SILENT_MAX_MS });
-      tail = new Tail(answer, (error) => client.broken(error));
+      tail = new Tail(answer, { broken: (error) => client.broken(error), heard: () => this.#news.wake() });
       await tail.begun(signal);
       return tail;
     } catch (error) {
@@ -101,10 +108,16 @@ export class Arrivals implements Disposable {
   }
 }
 
+interface TailOptions {
+  readonly broken: (error: unknown) => SluiceError;
+  /** It has brought something, or ended. */
+  readonly heard: () => void;
+}
+
 /** One connection. It is read while less is kept than an answer takes. */
 class Tail {
   readonly #answer: IncomingMessage;
-  readonly #broken: (error: unknown) => SluiceError;
+  readonly #options: TailOptions;
   readonly #lines = new EventLines();
   readonly #kept: { readonly document: StoredDocument; readonly chars: number }[] = [];
   #chars = 0;
@@ -118,9 +131,9 @@ class Tail {
   /** Why it was ended there; null: the connection ended, and another may go on. */
   failure: SluiceError | null = null;
 
-  constructor(answer: IncomingMessage, broken: (error: unknown) => SluiceError) {
+  constructor(answer: IncomingMessage, options: TailOptions) {
     this.#answer = answer;
-    this.#broken = broken;
+    this.#options = options;
     this.#start.promise.catch(() => undefined);
     answer.setEncoding('utf8');
     answer.on('data', (text: string) => this.#read(text));
@@ -176,6 +189,7 @@ class Tail {
       this.#answer.destroy();
     }
     if (this.#kept.length >= PAGE_DOCUMENTS || this.#chars >= PAGE_BYTES) this.#answer.pause();
+    this.#options.heard();
   }
 
   #event({ id, data, name }: ServerEvent): void {
@@ -202,6 +216,7 @@ class Tail {
 
   #over(error: unknown): void {
     this.#isOver = true;
-    this.#start.reject(this.failure ?? this.#broken(error));
+    this.#start.reject(this.failure ?? this.#options.broken(error));
+    this.#options.heard();
   }
 }

@@ -35,6 +35,7 @@ interface Facts {
 export class RemoteStore implements Searched, AsyncDisposable {
   /** Absent where that store does not know in which order documents came. */
   readonly arrived?: NonNullable<ReadableStore['arrived']>;
+  readonly nextArrival?: NonNullable<ReadableStore['nextArrival']>;
   readonly #options: RemoteStoreOptions;
   readonly #arrivals: Arrivals;
   readonly #warned = new Set<string>();
@@ -42,7 +43,9 @@ export class RemoteStore implements Searched, AsyncDisposable {
   private constructor(options: RemoteStoreOptions, kind: Store['kind']) {
     this.#options = options;
     this.#arrivals = new Arrivals(options);
-    if (kind === 'embedded') this.arrived = (query, after, signal) => this.#arrivals.arrived(query, after, signal);
+    if (kind !== 'embedded') return;
+    this.arrived = (query, after, signal) => this.#arrivals.arrived(query, after, signal);
+    this.nextArrival = () => this.#arrivals.nextArrival();
   }
 
   /** Rejects where it cannot be asked. */

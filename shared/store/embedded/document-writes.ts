@@ -3,7 +3,7 @@
 // together. Throws as SQLite does, and is undone then.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Erasure, Merge } from './block-changes.ts';
+import { type Erasure, type Merge, readToMerge } from './block-changes.ts';
 import { BlockCache } from './tables/block-cache.ts';
 import { type Block, BlockFile } from './tables/block-file.ts';
 import { BLOCK_BYTES, BLOCK_DOCUMENTS, blocksToMerge, type MergeRange } from './tables/block-merge.ts';
@@ -162,22 +162,15 @@ export class DocumentWrites {
 
   /** Before the transaction, which a damaged page of the file would spoil. Null: there is nothing to merge. */
   readToMerge(blocks: readonly Block[]): Merge | null {
-    const merged: Block[] = [];
-    const documents: BlockDocument[] = [];
-    for (const block of blocks) {
-      const read = this.#documentsOf(block);
-      if (read === null) continue;
-      documents.push(...read);
-      merged.push(block);
-    }
-    return merged.length < 2 ? null : { blocks: merged, documents: documents.toSorted((a, b) => a.row - b.row) };
+    return readToMerge(blocks, this.#cache, ({ id }) => this.#spared.add(id));
   }
 
-  merge({ blocks, documents }: Merge): void {
+  merge({ blocks, joined, documents }: Merge): void {
     // Another process may have been first. What is in a block never changes.
     if (!blocks.every((block) => this.#isThere(block))) return;
     for (const block of blocks) this.#blocks.remove(block);
-    this.#blocks.insert(documents);
+    if (joined === null) this.#blocks.insert(documents);
+    else this.#blocks.insertJoined(blocks, joined);
   }
 
   /** Where nothing can be added to the parts of blocks any more. */

@@ -31,6 +31,7 @@ import { arrivedIn } from './search/arrived.ts';
 import { type Counted, type CountStart, storedDocument } from './search/row-page.ts';
 import { spanCounts } from './search/span-counts.ts';
 import type { StoreThread } from './store-thread.ts';
+import { WakeUp } from '../wake-up.ts';
 import { Upkeep } from './upkeep.ts';
 
 export interface EmbeddedStoreOptions {
@@ -76,15 +77,19 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
 
 export class EmbeddedStore implements Store {
   readonly kind = 'embedded';
+  /** Absent where it is read only: another process writes. */
+  readonly nextArrival?: () => Promise<void>;
   readonly #worker: WorkerThread<StoreThread>;
   readonly #options: EmbeddedStoreOptions;
   readonly #upkeep: Upkeep | null;
+  readonly #arrivals = new WakeUp();
   #unnamed: (documents: number) => void = () => undefined;
 
   constructor(worker: WorkerThread<StoreThread>, options: EmbeddedStoreOptions) {
     this.#worker = worker;
     this.#options = options;
     this.#upkeep = options.readOnly ? null : new Upkeep(worker, options);
+    if (!options.readOnly) this.nextArrival = () => this.#arrivals.next;
   }
 
   /** The tables were made when the store was opened. */
@@ -112,6 +117,7 @@ export class EmbeddedStore implements Store {
       const result = await this.#ask(this.#worker.call('write', documents, buffersOf(documents)));
       if (result.unnamed > 0) this.#unnamed(result.unnamed);
       this.#upkeep?.wrote(bytes, result.overBytes);
+      this.#arrivals.wake();
       return outcomesOf(result);
     } finally {
       this.#upkeep?.gate.left(bytes);
@@ -170,7 +176,8 @@ export class EmbeddedStore implements Store {
 
   arrived(query: Arriving, after: number | null, signal?: AbortSignal): Promise<Arrived> {
     signal?.throwIfAborted();
-    return arrivedIn(query, after, (start) => this.#ask(this.#worker.call('inOrder', start)));
+    const inOrder = (start: CountStart) => this.#ask(this.#worker.call('inOrder', start));
+    return arrivedIn(query, after, { inOrder, documentOf: storedDocument });
   }
 
   /** For `sluice store`. */

@@ -27,7 +27,9 @@ type PagesQuery = Parameters<ReadableStore['pages']>[0];
 /** Of queries `by` the time of arrival. */
 export function linesInRange(store: ReadableStore): ReadableStore {
   const arrived = store.arrived?.bind(store);
+  const nextArrival = store.nextArrival?.bind(store);
   return {
+    ...(nextArrival && { nextArrival }),
     ...(arrived && { arrived: (query, after, signal) => arrivedIn(arrived, query, { after, signal }) }),
     pages: (query, signal) => pagesOf(store, query, signal),
     async search(query, signal) {

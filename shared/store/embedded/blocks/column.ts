@@ -87,7 +87,8 @@ export function decodeColumn(
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   if (form.form === 'around') {
     const around = new LineTokens(buffer, 2 * count);
-    return new MadeTokens(count, (i) => around.at(2 * i) + inside(owners.message(i)) + around.at(2 * i + 1));
+    const at = (i: number): string => around.at(2 * i) + inside(owners.message(i)) + around.at(2 * i + 1);
+    return new MadeTokens(count, at, around);
   }
   if (form.form === 'text') return new LineTokens(buffer, count);
   const split = buffer.length - count;

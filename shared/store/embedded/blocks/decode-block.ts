@@ -2,7 +2,7 @@
 // of encode-block.ts; pure.
 
 import { zstdDecompressSync } from 'node:zlib';
-import { decodeColumn, type Known, MESSAGE } from './column.ts';
+import { type ColumnForm, decodeColumn, type Known, MESSAGE } from './column.ts';
 import { decodeRuns, idOf, type NameRun } from './document-ids.ts';
 import { type BlockDocument, type Directory, NOT_CREATED } from './encode-block.ts';
 import type { Tokens } from './parts/column-tokens.ts';
@@ -11,9 +11,15 @@ import type { TakenApart } from './shape-cache.ts';
 import type { Shape } from './shapes.ts';
 
 const NS_PER_SECOND = 1_000_000_000n;
+/** zlib goes on while what it writes to is full; and it takes no less. */
+const SPARE_BYTES = 64;
+/** What objects take that are made of so many bytes of the directory, and a run of names. */
+const HEAD_FACTOR = 4;
+const RUN_BYTES = 128;
 
 export interface ColumnOf {
   readonly path: string | null;
+  readonly form: ColumnForm;
   readonly tokens: Tokens;
   /** Numbers of the documents that have it, in order. */
   readonly owners: Int32Array;
@@ -21,9 +27,10 @@ export interface ColumnOf {
 
 export class BlockReader {
   readonly documents: number;
-  /** Of what is always decoded, in bytes. */
-  readonly headBytes: number;
+  readonly #headBytes: number;
   readonly known: KnownColumns;
+  /** Of its columns. */
+  readonly paths: readonly (string | null)[];
   readonly #directory: Directory;
   readonly #small: Buffer;
   readonly #beside: (number: number) => Uint8Array;
@@ -41,15 +48,23 @@ export class BlockReader {
     const start = 4 + bytes.readUInt32LE(0);
     // What encodeBlock wrote.
     this.#directory = JSON.parse(bytes.toString('utf8', 4, start)) as Directory;
-    this.headBytes = bytes.length;
+    this.#headBytes = bytes.length;
     this.#small = bytes.subarray(start);
     this.#beside = beside;
     this.documents = this.#directory.documents;
+    this.paths = this.#directory.columns.map(({ path }) => path);
     this.known = new KnownColumns(this.#part(0), this.documents);
   }
 
-  get paths(): (string | null)[] {
-    return this.#directory.columns.map(({ path }) => path);
+  /** Memory that it takes by now, about. */
+  get keptBytes(): number {
+    let bytes = HEAD_FACTOR * this.#headBytes + this.known.keptBytes + RUN_BYTES * (this.#runs?.length ?? 0);
+    for (const { tokens, owners } of this.#columns.values()) bytes += tokens.keptBytes + owners.byteLength;
+    return bytes;
+  }
+
+  get shapes(): Directory['shapes'] {
+    return this.#directory.shapes;
   }
 
   column(number: number): ColumnOf {
@@ -61,9 +76,15 @@ export class BlockReader {
     const known = (ordinal: number) => this.#knownOf(owners[ordinal] ?? 0);
     const message = (ordinal: number) => this.#message(owners[ordinal] ?? 0);
     const tokens = decodeColumn(listed.form, this.#part(number + 2), { count: owners.length, known, message });
-    const column = { path: listed.path, tokens, owners };
+    const column = { path: listed.path, form: listed.form, tokens, owners };
     this.#columns.set(number, column);
     return column;
+  }
+
+  /** Whatever is damaged is found. */
+  decodeAll(): void {
+    for (const number of this.paths.keys()) this.column(number);
+    this.#names();
   }
 
   document(row: number): BlockDocument {
@@ -166,7 +187,8 @@ export class BlockReader {
 
   #part(part: number): Uint8Array {
     const [bytes, beside] = this.#directory.parts[part] ?? [0, null];
-    if (beside !== null) return zstdDecompressSync(this.#beside(beside));
+    // At once: in steps, as zlib would, it is copied together at the end.
+    if (beside !== null) return zstdDecompressSync(this.#beside(beside), { chunkSize: bytes + SPARE_BYTES });
     let at = 0;
     for (const [before, elsewhere] of this.#directory.parts.slice(0, part)) if (elsewhere === null) at += before;
     return this.#small.subarray(at, at + bytes);

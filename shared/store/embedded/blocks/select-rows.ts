@@ -23,6 +23,7 @@ export interface Selected {
 const QUOTES = 2;
 const PLAIN_KEY = /^[\w@ -]+$/;
 const ASCII_WORD = /^[a-z0-9_]+$/;
+const hasLetters = (word: string): boolean => /[a-z]/.test(word);
 
 export function selectRows(where: Where, block: BlockReader): Selected {
   if ('field' in where) return byField(where, block);
@@ -43,7 +44,7 @@ export function selectRows(where: Where, block: BlockReader): Selected {
       for (const node of where.nodes) {
         const selected = selectRows(node, block);
         isExact &&= selected.isExact;
-        for (const [row, is] of selected.rows.entries()) if (is === 1) rows[row] = 1;
+        for (let row = 0; row < rows.length; row++) if (selected.rows[row] === 1) rows[row] = 1;
       }
       return { rows, isExact };
     }
@@ -59,8 +60,8 @@ function byAll(nodes: readonly Where[], block: BlockReader): Selected {
     const selected = selectRows(node, block);
     isExact &&= selected.isExact;
     let left = 0;
-    for (const [row, is] of selected.rows.entries()) {
-      if (is === 0) rows[row] = 0;
+    for (let row = 0; row < rows.length; row++) {
+      if (selected.rows[row] === 0) rows[row] = 0;
       left |= rows[row] ?? 0;
     }
     // Of no document any more, exactly.
@@ -194,7 +195,8 @@ class Selection implements Selected {
     const looked = asciiWordsOf(term);
     const isWritten = looked.length === term.words.length;
     if (isAscii(tokens.bytes) && !tokens.bytes.includes(UNICODE_ESCAPE)) {
-      const text = tokens.bytes.toString('latin1').toLowerCase();
+      const written = tokens.bytes.toString('latin1');
+      const text = looked.some(hasLetters) ? written.toLowerCase() : written;
       if (isWritten) linesWith(text, term, (line, length) => this.#addLine(column, line, length - QUOTES <= max));
       return;
     }

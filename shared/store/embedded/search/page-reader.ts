@@ -26,7 +26,7 @@ const OLD_ROWS_COUNTED = 10_000;
 const KEPT_MIN = 500;
 const KEPT_MAX = 20_000;
 /** Of blocks that are kept, as far as they are decoded: what one page looks at is read again for its documents. */
-const CACHED_BYTES = 32 * 1024 * 1024;
+const CACHED_BYTES = 40 * 1024 * 1024;
 /** Of a page, what is asked: whoever writes in the same thread waits, and nobody can interrupt it. */
 const SCANNED_BYTES_MAX = 32 * 1024 * 1024;
 /** Of documents with numbers that are kept as they are written. */

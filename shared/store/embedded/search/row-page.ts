@@ -66,7 +66,36 @@ export interface OrderedRows {
 }
 
 export function storedDocument(row: Row): StoredDocument {
-  // indexed-fields.ts took nothing but objects.
-  const source = parseExactJson(row.source) as Record<string, unknown>;
-  return { id: row.id, index: row.stream, source, sort: [row.time, row.sequence, row.rowid] };
+  return { id: row.id, index: row.stream, source: parsed(row), sort: sortOf(row) };
 }
+
+/** For whoever passes documents on: nothing is parsed before somebody asks for a field. */
+export class RowDocument implements StoredDocument {
+  readonly id: string;
+  readonly index: string;
+  readonly sort: StoredDocument['sort'];
+  readonly #row: Row;
+  #source: StoredDocument['source'] | null = null;
+
+  constructor(row: Row) {
+    this.id = row.id;
+    this.index = row.stream;
+    this.sort = sortOf(row);
+    this.#row = row;
+  }
+
+  get source(): StoredDocument['source'] {
+    return (this.#source ??= parsed(this.#row));
+  }
+
+  get text(): string {
+    const { source } = this.#row;
+    // Between values whoever wrote it may have any space. In strings there is none of these.
+    return source.includes('\r') || source.includes('\n') ? source.replaceAll(/[\r\n]/g, ' ') : source;
+  }
+}
+
+/** indexed-fields.ts took nothing but objects. */
+const parsed = ({ source }: Row) => parseExactJson(source) as StoredDocument['source'];
+
+const sortOf = ({ time, sequence, rowid }: Row) => [time, sequence, rowid] as const;

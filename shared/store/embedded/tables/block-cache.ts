@@ -5,12 +5,10 @@ import { isDamaged } from '#shared/sqlite/database.ts';
 import { type Block, type BlockFile, DamagedBlock } from './block-file.ts';
 import type { BlockReader } from '../blocks/decode-block.ts';
 
-/** What its objects take, of so many bytes as text. */
-const HEAD_FACTOR = 4;
 const TOLD_MAX = 10_000;
 
 export interface BlockCacheOptions {
-  /** Of the documents of all that are kept, in characters; one block may have more. */
+  /** Memory that all take together, about; one block may take more. */
   readonly keptBytes: number;
   tell(message: string): void;
 }
@@ -18,7 +16,7 @@ export interface BlockCacheOptions {
 export class BlockCache {
   readonly #file: BlockFile;
   readonly #options: BlockCacheOptions;
-  readonly #kept = new Map<number, { readonly reader: BlockReader; readonly bytes: number }>();
+  readonly #kept = new Map<number, { readonly reader: BlockReader; bytes: number }>();
   readonly #told = new Set<number>();
   #bytes = 0;
 
@@ -29,7 +27,14 @@ export class BlockCache {
 
   /** What `work` makes of the block; null where it is damaged. */
   read<T>(block: Block, work: (reader: BlockReader) => T): T | null {
-    return this.confined(block.id, () => work(this.#open(block)));
+    return this.confined(block.id, () => {
+      const reader = this.#open(block);
+      try {
+        return work(reader);
+      } finally {
+        this.#keep(block.id, reader);
+      }
+    });
   }
 
   /** What `work` gives; null where it finds the block damaged. */
@@ -44,19 +49,22 @@ export class BlockCache {
   }
 
   #open(block: Block): BlockReader {
-    const kept = this.#kept.get(block.id);
-    const reader = kept?.reader ?? this.#file.open(block);
-    const size = block.bytes + HEAD_FACTOR * reader.headBytes;
-    if (kept === undefined) this.#bytes += size;
-    // Behind all others.
-    this.#kept.delete(block.id);
-    this.#kept.set(block.id, { reader, bytes: size });
-    for (const [id, { bytes }] of this.#kept) {
+    return this.#kept.get(block.id)?.reader ?? this.#file.open(block);
+  }
+
+  /** Behind all others, with what of it is decoded by now. The first ones go, where that is too much. */
+  #keep(block: number, reader: BlockReader): void {
+    const kept = this.#kept.get(block) ?? { reader, bytes: 0 };
+    const bytes = reader.keptBytes;
+    this.#bytes += bytes - kept.bytes;
+    kept.bytes = bytes;
+    this.#kept.delete(block);
+    this.#kept.set(block, kept);
+    for (const [id, first] of this.#kept) {
       if (this.#bytes <= this.#options.keptBytes || this.#kept.size === 1) break;
       this.#kept.delete(id);
-      this.#bytes -= bytes;
+      this.#bytes -= first.bytes;
     }
-    return reader;
   }
 
   #tellOnce(block: number, error: unknown): void {

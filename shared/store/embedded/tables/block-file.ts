@@ -102,6 +102,13 @@ export class BlockFile {
     this.#insert([chosen.documents.length, lengthOf(chosen)], spansOfBatch(chosen), encodeBatch(chosen));
   }
 
+  /** The same; `encoded`: of the documents of all these blocks. */
+  insertJoined(blocks: readonly Block[], encoded: EncodedBlock): void {
+    const sum = (of: (block: Block) => number): number => blocks.reduce((total, block) => total + of(block), 0);
+    const spans = SPANS.map((name) => spanOfAll(blocks.map((block) => block[name])));
+    this.#insert([sum(({ documents }) => documents), sum(({ bytes }) => bytes)], spans, encoded);
+  }
+
   #insert(sizes: readonly [documents: number, bytes: number], spans: readonly Span[], encoded: EncodedBlock): void {
     const { insertBlock, seal } = (this.#writing ??= writing(this.#database));
     const { head, beside, filter } = encoded;
@@ -178,6 +185,15 @@ export function blockOf(row: Record<string, unknown>): Block {
     arrival: span('arrival'),
     ingested: span('ingested'),
   };
+}
+
+function spanOfAll(spans: readonly Span[]): Span {
+  let { min, max } = spans[0] ?? { min: 0n, max: 0n };
+  for (const span of spans) {
+    if (span.min < min) min = span.min;
+    if (span.max > max) max = span.max;
+  }
+  return { min, max };
 }
 
 function spansOf(documents: readonly BlockDocument[]): Span[] {

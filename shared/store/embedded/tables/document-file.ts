@@ -75,17 +75,28 @@ export function openFile(options: FileOptions): DatabaseSync {
     return database;
   } catch (error) {
     if (error instanceof SluiceError) throw error;
-    const reason = isFull(error) ? 'no space is left on its disk; free some' : reasonOf(error);
-    throw new SluiceError('data_dir_unusable', `Cannot open the embedded store at ${file}: ${reason}`, {
+    const reason = isDamaged(error) ? damageText(file, error) : reasonOf(error);
+    const told = isFull(error) ? 'no space is left on its disk; free some' : reason;
+    throw new SluiceError('data_dir_unusable', `Cannot open the embedded store at ${file}: ${told}`, {
       cause: error,
     });
   }
+}
+
+/** Nothing is moved away by itself: a part of it may be readable, and nobody else has its documents. */
+function damageText(file: string, error: unknown): string {
+  return (
+    `it is damaged (${reasonOf(error)}). "sluice store export" may still read some of it. ` +
+    `To begin a new store, stop Sluice, and move ${file}, ${FILE}-wal and ${FILE}-shm to another folder`
+  );
 }
 
 function opened(file: string, { readOnly, tell }: FileOptions): DatabaseSync {
   const database = new DatabaseSync(file, { readOnly, timeout: BUSY_TIMEOUT_MS });
   try {
     checkVersion(database, file);
+    // The version stands in the header; what else is on its page is read with the list of tables.
+    database.prepare('SELECT 1 FROM sqlite_schema').get();
     if (readOnly) return database;
     setUp(database);
     try {

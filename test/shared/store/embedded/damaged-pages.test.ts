@@ -217,6 +217,43 @@ it('of an older store: it is opened, and what is in blocks is found, erased and 
   }
 });
 
+it('of the list of tables, of an older store or not: it says what to do; the file stays as it is', async (t) => {
+  for (const isOld of [true, false]) {
+    // What says that it is a database; what it has, and where.
+    for (const at of [3, 100, 103]) {
+      const path = await folder(t);
+      const file = join(path, 'store', 'documents.sqlite');
+      if (isOld) {
+        const source = '{"@timestamp":"2026-03-01T12:00:00.000Z","message":"old"}';
+        makeOldStore(path, [{ id: testId(1, 0), tag: 'tag', source }]);
+      } else {
+        const database = open(path, []);
+        write(database, 1, 1);
+        database.close();
+      }
+      for (const suffix of ['-wal', '-shm']) await rm(file + suffix, { force: true });
+      const bytes = await readFile(file);
+      bytes[at] = (bytes[at] ?? 0) ^ 0x10;
+      await writeFile(file, bytes);
+      const expected = {
+        code: 'data_dir_unusable',
+        message:
+          /documents\.sqlite: it is damaged \(.+\)\. "sluice store export" may still read some of it\. To begin a new store, stop Sluice, and/,
+      };
+      assert.throws(() => open(path, []), expected, `${at}`);
+      const reading = { folder: join(path, 'store'), readOnly: true, retentionMs: 0, namesMax: 10 };
+      assert.throws(() => new DocumentDatabase(reading), expected, `${at}`);
+      assert(bytes.equals(await readFile(file)));
+      // As it says.
+      for (const suffix of ['', '-wal', '-shm']) await rm(file + suffix, { force: true });
+      const database = open(path, []);
+      write(database, 2, 1);
+      assert.equal(database.page(ALL, Infinity).rows.length, 1);
+      database.close();
+    }
+  }
+});
+
 it('keeps documents of an older store that are none any more as messages, and converts the others', async (t) => {
   const path = await folder(t);
   const source = (text: string): string => JSON.stringify({ '@timestamp': '2026-03-01T12:00:00.000Z', message: text });

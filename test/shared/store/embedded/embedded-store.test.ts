@@ -50,6 +50,17 @@ it('has everything after it was closed and opened again', async () => {
   assert.equal((await store.search({ ...all, name: 'a' })).length, 15);
 });
 
+it('tells whoever follows it that something came, where it is the one that writes', async () => {
+  await using data = await folder();
+  const writer = await open(data.path);
+  const heard = writer.nextArrival?.() ?? assert.fail('it hears of what it writes');
+  await writer.bulk(numbered(1, 3));
+  await heard;
+  await using reader = await open(data.path, true);
+  assert.equal(reader.nextArrival, undefined, 'it would wait for what it is never told');
+  await writer[Symbol.asyncDispose]();
+});
+
 it('is read by another while it is written, and after', async () => {
   await using data = await folder();
   const writer = await open(data.path);

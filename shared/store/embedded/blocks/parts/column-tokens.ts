@@ -7,15 +7,28 @@ const NEWLINE = '\n';
 /** So many are asked for before all of them are made. */
 const ONE_BY_ONE = 32;
 
+/** Of a string beside its characters, and its place in an array. */
+const STRING_BYTES = 32;
+/** A column as strings, which may have two bytes for each character. */
+const TEXT_FACTOR = 3;
+
 /** They follow from something else. */
 export class MadeTokens {
   readonly form = 'made';
   readonly count: number;
   readonly at: (ordinal: number) => string;
+  /** A column that it is made of, and that nobody else has. */
+  readonly of: LineTokens | null;
 
-  constructor(count: number, at: (ordinal: number) => string) {
+  constructor(count: number, at: (ordinal: number) => string, of: LineTokens | null = null) {
     this.count = count;
     this.at = at;
+    this.of = of;
+  }
+
+  /** Memory that it takes by now, about; so of the others. */
+  get keptBytes(): number {
+    return this.of?.keptBytes ?? 0;
   }
 }
 
@@ -32,6 +45,13 @@ export class LineTokens {
   constructor(bytes: Buffer, count: number) {
     this.bytes = bytes;
     this.count = count;
+  }
+
+  get keptBytes(): number {
+    const ends = this.#ends?.byteLength ?? 0;
+    return this.#all === null
+      ? this.bytes.length + ends
+      : TEXT_FACTOR * this.bytes.length + STRING_BYTES * this.count + ends;
   }
 
   at(ordinal: number): string {
@@ -51,10 +71,16 @@ export class DictionaryTokens {
   readonly form = 'dictionary';
   readonly entries: readonly string[];
   readonly indexes: Uint8Array;
+  readonly keptBytes: number;
+
+  get count(): number {
+    return this.indexes.length;
+  }
 
   constructor(entries: readonly string[], indexes: Uint8Array) {
     this.entries = entries;
     this.indexes = indexes;
+    this.keptBytes = entries.reduce((sum, { length }) => sum + STRING_BYTES + 2 * length, indexes.length);
   }
 
   at(ordinal: number): string {

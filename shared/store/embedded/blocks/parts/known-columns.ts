@@ -30,6 +30,7 @@ export function encodeKnown(numbers: KnownNumbers): Uint8Array {
 export class KnownColumns implements Readonly<Record<Name, Float64Array>> {
   readonly #bytes: Buffer;
   readonly #documents: number;
+  #decoded = 0;
   #row: Float64Array | null = null;
   #seconds: Float64Array | null = null;
   #nanos: Float64Array | null = null;
@@ -82,7 +83,13 @@ export class KnownColumns implements Readonly<Record<Name, Float64Array>> {
     return (this.#shape ??= this.#decode('shape'));
   }
 
+  /** Memory that it takes by now, about, beside what it is made of. */
+  get keptBytes(): number {
+    return this.#decoded * this.#documents * Float64Array.BYTES_PER_ELEMENT;
+  }
+
   #decode(name: Name): Float64Array {
+    this.#decoded += 1;
     const number = KNOWN.indexOf(name);
     let at = 4 * KNOWN.length;
     for (let before = 0; before < number; before++) at += this.#bytes.readUInt32LE(4 * before);

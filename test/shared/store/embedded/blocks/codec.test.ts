@@ -18,78 +18,12 @@ import {
   mayHold,
 } from '#shared/store/embedded/blocks/word-filter.ts';
 import { wordsOf } from '#shared/store/words.ts';
+import { document, documentOf, id, integer, readerOf } from './generated-documents.ts';
 
 function listOf(hashes: HashSet): Set<number> {
   const all = new Set<number>();
   hashes.each((hash) => all.add(hash));
   return all;
-}
-
-/** As it went in: not taken apart yet. */
-function documentOf(reader: BlockReader, row: number): BlockDocument {
-  const { apart, ...document } = reader.document(row);
-  assert(apart !== undefined);
-  return document;
-}
-
-/** Keys that collide, and such as JavaScript has a meaning for. */
-const key = fc.oneof(
-  fc.constantFrom('', 'a', 'b', 'a.b', '.', '__proto__', '1', '\0', '"', '\\', 'message', '@timestamp', 'event'),
-  fc.string(),
-);
-const value = fc.letrec((tie) => ({
-  any: fc.oneof(
-    { depthSize: 'small' },
-    fc.string({ unit: 'binary' }),
-    fc.constantFrom(
-      '2026-03-01T12:00:00.000Z',
-      '2026-03-01T12:00:00.123456789Z',
-      '1969-03-01T12:00:00Z',
-      'Straße ΑΣ İ',
-    ),
-    fc.double({ noNaN: true, noDefaultInfinity: true }),
-    fc.maxSafeInteger(),
-    fc.boolean(),
-    fc.constant(null),
-    fc.array(tie('any'), { maxLength: 3 }),
-    fc.dictionary(key, tie('any'), { maxKeys: 4 }),
-  ),
-})).any;
-const line = fc
-  .tuple(fc.string(), fc.string({ unit: 'binary' }), fc.string(), value)
-  .map(([before, message, behind, other]) => [message, { original: `${before}${message}${behind}`, other }] as const);
-const text = fc.oneof(
-  fc.dictionary(key, value, { maxKeys: 6 }).map((document) => JSON.stringify(document)),
-  line.map(([message, event]) => JSON.stringify({ message, event })),
-  line.map(([message, event]) => JSON.stringify({ event, message: message.slice(1) })),
-  line.map(([, event]) => JSON.stringify({ event })),
-);
-const instant = fc.oneof(fc.constantFrom(0n, 1n, 1772366400123456789n, 2n ** 63n - 1n), fc.bigInt(0n, 2n ** 63n - 1n));
-const integer = fc.oneof(fc.maxSafeInteger(), fc.integer({ min: 0, max: 10 }));
-const id = fc.oneof(
-  fc.tuple(fc.uint8Array({ minLength: 20, maxLength: 20 })).map(([bytes]) => Buffer.from(bytes).toString('base64url')),
-  fc.uint8Array({ minLength: 22, maxLength: 22 }).map((bytes) => Buffer.from(bytes).toString('base64url')),
-  fc.tuple(fc.constantFrom('0', 'a', 'f'), fc.nat(20)).map(([digit, n]) => `${digit.repeat(32)}-${n}`),
-  fc.string({ minLength: 1, maxLength: 40 }).map((one) => one.toWellFormed()),
-  fc.constantFrom(`${'a'.repeat(32)}-007`, 'b'.repeat(27), 'c'.repeat(30), `${'A'.repeat(32)}-1`),
-);
-const document: fc.Arbitrary<BlockDocument> = fc.record(
-  {
-    id,
-    row: fc.nat(),
-    time: instant,
-    sequence: integer,
-    ingestedMs: integer,
-    created: fc.option(instant),
-    origin: fc.nat(100),
-    text,
-  },
-  { noNullPrototype: true },
-);
-
-function readerOf(documents: readonly BlockDocument[]): BlockReader {
-  const { head, beside } = encodeBlock(documents);
-  return new BlockReader(head, (number) => beside.get(number) ?? assert.fail(`no part ${number}`));
 }
 
 it('gives documents back as they were, whatever they are', () => {
