@@ -24,6 +24,16 @@ for (const [code, letter] of [
 const QUOTED = new Uint8Array(256);
 QUOTED[QUOTE] = QUOTED[BACKSLASH] = 1;
 
+/**
+ * Whether any of four bytes is a control, `"`, `\`, or not ASCII. In each sum, a byte that is too small or equal to the
+ * one looked for borrows and sets its top bit; a borrow can only make a false alarm in a byte above a true one.
+ */
+export function hasSpecial(word: number): boolean {
+  const quotes = word ^ 0x22222222;
+  const backslashes = word ^ 0x5c5c5c5c;
+  return ((word | (word - 0x20202020) | (quotes - 0x01010101) | (backslashes - 0x01010101)) & 0x80808080) !== 0;
+}
+
 /** Whether any of four bytes, of which one is special, is a control or not ASCII; a false alarm is harmless. */
 export function hasHard(word: number): boolean {
   return ((word | (word - 0x20202020)) & 0x80808080) !== 0;

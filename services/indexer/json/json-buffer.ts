@@ -6,7 +6,7 @@
 // Guarantees: whatever the source bytes, `text` writes one valid JSON string without a line break in it.
 
 import { writeBase64url, writeBase64urlTail } from './base64url.ts';
-import { hasHard, sequenceLength, writeEscape, writeQuoted, writeReplacement } from './escapes.ts';
+import { hasHard, hasSpecial, sequenceLength, writeEscape, writeQuoted, writeReplacement } from './escapes.ts';
 
 const CAPACITY_FIRST = 64 * 1024;
 /** Source bytes for which room is made at once; each may become six (`\u0001`). */
@@ -80,23 +80,24 @@ export class JsonBuffer {
 
   /** What was written into another buffer, which is JSON or a fragment of it. */
   raw(fragment: JsonBuffer): void {
-    const count = fragment.at;
-    this.reserve(count + WORD_BYTES);
-    const from = fragment.#view;
+    this.copy(fragment.#view, 0, fragment.at);
+  }
+
+  /** JSON, or a piece of it, that lies from `start` to `end` in a view with more bytes than that: up to a word. */
+  copy(from: DataView, start: number, end: number): void {
+    this.reserve(end - start + WORD_BYTES);
     const to = this.#view;
-    const { at } = this;
-    // The last word may have bytes that are none of the fragment's: they are written over.
-    for (let i = 0; i < count; i += WORD_BYTES) to.setInt32(at + i, from.getInt32(i, true), true);
-    this.at = at + count;
+    const by = this.at - start;
+    // The last word may have bytes that are none of the piece's: they are written over.
+    for (let i = start; i < end; i += WORD_BYTES) to.setInt32(i + by, from.getInt32(i, true), true);
+    this.at += end - start;
   }
 
   /** What was written in bytes[start, end) before, once more. */
   again(start: number, end: number): void {
+    // So that there is a word behind it, in the view that is copied from.
     this.reserve(end - start + WORD_BYTES);
-    const view = this.#view;
-    const by = this.at - start;
-    for (let i = start; i < end; i += WORD_BYTES) view.setInt32(i + by, view.getInt32(i, true), true);
-    this.at += end - start;
+    this.copy(this.#view, start, end);
   }
 
   /** ASCII that is JSON already; short, for it goes letter by letter. */
@@ -172,6 +173,12 @@ export class JsonBuffer {
     this.bytes[this.at++] = QUOTE;
     this.#escape(source, view, start, end, end, nulReplaced);
     this.bytes[this.at++] = QUOTE;
+  }
+
+  /** The same without its quotes, of a short text. */
+  inside(source: Uint8Array, view: DataView, start: number, end: number): void {
+    this.reserve((end - start) * ESCAPED_BYTES_MAX);
+    this.#escape(source, view, start, end, end, false);
   }
 
   /** Makes room block by block: six times the bytes of a huge line would be too much. */
@@ -278,16 +285,6 @@ export function fragment(text: string): JsonBuffer {
 
 export function viewOf<B extends ArrayBufferLike>(bytes: Uint8Array<B>): DataView<B> {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/**
- * Whether any of four bytes is a control, `"`, `\`, or not ASCII. In each sum, a byte that is too small or equal to the
- * one looked for borrows and sets its top bit; a borrow can only make a false alarm in a byte above a true one.
- */
-function hasSpecial(word: number): boolean {
-  const quotes = word ^ 0x22222222;
-  const backslashes = word ^ 0x5c5c5c5c;
-  return ((word | (word - 0x20202020) | (quotes - 0x01010101) | (backslashes - 0x01010101)) & 0x80808080) !== 0;
 }
 
 function digitCount(value: number): number {

@@ -1,5 +1,4 @@
-// msgpack values that contain no others and are no text → JSON: nil, booleans, floats and the integers of more than one
-// byte. Each is whole.
+// msgpack values that contain no others and are no text → JSON: nil, booleans, floats and integers. Each is whole.
 
 import { type JsonBuffer, fragment } from './json-buffer.ts';
 
@@ -18,6 +17,10 @@ export const SAFE_HIGH = 2 ** 21;
 
 /** Writes the value at `at`, whose first byte is `type`. Returns where it ends, or -1 for what is of another kind. */
 export function writeScalar(json: JsonBuffer, view: DataView, at: number, type: number): number {
+  if (type < 0x80 || type >= 0xe0) {
+    json.integer((type << 24) >> 24);
+    return at + 1;
+  }
   switch (type) {
     case 0xc0:
       json.raw(NULL);

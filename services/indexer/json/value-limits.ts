@@ -22,6 +22,13 @@ export const NO_LIMITS: ValueLimits = {
   pathBytesMax: Infinity,
 };
 
+/** Beside the bytes, which are configured. What Elasticsearch takes of a document ends long before. */
+export const DOCUMENT_LIMITS: Omit<ValueLimits, 'bytesMax'> = {
+  valuesMax: 256 * 1024,
+  keysMax: 64 * 1024,
+  pathBytesMax: 8 * 1024 * 1024,
+};
+
 /** Objects and arrays in each other, the outermost counted. */
 export const LEVELS_MAX = 20;
 /** Of a key, as written in JSON. */

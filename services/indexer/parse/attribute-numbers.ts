@@ -144,7 +144,9 @@ export class AttributeNumbers {
   /** False where the list is full. */
   #number(start: number, end: number): boolean {
     const json = this.#json;
-    const codeBytes = writePlainCode(json.bytes, start, end, this.#code) || this.#longCode(start, end);
+    let codeBytes = writePlainCode(json.bytes, start, end, this.#code);
+    const isPlain = codeBytes > 0;
+    if (!isPlain) codeBytes = this.#longCode(start, end);
     if (codeBytes === 0) return true;
     let bytes = codeBytes + 16;
     for (let i = 0; i < this.#keys; i += 1) bytes += this.#keyEnds[i]! - this.#keyStarts[i]! + 1;
@@ -156,13 +158,18 @@ export class AttributeNumbers {
       if (i > 0) json.byte(DOT);
       copy(json, json.bytes, this.#keyStarts[i]!, this.#keyEnds[i]!);
     }
-    if (this.#fields !== null)
-      this.#fields.take(json.bytes.toString('latin1', keyStart, json.at), json.bytes.toString('latin1', start, end));
+    if (this.#fields !== null && (isPlain || this.#isFinite(start, end)))
+      this.#fields.take(json.bytes, keyStart, json.at, start, end);
     json.raw(NUL);
     copy(json, this.#code, 0, codeBytes);
     json.byte(QUOTE);
     json.byte(COMMA);
     return true;
+  }
+
+  /** Whether a double holds it, more or less. */
+  #isFinite(start: number, end: number): boolean {
+    return Number.isFinite(Number(this.#json.bytes.toString('latin1', start, end)));
   }
 
   /** Bytes of the code of a number with a sign or an exponent, or of many digits; 0 for what is no number. */

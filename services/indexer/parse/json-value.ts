@@ -22,6 +22,7 @@ import { type JsonBuffer, viewOf } from '../json/json-buffer.ts';
 import { writeExtension, writeHex } from '../json/extensions.ts';
 import { makeSafe } from '../json/safe-names.ts';
 import { writeScalar } from '../json/scalars.ts';
+import type { Spans } from '../json/spans.ts';
 import { Timestamp } from './timestamp.ts';
 import { NOTHING_TAKEN, type ValueSource } from './value-source.ts';
 import { KEY_BYTES_MAX, LEVELS_MAX, NO_LIMITS, type ValueLimits } from '../json/value-limits.ts';
@@ -38,6 +39,8 @@ export class JsonTranscoder {
   /** A longer string, in UTF-16 units, is noted in `hasLongText`. */
   textUnitsMax = UNITS_ANY;
   hasLongText = false;
+  /** Is told where values of the line are written; null: nobody wants to know. */
+  spans: Spans | null = null;
   #taken: ReadonlySet<number> = NOTHING_TAKEN;
   #base = 0;
   readonly #written: WrittenKeys;
@@ -95,11 +98,6 @@ export class JsonTranscoder {
     return this.#isTooLarge || this.json.isFull;
   }
 
-  /** Values that were met since `source`, or the last rewriting. */
-  get valuesMet(): number {
-    return this.#limits.valuesMax - this.#valuesLeft;
-  }
-
   /** What may be written is counted from here on. */
   resetLimits(): void {
     const { bytesMax, valuesMax, keysMax, pathBytesMax } = this.#limits;
@@ -108,9 +106,7 @@ export class JsonTranscoder {
     this.#keysLeft = keysMax;
     this.#pathsLeft = pathBytesMax;
     this.#pathBytes = 0;
-    this.#isTooLarge = false;
-    this.#inText = false;
-    this.hasLongText = false;
+    this.#isTooLarge = this.#inText = this.hasLongText = false;
     this.#written.top = 0;
   }
 
@@ -119,19 +115,26 @@ export class JsonTranscoder {
     const { bytes, view, json } = this;
     const type = bytes[at]!;
     if (isText(type)) return this.text(at, false);
-    if (type < 0x80 || type >= 0xe0) {
-      json.integer((type << 24) >> 24);
-      return at + 1;
-    }
-    if (isContainer(type)) return this.#container(at, type, level);
+    if (type < 0xe0 && isContainer(type)) return this.#container(at, type, level);
+    const start = json.at;
     const end = writeScalar(json, view, at, type);
+    this.noteSpan(at, start);
     return end > 0 ? end : this.#extension(at);
+  }
+
+  /** The value at `at` was written since `start`. */
+  noteSpan(at: number, start: number): void {
+    if (this.spans === null || this.#base === 0) return;
+    if (this.#inText) this.spans.areWhole = false;
+    else this.spans.note(at, start, this.json.at);
   }
 
   /** Writes the str or bin at `at` as a string. Returns where it ends. */
   text(at: number, nulReplaced: boolean): number {
     const end = textEnd(this.bytes, at);
+    const start = this.json.at;
     this.textBetween(textStart(this.bytes, at), end, nulReplaced);
+    if (!nulReplaced) this.noteSpan(at, start);
     return end;
   }
 

@@ -102,7 +102,11 @@ function setLong(view: DataView, at: number, time: Timestamp): boolean {
   // What is negative is no time, and what is unsigned and as large is none either.
   if (high < 0) return false;
   if (high >= SAFE_HIGH) return setInteger(view.getBigInt64(at), time);
-  const value = high * 0x1_0000_0000 + view.getUint32(at + 4);
+  return setWhole(high * 0x1_0000_0000 + view.getUint32(at + 4), time);
+}
+
+/** A whole number that is exact as a double, not negative. */
+export function setWhole(value: number, time: Timestamp): boolean {
   for (let perSecond = 1; perSecond <= 1_000_000_000; perSecond *= 1000) {
     const rest = value % perSecond;
     const seconds = (value - rest) / perSecond;
@@ -123,7 +127,7 @@ function setInteger(value: bigint, time: Timestamp): boolean {
 }
 
 /** A float of seconds holds microseconds, no more; one of microseconds or nanoseconds may hold fewer. */
-function setNumber(value: number, time: Timestamp): boolean {
+export function setNumber(value: number, time: Timestamp): boolean {
   for (let perSecond = 1; perSecond <= 1_000_000_000; perSecond *= 1000) {
     const seconds = Math.floor(value / perSecond);
     if (!(seconds >= SECONDS_MIN && seconds < SECONDS_MAX)) continue;

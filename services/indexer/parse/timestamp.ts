@@ -11,6 +11,7 @@ import { JsonBuffer } from '../json/json-buffer.ts';
 /** A field of type `date_nanos` ends at 2262-04-11T23:47:16.854775807Z: nanoseconds since the epoch in 63 bits. */
 const SECONDS_MAX = 9_223_372_035;
 const NANOS = 1_000_000_000;
+const SECONDS_PER_DAY = 86_400;
 const SECONDS_1971 = Date.UTC(1971, 0, 1) / 1000;
 const SECONDS_2100 = Date.UTC(2100, 0, 1) / 1000;
 
@@ -38,9 +39,9 @@ export class Timestamp {
     return this.#set(seconds, nanos) === 'instant';
   }
 
-  /** How far apart two instants are, in whole seconds. */
-  secondsFrom(other: Timestamp): number {
-    return Math.abs(this.#seconds - other.#seconds);
+  /** Whether both are within a day. */
+  isNear(other: Timestamp): boolean {
+    return Math.abs(this.#seconds - other.#seconds) <= SECONDS_PER_DAY;
   }
 
   /** How many nanoseconds later than the other it is: exact within a hundred days. */

@@ -20,7 +20,7 @@ import type { CommitDelayOptions } from '../commit/commit-delay.ts';
 import { TopicSlots } from '../settle/topic-slots.ts';
 import type { Assignment } from '../commit/in-hand.ts';
 import { Ledger } from '../settle/ledger.ts';
-import type { FieldOptions } from '../parse/document/document-fields.ts';
+import type { FieldOptions } from '../parse/document/document-parts.ts';
 import { NumberFields } from '../parse/number-fields.ts';
 import { type JoiningOptions, Joins } from './joins.ts';
 import { Pipeline } from './pipeline.ts';

@@ -12,7 +12,7 @@ import { BulkBody } from '../bulk/body.ts';
 import type { BulkWriter } from '../bulk/writer.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
 import type { JoinedLine } from '../join/joiner.ts';
-import type { FieldOptions } from '../parse/document/document-fields.ts';
+import type { FieldOptions } from '../parse/document/document-parts.ts';
 import { DocumentWriter } from '../parse/document/document.ts';
 import type { NumberFields } from '../parse/number-fields.ts';
 import { type BulkBatch, type EventRef, type ItemRange, eventsOf } from '../settle/bulk-batch.ts';

@@ -16,7 +16,7 @@ import type { FetchedRecord, RecordSource } from '#shared/queue/queue.ts';
 import { NAMES_PER_STEP, PositionNamer } from '#shared/record/chain.ts';
 import { ANY_WINDOW, decompress as decompressAny } from '#shared/record/compression.ts';
 import { type Batch, type Encoding, RECORD_VERSION, decodeBatches } from '#shared/record/record.ts';
-import { VALUES_MAX } from '../parse/document/document.ts';
+import { DOCUMENT_LIMITS } from '../json/value-limits.ts';
 import { openMessage } from '../sources/foreign-message.ts';
 
 export interface Unpacked {
@@ -66,7 +66,7 @@ const TURN_BYTES = 512 * 1024;
 /**
  * Keys and values that an entry may say it has. One with more has more values than a document may, whatever they are.
  */
-const ANNOUNCED_MAX = 2 * VALUES_MAX + 1024;
+const ANNOUNCED_MAX = 2 * DOCUMENT_LIMITS.valuesMax + 1024;
 
 export async function unpack(record: FetchedRecord, options: UnpackOptions): Promise<Unpacked | Unreadable> {
   if (record.source) return unpackMessage(record, record.source);

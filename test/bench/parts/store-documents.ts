@@ -3,7 +3,8 @@
 // container at a time.
 
 import { BulkBody } from '#indexer/bulk/body.ts';
-import { type DocumentOptions, DocumentWriter } from '#indexer/parse/document/document.ts';
+import type { DocumentOptions } from '#indexer/parse/document/document-parts.ts';
+import { DocumentWriter } from '#indexer/parse/document/document.ts';
 import { DATA_STREAM_DEFAULT } from '#indexer/parse/route.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';

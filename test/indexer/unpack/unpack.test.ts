@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { BulkBody } from '#indexer/bulk/body.ts';
-import { DocumentWriter, VALUES_MAX } from '#indexer/parse/document/document.ts';
+import { DOCUMENT_LIMITS } from '#indexer/json/value-limits.ts';
+import { DocumentWriter } from '#indexer/parse/document/document.ts';
 import { unpack } from '#indexer/unpack/unpack.ts';
 import { compress } from '#shared/record/compression.ts';
 import { type Batch, encodeBatches } from '#shared/record/record.ts';
@@ -124,7 +125,7 @@ test('an entry with more values than a document may have is known by their numbe
     head.writeUInt32BE(count, head.length - 4);
     return Buffer.concat([head, Buffer.alloc(count, 0xc0)]);
   };
-  const most = 2 * VALUES_MAX + 1024;
+  const most = 2 * DOCUMENT_LIMITS.valuesMax + 1024;
   const few = nils(most - 4);
   const many = nils(most - 3);
   const opened = await open(headers([4]), Buffer.concat([entry, few, many, entry]), 10_000_000);

@@ -7,13 +7,17 @@
 import { type JsonBuffer, fragment } from '../../json/json-buffer.ts';
 import type { AttributeNumbers } from '../attribute-numbers.ts';
 import * as keys from './document-keys.ts';
+import type { FieldOptions } from './document-parts.ts';
 import { EcsValues } from './ecs-values.ts';
 import type { Entry } from '../entry.ts';
 import { type JoinedMark, WHOLE_LINE } from './joined-mark.ts';
 import { LevelValue } from './level-value.ts';
+import type { Line } from '../line/line.ts';
 import { LineReader, setHeadTime } from '../line/recognise.ts';
 import { isText, textEnd, textStart } from '../fields.ts';
 import type { JsonTranscoder } from '../json-value.ts';
+import type { KnownSource } from '../known/known-source.ts';
+import { Marks } from '../known/marks.ts';
 import { MessageValue } from './message-value.ts';
 import * as names from '../names.ts';
 import { ObjectWriter } from './object-writer.ts';
@@ -28,21 +32,16 @@ const COMMA = 0x2c;
 const PRIORITY_INFO = 0x36;
 const PRIORITY_ERROR = 0x33;
 
-export interface FieldOptions {
-  /** Whether lines are read. */
-  readonly parse: boolean;
-  /** Whether `event.original` keeps a line of which the message is a part. */
-  readonly keepsOriginal: boolean;
-}
-
 export class DocumentFields {
   /** Of the attributes, for a store that compares them by it. */
   numbers: AttributeNumbers | null = null;
+  /** Where parts of the document that was written last are. */
+  readonly marks = new Marks();
   readonly #json: JsonBuffer;
   readonly #entry: Entry;
   readonly #values: JsonTranscoder;
   readonly #object: ObjectWriter;
-  readonly #options: FieldOptions;
+  readonly options: FieldOptions;
   readonly #lines = new LineReader();
   readonly #ecs: EcsValues;
   readonly #level: LevelValue;
@@ -60,7 +59,7 @@ export class DocumentFields {
     this.#json = values.json;
     this.#entry = entry;
     this.#values = values;
-    this.#options = options;
+    this.options = options;
     this.#object = new ObjectWriter(values);
     const { line } = this.#lines;
     const parts = { values, object: this.#object, record: entry, line };
@@ -89,18 +88,32 @@ export class DocumentFields {
     return this.#hasLine;
   }
 
+  /** The line that was read, where it is JSON and has the message; else null. */
+  get jsonLine(): Line | null {
+    return this.#hasLine && this.#message.isValueOfLine ? this.#lines.line : null;
+  }
+
   /** False: a line that could be read stays as it came, and its document is marked. */
   readsLines = true;
+
+  /** Of the record of the entry; null where nothing of it is known or to be. */
+  source: KnownSource | null = null;
+  /** What of the document comes from the record alone; null where it is not known. */
+  #rest: JsonBuffer | null = null;
 
   /** Reads the line of the entry that was found, and chooses values. */
   gather(): void {
     const { root } = this.#entry;
     // What is not in its source's format is kept as it came.
-    this.#hasLine = this.readsLines && this.#options.parse && !this.#isUnread && this.#readLine();
+    this.#hasLine = this.readsLines && this.options.parse && !this.#isUnread && this.#readLine();
     this.#message.gather(this.#hasLine);
     this.#level.gather(this.#hasLine);
     this.#ecs.gather(root, this.#hasLine);
-    this.#origin.gather();
+    const { line } = this.#lines;
+    const hasPlainText = !this.#hasLine || (!line.hasMap && line.fieldsSet.length === 0 && line.hostAt === 0);
+    if (!hasPlainText || this.#level.isRewritten) this.source = null;
+    this.#rest = this.source?.restOf(this.#level.isOfLine) ?? null;
+    if (this.#rest === null) this.#origin.gather();
   }
 
   /** Sets the time to the line's own; false where it has none. `take`: whether it is among the attributes no more. */
@@ -125,6 +138,8 @@ export class DocumentFields {
     values.textUnitsMax = UNITS_ANY;
     this.#message.write();
     values.textUnitsMax = UNITS_KEYWORD;
+    if (this.#rest !== null) return this.#json.raw(this.#rest);
+    this.marks.rest = this.#json.at;
     this.#stream();
     this.#host();
     this.#service.write(this.#hasLine, this.#isTrusted);
@@ -164,7 +179,8 @@ export class DocumentFields {
     out.byte(COMMA);
     this.#level.writeSeverity();
     this.#ecs.writeMembersOf('event');
-    if (this.#options.keepsOriginal) this.#message.writeOriginal();
+    this.marks.original = out.at;
+    if (this.options.keepsOriginal) this.#message.writeOriginal();
     out.at -= 1;
   }
 
@@ -235,6 +251,7 @@ export class DocumentFields {
     const { line } = this.#lines;
     const values = this.#values;
     const start = this.#object.open(keys.ATTRIBUTES);
+    this.marks.attributes = start;
     if (isTimeUnfit && !this.#isGiven(names.TIME_NAME)) this.#object.value(keys.TIME, entry.timeAt, 2);
     if (entry.metadataAt !== 0 && !entry.isPodMetadata && !this.#isGiven(names.METADATA_NAME))
       this.#object.value(keys.METADATA, entry.metadataAt, 2);
@@ -254,7 +271,9 @@ export class DocumentFields {
     values.endMembers(map);
     if (entry.hasPod) this.#podAttributes();
     this.#object.close(start);
+    this.marks.numbers = values.json.at;
     if (!values.isTooLarge) this.numbers?.write(start);
+    this.marks.numbersEnd = values.json.at;
   }
 
   /** Whether the record or the line has a key of this name. */

@@ -7,60 +7,34 @@
 //   writer.write(bytes, start, end, index)      → 'ok' and an item in the bulk body, or why there is none
 //
 // Guarantees: whatever is in the entry, the document is valid JSON that the template's mapping takes: what a field
-// cannot hold goes under `attributes`. An entry that is no entry, or makes too large a document, leaves nothing in the
-// body.
+// cannot hold goes under `attributes`. An entry that is none, or makes too large a document, leaves nothing behind.
 
 import assert from 'node:assert/strict';
 import { FOREIGN_TEXT_INPUT } from '#shared/record/foreign-identity.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { BulkBody } from '../../bulk/body.ts';
 import { JsonBuffer, fragment } from '../../json/json-buffer.ts';
+import { DOCUMENT_LIMITS } from '../../json/value-limits.ts';
 import { DocumentFields } from './document-fields.ts';
 import { type JoinedMark, LONE_PART } from './joined-mark.ts';
 import { CREATED, DOCUMENT_END, NOTHING, TIMESTAMP } from './document-keys.ts';
+import type { DocumentOptions } from './document-parts.ts';
 import { AttributeNumbers } from '../attribute-numbers.ts';
 import { type EntryKind, EntryReader } from './entry-reader.ts';
 import { JsonTranscoder } from '../json-value.ts';
-import type { NumberFields } from '../number-fields.ts';
-import type { PartGate } from '../part-gate.ts';
+import type { KnownLine } from '../known/known-line.ts';
+import { KnownLines } from '../known/known-lines.ts';
 import { RecordTime } from '../record-time.ts';
 import { dataStreamOf } from '../route.ts';
 import { timeNames } from '../names.ts';
 import { type TimeKind, Timestamp } from '../timestamp.ts';
-import type { TraceGate } from './trace-gate.ts';
 
 /** `part`: of a split line, `trace`: of a stack trace, to be joined first; nothing was written. */
 export type Written = 'ok' | 'part' | 'trace' | 'entry_malformed' | 'document_too_large';
 
-/** Beside the bytes, which are configured. What Elasticsearch takes of a document ends long before. */
-export const VALUES_MAX = 256 * 1024;
-const KEYS_MAX = 64 * 1024;
-const PATH_BYTES_MAX = 8 * 1024 * 1024;
-
-export interface DocumentOptions {
-  /** Tenants whose records may name their own tenant and service, by TENANT_ID and SERVICE_ID. */
-  readonly trusted?: ReadonlySet<string>;
-  /** Of an entry, and of its document. */
-  readonly bytesMax?: number;
-  /** Which lines are to be joined to stack traces; absent: none. */
-  readonly traces?: TraceGate | undefined;
-  /** Whose lines may end one that was begun; absent: nobody's. */
-  readonly parts?: PartGate | undefined;
-  /** Where all documents go, in place of where they belong. */
-  readonly dataStream?: string | undefined;
-  /** Whether the numbers among the attributes are listed, as Elasticsearch needs it to compare them. */
-  readonly listsNumbers?: boolean | undefined;
-  /** Of the numbers that are listed, those that are fields, too; absent: none. */
-  readonly numberFields?: NumberFields | undefined;
-  /** Whether lines are read for what they say. */
-  readonly parse?: boolean | undefined;
-  /** Whether `event.original` keeps a line of which the message is a part. */
-  readonly keepsOriginal?: boolean | undefined;
-}
-
 const COMMA = 0x2c;
-/** Where a driver told when a line was written, a time in the line that is further away is another one. */
-const LINE_TIME_SECONDS_MAX = 86_400;
+/** More than the document of a known line can have. */
+const KNOWN_DOCUMENT_BYTES = 256 * 1024;
 const NOBODY: ReadonlySet<string> = new Set();
 const recordTime = new RecordTime();
 
@@ -79,6 +53,10 @@ export class DocumentWriter {
   readonly #trusted: ReadonlySet<string>;
   readonly #bytesMax: number;
   readonly #into: string | undefined;
+  /** Null where none is looked for. */
+  #known: KnownLines | null = null;
+  /** What the document was written by; null: the line was read. */
+  #knownLine: KnownLine | null = null;
 
   #batch: Batch | null = null;
   #dataStream = '';
@@ -100,24 +78,15 @@ export class DocumentWriter {
     this.#bytesMax = bytesMax;
     this.#into = dataStream;
     this.#json = body.json;
-    this.#values = new JsonTranscoder(this.#json, {
-      bytesMax,
-      valuesMax: VALUES_MAX,
-      keysMax: KEYS_MAX,
-      pathBytesMax: PATH_BYTES_MAX,
-    });
+    this.#values = new JsonTranscoder(this.#json, { ...DOCUMENT_LIMITS, bytesMax });
     this.#fields = new DocumentFields(this.#entry, this.#values, { parse, keepsOriginal });
+    if (parse && bytesMax >= KNOWN_DOCUMENT_BYTES) this.#known = new KnownLines();
     if (listsNumbers) this.#fields.numbers = new AttributeNumbers(this.#json, numberFields);
   }
 
   /** Of the document that was written last: the number of its level. */
   get level(): number {
-    return this.#fields.level;
-  }
-
-  /** Values that were met in the entry that was written last, each time it was. */
-  get valuesMet(): number {
-    return this.#values.valuesMet;
+    return this.#knownLine?.level ?? this.#fields.level;
   }
 
   /**
@@ -135,6 +104,7 @@ export class DocumentWriter {
       this.#origin = fragment(`"fluentd":{"tag":${JSON.stringify(tag)}},`);
     }
     this.#batch = batch;
+    this.#known?.startBatch(batch);
     this.reader.startBatch(batch);
     this.#recordTime = batch.input === 'http' ? recordTime : null;
     this.#dataStream = this.#into ?? dataStreamOf(batch);
@@ -161,12 +131,14 @@ export class DocumentWriter {
       if (kind !== 'document') return kind;
       if (reader.isLonePart) mark = LONE_PART;
     } else if (!reader.find(bytes, start, end)) return 'entry_malformed';
-    this.#documentOnce(index, mark);
+    this.#fields.source = null;
+    if (mark !== null || !this.#documentAsKnown(index)) this.#documentOnce(index, mark);
     if (this.#values.isTooLarge && (this.#fields.hasLine || reader.isUnwrapped)) {
       // As it came, it may fit: what was read of it must not cost a line its document.
       this.#body.rollback();
       reader.find(bytes, start, end);
       this.#fields.readsLines = false;
+      this.#fields.source = null;
       this.#documentOnce(index, mark);
       this.#fields.readsLines = true;
     }
@@ -194,17 +166,58 @@ export class DocumentWriter {
     return this.#finish();
   }
 
+  /** By what is known of a line like this one; false where that is nothing, and nothing was written. */
+  #documentAsKnown(index: number): boolean {
+    const known = this.#known;
+    const entry = this.#entry;
+    if (known === null || !known.looksAt(this.reader)) return false;
+    if (this.#time.read(entry.bytes, entry.view, entry.timeAt) !== 'instant') return false;
+    this.#fields.source = known.source;
+    const line = known.find(this.reader);
+    if (line === null) {
+      if (known.isNew) this.#learn(index, known);
+      return known.isNew;
+    }
+    this.#hasLineTime = line.hasTime;
+    if (line.hasTime && !line.readTime(entry.bytes, known.leaves, this.#lineTime)) return false;
+    if (line.hasTime && (!this.#lineTime.isNear(this.#time) || this.#lineTime.isUnlikely)) return false;
+    this.#values.source(entry.bytes);
+    this.#start(index);
+    this.#writeTime();
+    line.writeFields(this.#json, entry, known.leaves, this.#fields.numbers);
+    this.#writeEvent(index);
+    line.writeEvent(this.#json, entry, known.leaves);
+    this.#knownLine = line;
+    return true;
+  }
+
+  /** As if nothing were known of the line, which then is. */
+  #learn(index: number, known: KnownLines): void {
+    this.#values.spans = known.startLearning();
+    this.#documentOnce(index, null);
+    this.#values.spans = null;
+    if (this.#values.isTooLarge || (this.#hasLineTime && this.#lineTime.isUnlikely)) return;
+    known.learn(this.reader, this.#fields, this.#json, this.#hasLineTime);
+  }
+
   /** Each key once. */
   #documentOnce(index: number, joined: JoinedMark | null): void {
+    this.#knownLine = null;
     this.#values.source(this.reader.bytes);
     this.#document(index, joined);
-    if (!this.#values.rewrites()) return;
+    if (!this.#values.rewrites()) {
+      const { source, marks } = this.#fields;
+      if (!this.#values.isTooLarge && !this.#values.hasLongText) source?.learnRest(this.#json, marks);
+      return;
+    }
+    if (this.#values.spans !== null) this.#values.spans.areWhole = false;
     this.#startAgain();
     this.#document(index, joined);
   }
 
   /** The entry that was read last. */
   #startAgain(): void {
+    this.#fields.source = null;
     this.#body.rollback();
     this.reader.findAgain();
   }
@@ -214,10 +227,13 @@ export class DocumentWriter {
     this.#fields.gather();
     this.#readLineTime();
     this.#writeTime();
+    this.#fields.marks.fields = this.#json.at;
     this.#fields.write(this.#timeKind === 'unfit');
     this.#json.raw(this.#origin);
     this.#fields.writeLog(joined, this.#hasLineTime && this.#lineTime.isUnlikely);
+    this.#fields.marks.logEnd = this.#json.at;
     this.#writeEvent(index);
+    this.#fields.marks.event = this.#json.at;
     this.#fields.writeEvent();
     this.#json.raw(DOCUMENT_END);
   }
@@ -245,8 +261,8 @@ export class DocumentWriter {
   #readLineTime(): void {
     this.#hasLineTime = false;
     if (!this.#fields.readLineTime(this.#lineTime, recordTime)) return;
-    const isTold = this.#timeKind === 'instant';
-    if (isTold && this.#lineTime.secondsFrom(this.#time) > LINE_TIME_SECONDS_MAX) return;
+    // Where a driver told when a line was written, a time in the line that is further away is another one.
+    if (this.#timeKind === 'instant' && !this.#lineTime.isNear(this.#time)) return;
     this.#hasLineTime = true;
     this.#fields.takeLineTime(recordTime);
   }

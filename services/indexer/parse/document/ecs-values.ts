@@ -10,13 +10,12 @@ import { type FieldTable, KeyStack, isText, textEnd, textStart } from '../fields
 import type { ValueSource } from '../value-source.ts';
 import type { DocumentParts } from './document-parts.ts';
 import { isAddress } from '../address.ts';
+import { isWholeNumber } from '../line/scan.ts';
 import { fieldOfName, rankOfName } from '../names.ts';
 import { type Member, bitOf, highBitOf, objectTree } from './object-tree.ts';
 import { UNITS_ANY, UNITS_KEYWORD } from '../text-length.ts';
 
 const COMMA = 0x2c;
-const DIGITS_MAX = 15;
-const ZERO = 0x30;
 
 const types: readonly EcsType[] = ecsFields.map(([, type]) => type);
 const branches = objectTree(ecsFields.map(([path]) => path));
@@ -114,7 +113,10 @@ export class EcsValues {
   }
 
   #digits(bytes: Uint8Array, at: number): void {
-    for (let i = textStart(bytes, at); i < textEnd(bytes, at); i += 1) this.#parts.values.json.byte(bytes[i]!);
+    const { values } = this.#parts;
+    const start = values.json.at;
+    for (let i = textStart(bytes, at); i < textEnd(bytes, at); i += 1) values.json.byte(bytes[i]!);
+    values.noteSpan(at, start);
   }
 }
 
@@ -122,7 +124,7 @@ export class EcsValues {
 function isFit(bytes: Uint8Array, at: number, type: EcsType): boolean {
   const first = bytes[at]!;
   if (type === 'long')
-    return isText(first) ? isDigits(bytes, textStart(bytes, at), textEnd(bytes, at)) : isLong(bytes, at);
+    return isText(first) ? isWholeNumber(bytes, textStart(bytes, at), textEnd(bytes, at)) : isLong(bytes, at);
   if (!isText(first)) return false;
   if (type !== 'ip') return true;
   return isAddress(bytes, textStart(bytes, at), textEnd(bytes, at));
@@ -133,11 +135,4 @@ function isLong(bytes: Uint8Array, at: number): boolean {
   const type = bytes[at]!;
   if (!isNumber(type) || type === 0xca || type === 0xcb) return false;
   return type !== 0xcf || (new MsgpackReader(bytes, at).integer() ?? 0) < 2n ** 63n;
-}
-
-/** Of a number as JSON writes it. */
-function isDigits(bytes: Uint8Array, start: number, end: number): boolean {
-  if (start === end || end - start > DIGITS_MAX || (bytes[start] === ZERO && end - start > 1)) return false;
-  for (let at = start; at < end; at += 1) if (bytes[at]! < ZERO || bytes[at]! > ZERO + 9) return false;
-  return true;
 }

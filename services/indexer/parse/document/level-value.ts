@@ -15,7 +15,7 @@ const severityMembers = levelSeverities.map((number) => fragment(`"severity":${n
 export class LevelValue {
   readonly #parts: DocumentParts;
   #level = 0;
-  /** Whether the line's format told it, in another word. */
+  #isOfLine = false;
   #isRewritten = false;
 
   constructor(parts: DocumentParts) {
@@ -27,11 +27,22 @@ export class LevelValue {
     return this.#level;
   }
 
+  /** Whether it was told by the line's format. */
+  get isOfLine(): boolean {
+    return this.#isOfLine;
+  }
+
+  /** Whether that was in another word, which is kept. */
+  get isRewritten(): boolean {
+    return this.#isRewritten;
+  }
+
   gather(hasLine: boolean): void {
     const { record, line } = this.#parts;
     this.#isRewritten = false;
     this.#level = hasLine ? line.level : 0;
-    if (this.#level !== 0) {
+    this.#isOfLine = this.#level !== 0;
+    if (this.#isOfLine) {
       this.#isRewritten = !isLevelWord(record.bytes, line.levelStart, line.levelEnd, this.#level);
       return;
     }

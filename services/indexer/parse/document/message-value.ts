@@ -30,6 +30,11 @@ export class MessageValue {
     this.#parts = parts;
   }
 
+  /** Whether it is a value among the line's pairs. */
+  get isValueOfLine(): boolean {
+    return this.#linePartAt !== 0;
+  }
+
   gather(hasLine: boolean): void {
     const { record, line } = this.#parts;
     this.#textAt = record.root.takeText(record.bytes, names.messageNames);

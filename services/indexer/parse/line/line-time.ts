@@ -21,14 +21,20 @@ const SECONDS_PER_DAY = 86_400;
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 const monthCodes = MONTHS.map((name) => codeOf(name.charCodeAt(0), name.charCodeAt(1), name.charCodeAt(2)));
 const NO_ZONE = NaN;
+const DATE_BYTES = 10;
 
 export class LineTime {
   /** Whether an instant was read. */
   isKnown = false;
   seconds = 0;
   nanos = 0;
+  /** Seconds of the day, and what is behind them. */
+  #clock = 0;
   #nanos = 0;
   #offset = NO_ZONE;
+  /** The date that was read last, as text, and its days: most lines have that of the one before. */
+  readonly #date = new Uint8Array(DATE_BYTES);
+  #days = NaN;
 
   clear(): void {
     this.isKnown = false;
@@ -60,10 +66,21 @@ export class LineTime {
     if (end - at < 19 || bytes[at + 7] !== mark) return -1;
     const separator = bytes[at + 10]!;
     if (separator !== SPACE && (separator | 0x20) !== 0x74) return -1;
-    const days = daysOf(digits(bytes, at, 4), digits(bytes, at + 5, 2), digits(bytes, at + 8, 2));
+    const days = this.#daysAt(bytes, at);
     const next = this.#pastClock(bytes, at + 11, end);
     if (next < 0 || !(days >= 0)) return -1;
-    return this.#pastZone(bytes, next, end, days, clockOf(bytes, at + 11));
+    return this.#pastZone(bytes, next, end, days);
+  }
+
+  /** Of the date 2026-01-02; NaN for none. */
+  #daysAt(bytes: Uint8Array, at: number): number {
+    const date = this.#date;
+    let same = 0;
+    while (same < DATE_BYTES && date[same] === bytes[at + same]) same += 1;
+    if (same === DATE_BYTES) return this.#days;
+    for (let i = same; i < DATE_BYTES; i += 1) date[i] = bytes[at + i]!;
+    this.#days = daysOf(digits(bytes, at, 4), digits(bytes, at + 5, 2), digits(bytes, at + 8, 2));
+    return this.#days;
   }
 
   /** 02/Jan/2026:03:04:05 +0000, 02 Jan 2026 03:04:05.678, 02-Jan-2026 03:04:05 */
@@ -72,7 +89,7 @@ export class LineTime {
     const days = daysOf(digits(bytes, at + 7, 4), monthAt(bytes, at + 3), digits(bytes, at, 2));
     const next = this.#pastClock(bytes, at + 12, end);
     if (next < 0 || !(days >= 0)) return -1;
-    return this.#pastZone(bytes, next, end, days, clockOf(bytes, at + 12));
+    return this.#pastZone(bytes, next, end, days);
   }
 
   /** Jan  2 03:04:05, Fri Jan 02 03:04:05.678901 2026: neither has a zone. */
@@ -88,7 +105,9 @@ export class LineTime {
 
   /** 03:04:05, and a fraction. */
   #pastClock(bytes: Uint8Array, at: number, end: number): number {
-    if (at + 8 > end || bytes[at + 2] !== COLON || bytes[at + 5] !== COLON || !(clockOf(bytes, at) >= 0)) return -1;
+    if (at + 8 > end || bytes[at + 2] !== COLON || bytes[at + 5] !== COLON) return -1;
+    this.#clock = clockOf(bytes, at);
+    if (!(this.#clock >= 0)) return -1;
     let next = at + 8;
     this.#nanos = 0;
     if (next + 1 < end && (bytes[next] === POINT || bytes[next] === COMMA) && isDigit(bytes[next + 1]!)) {
@@ -101,13 +120,13 @@ export class LineTime {
   }
 
   /** What follows the time of the day is a zone, or the end of the time. */
-  #pastZone(bytes: Uint8Array, at: number, end: number, days: number, clock: number): number {
+  #pastZone(bytes: Uint8Array, at: number, end: number, days: number): number {
     let next = this.#zone(bytes, at, end);
     if (next === at && bytes[at] === SPACE) {
       next = this.#zone(bytes, at + 1, end);
       if (next === at + 1) next = at;
     }
-    const seconds = days * SECONDS_PER_DAY + clock - this.#offset;
+    const seconds = days * SECONDS_PER_DAY + this.#clock - this.#offset;
     if (next > at && seconds >= 0) this.setSeconds(seconds, this.#nanos);
     return next;
   }

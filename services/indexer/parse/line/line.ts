@@ -13,8 +13,8 @@ import { COLON, integerOf, isDigit } from './scan.ts';
 
 /** Beyond all positions in an entry. */
 const KEYS_BASE = 2 ** 31;
-const FILE = fieldNumber('log.origin.file.name');
-const FILE_LINE = fieldNumber('log.origin.file.line');
+export const CALLER_FILE = fieldNumber('log.origin.file.name');
+export const CALLER_LINE = fieldNumber('log.origin.file.line');
 const LOGGER = fieldNumber('log.logger');
 const NANOS_MAX = 999_999_999;
 
@@ -59,8 +59,7 @@ export class Line implements ValueSource {
     this.hostAt = 0;
     this.hasText = false;
     this.#hasInstant = false;
-    for (const field of this.fieldsSet) this.fields[field] = 0;
-    this.fieldsSet.length = 0;
+    if (this.fieldsSet.length > 0) this.clearFields();
     if (this.hasMap) {
       this.table.clear();
       this.keys.top = 0;
@@ -108,14 +107,13 @@ export class Line implements ValueSource {
     if (at === 0 || !isText(this.bytes[at]!)) return;
     const start = textStart(this.bytes, at);
     const end = textEnd(this.bytes, at);
-    let colon = end - 1;
-    while (colon > start && isDigit(this.bytes[colon]!)) colon -= 1;
+    const colon = colonOfCaller(this.bytes, start, end);
+    if (colon < 0) return;
     const number = integerOf(this.bytes, colon + 1, end);
-    if (colon <= start || this.bytes[colon] !== COLON || number < 0) return;
     this.table.take(names.CALLER_NAME);
-    this.#place(FILE);
+    this.#place(CALLER_FILE);
     this.writer.stringWithin(start, colon);
-    this.setInteger(FILE_LINE, number);
+    this.setInteger(CALLER_LINE, number);
     this.finish();
   }
 
@@ -179,6 +177,13 @@ export class Line implements ValueSource {
     this.fields[field] = this.start();
     if (!isSet) this.fieldsSet.push(field);
   }
+}
+
+/** Where the colon is in `main.go:12`; -1 where this is no file and line. */
+export function colonOfCaller(bytes: Uint8Array, start: number, end: number): number {
+  let colon = end - 1;
+  while (colon > start && isDigit(bytes[colon]!)) colon -= 1;
+  return colon > start && bytes[colon] === COLON && integerOf(bytes, colon + 1, end) >= 0 ? colon : -1;
 }
 
 /** The number of a field. */

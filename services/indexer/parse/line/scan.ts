@@ -82,6 +82,11 @@ export function integerOf(bytes: Uint8Array, start: number, end: number): number
   return value;
 }
 
+/** Whether bytes[start, end) are a whole number as JSON writes it, of at most 15 digits. */
+export function isWholeNumber(bytes: Uint8Array, start: number, end: number): boolean {
+  return integerOf(bytes, start, end) >= 0 && (bytes[start] !== 0x30 || end - start === 1);
+}
+
 export function isDigit(byte: number): boolean {
   return byte >= 0x30 && byte <= 0x39;
 }

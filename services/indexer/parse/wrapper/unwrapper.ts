@@ -48,7 +48,7 @@ export class Unwrapper {
     const start = textStart(bytes, at);
     const first = bytes[start]!;
     if (first !== BRACE && !isDigit(first)) return null;
-    if (names.readerNames.some((name) => values[name] !== 0)) return null;
+    for (const name of names.readerNames) if (values[name] !== 0) return null;
     if (hasStreamAsSource(entry) || !this.#readText(bytes, start, textEnd(bytes, at))) return null;
     return this.#write(entry, at);
   }
