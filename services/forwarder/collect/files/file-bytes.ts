@@ -48,6 +48,17 @@ export function tailOf(bytes: Uint8Array): string {
   return hash('sha256', bytes, 'hex').slice(0, 32);
 }
 
+/** What a generation has when the queue holds what is before `place`. `bytes`: of the file, from `start` on. */
+export function placeHeld(
+  place: Generation['place'],
+  bytes: Buffer,
+  start: number,
+): Pick<Generation, 'place' | 'tail'> & Partial<Pick<Generation, 'head'>> {
+  const end = place.offset - start;
+  const tail = tailOf(lastOf(bytes, end));
+  return start > 0 ? { place, tail } : { place, tail, head: headOf(bytes.subarray(0, Math.min(CHECK_BYTES, end))) };
+}
+
 /** A copy of those before `end` that are compared with what is there. */
 export function lastOf(bytes: Buffer, end: number): Buffer {
   return Buffer.from(bytes.subarray(Math.max(0, end - CHECK_BYTES), end));

@@ -20,7 +20,7 @@ import type { FollowOptions } from '../sources/follow-options.ts';
 import { FollowedFiles } from './followed-files.ts';
 import { type FoundFile, foundFiles, inOrder } from './found-files.ts';
 import { type Generation, type Generations, unreadBytesOf } from '../checkpoints/generations.ts';
-import { ReadingTurns } from './reading-turns.ts';
+import { ReadingTurns } from '../turns/reading-turns.ts';
 import { RotatedFiles } from './rotated-files.ts';
 import { SourceBudgets } from '../sources/source-budgets.ts';
 import { factsOf } from '../sources/source-form.ts';

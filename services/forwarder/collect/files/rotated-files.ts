@@ -19,7 +19,7 @@ import type { FollowedFile } from './followed-file.ts';
 import type { FollowOptions } from '../sources/follow-options.ts';
 import { type Generation, type Source, unreadBytesOf } from '../checkpoints/generations.ts';
 import { Settling } from '../walk/settling.ts';
-import type { ReadingTurns } from './reading-turns.ts';
+import type { ReadingTurns } from '../turns/reading-turns.ts';
 import type { FileTelemetry } from './telemetry.ts';
 
 /** Compressed files that are read at once. */
