@@ -20,18 +20,26 @@ const MIB = 1024 * 1024;
 /** So many more than the fewest since the last collection: the young generation is collected. */
 const YOUNG_BYTES = 32 * MIB;
 /** So many more, at their fewest, than when all was collected: all is collected. */
-const OLD_BYTES = 64 * MIB;
+const OLD_BYTES = 32 * MIB;
 
 /** With so much in the heap there are thousands of connections, which need the memory themselves. */
 const LARGE_HEAP_BYTES = 40 * MIB;
 /** So many more in the heap than the fewest since the last collection: the young generation is collected. */
 const HEAP_BYTES = 16 * MIB;
 
+/**
+ * So many more in the heap after a collection of the young generation than after one of all: all is collected. Or half
+ * as many again as there were then, where that is more.
+ */
+const OLD_HEAP_BYTES = 16 * MIB;
+
 /** Of this thread, the fewest at any look since the last collection, and since the last one of all. */
 let fewest = 0;
 let fewestSinceAll = 0;
 /** The same of the heap, since the last collection that was asked for here. */
 let fewestOfHeap = 0;
+/** What was in the heap after the last collection of all. */
+let heapSinceAll = 0;
 
 /** To be called often: it takes a microsecond. Of this thread alone. */
 export function boundBufferGarbage(): void {
@@ -44,14 +52,21 @@ export function boundBufferGarbage(): void {
     if (heapBytes - fewestOfHeap < HEAP_BYTES) return;
     collectYoungGarbage();
     fewestOfHeap = getHeapStatistics().used_heap_size;
+    if (fewestOfHeap - heapSinceAll >= Math.max(OLD_HEAP_BYTES, heapSinceAll / 2)) collectAll();
     return;
   }
   const areOld = fewest - fewestSinceAll >= part * OLD_BYTES;
-  if (areOld) collectGarbage();
+  if (areOld) collectAll();
   else collectYoungGarbage();
   // Another thread frees them, so that only a later look sees how many are left.
   fewest = bytes;
   if (areOld) fewestSinceAll = bytes;
+}
+
+function collectAll(): void {
+  collectGarbage();
+  heapSinceAll = getHeapStatistics().used_heap_size;
+  fewestOfHeap = heapSinceAll;
 }
 
 /**

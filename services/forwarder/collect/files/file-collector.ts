@@ -125,6 +125,7 @@ export class FileCollector {
     const isSource = (path: string): boolean => this.generations.sourceOf(path) !== null;
     const keptOf = (path: string): string => this.generations.sourceOf(path)?.facts ?? '';
     const found = await foundFiles(walk, { isDue, isSource, keptOf, telemetry: this.#options.telemetry });
+    if (isFull) this.rotated.walked(found);
     const unknown: FoundFile[] = [];
     const steps = new Steps();
     for (const file of found.filter(({ facts }) => facts !== null)) {

@@ -154,7 +154,7 @@ export class FollowedFile implements Reader {
     const { chain, line, malformed } = this.#entries;
     slot.writer.reset();
     const { at, count, isFull } = this.#entries.take(slot.writer, slot.buffer, from, end);
-    this.#check = lastOf(slot.buffer, at);
+    this.#check = lastOf(slot.buffer, at, this.#check);
     this.options.malformed(this.path, this.#entries.malformed - malformed);
     // All of the first run, until a place is known: then the bytes before that tell as much.
     if (start === 0 && count > 0) generation.head = headOf(slot.buffer.subarray(0, at));

@@ -85,6 +85,11 @@ export class RotatedFiles {
     this.#walks += 1;
   }
 
+  /** It found these. */
+  walked(found: readonly FoundFile[]): void {
+    this.#settling.newestMs = found.reduce((newest, { writtenMs }) => Math.max(newest, writtenMs), 0);
+  }
+
   /** At its end: what was gone before it began, and is in none of the files, is lost. */
   countLosses(): void {
     const { telemetry, checkpoints } = this.#options;
