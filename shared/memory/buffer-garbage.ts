@@ -8,9 +8,13 @@
 // and buffers go with it: with 5,000 connections on a busy machine marking took four seconds, in which 80 MB of objects
 // and 60 MB of buffers came that nobody had any more. A collection of the young generation ends the marking.
 //
+// What was in use for a while and is not any more, V8 keeps for long where memory is cheap: events that waited for the
+// queue made 5 MB a second of it, of which 60 were kept. A collection of all costs 20 ms.
+//
 // Guarantees: buffers without a user are at most OLD_BYTES that were in use for a while, twice YOUNG_BYTES, and what
 // comes in one turn of the event loop, or half of that where the heap is large; the young generation has at most
-// HEAP_BYTES more than V8 was told.
+// HEAP_BYTES more than V8 was told; old objects without a user take at most OLD_HEAP_BYTES and HEAP_BYTES, or half of
+// what is in use and HEAP_BYTES.
 
 import { getHeapStatistics } from 'node:v8';
 import { collectGarbage, collectYoungGarbage } from './garbage.ts';

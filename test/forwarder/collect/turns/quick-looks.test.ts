@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { QuickLooks } from '#forwarder/collect/turns/quick-looks.ts';
+import { type Clock, systemClock } from '#shared/clock.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 
 test('a file that has grown is woken within a fifth of a second, and no other is', async () => {
@@ -27,18 +28,18 @@ test('a file that has grown is woken within a fifth of a second, and no other is
   ]);
 });
 
-test('where asking takes long, it pauses for longer', async () => {
+test('where asking takes long, it pauses for longer', () => {
   let nowMs = 0;
   const timers: [ms: number, action: () => void][] = [];
-  const clock = {
-    ...new VirtualClock(),
+  const clock: Clock = {
+    ...systemClock,
     monotonicMs: () => nowMs,
-    timer: (ms: number, action: () => void): Disposable => {
+    timer: (ms, action) => {
       timers.push([ms, action]);
       return { [Symbol.dispose]: () => undefined };
     },
   };
-  using looks = new QuickLooks(clock as unknown as VirtualClock, () => undefined);
+  using looks = new QuickLooks(clock, () => undefined);
   const slow = {
     get hasGrown(): boolean {
       nowMs += 50;
