@@ -1,6 +1,6 @@
-// Very many files, nearly all of them quiet: 10,000 in 100 folders, then those of 10,000 pods, with two folders each. How
-// long it takes until their first lines are in Kafka, the memory by then and at rest, the processor time of a minute in
-// which nothing happens, and how late a new line is.
+// Very many files, nearly all of them quiet: 10,000 in 100 folders, then those of 10,000 pods, with two folders each.
+// How long it takes until their first lines are in Kafka, the memory by then and at rest, the processor time of a
+// minute in which nothing happens, and how late a new line is.
 
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';

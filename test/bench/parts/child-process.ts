@@ -36,7 +36,7 @@ export interface Service {
   readonly metricsUrl: string;
 }
 
-/** Starts `sluice COMMAND` on free ports, with the flags and settings of malloc of the image; resolves when it is ready. */
+/** Starts `sluice COMMAND` on free ports, with the flags of V8 and the settings of malloc of the image, once ready. */
 export async function startUnderTest(command: string, env: Record<string, string>): Promise<ProcessUnderTest> {
   const [forwardPort, httpPort, adminPort] = [await freePort(), await freePort(), await freePort()];
   const service = await startService({

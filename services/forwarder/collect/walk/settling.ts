@@ -3,8 +3,8 @@
 //
 // Guarantees: a file is settled when nothing was written to it for a while; one that was found not to be whole, when
 // nothing was for longer: who compresses writes in large pieces, with pauses between them, and a busy disk makes pauses
-// of its own. No file is waited for for ever. Clocks that jump make no file older: it is as old as the clock says, but no
-// older than the newest file makes it; and one that was seen to grow is as old as that.
+// of its own. No file is waited for for ever. Clocks that jump make no file older: it is as old as the clock says, but
+// no older than the newest file makes it; and one that was seen to grow is as old as that.
 
 import type { Clock } from '#shared/clock.ts';
 
