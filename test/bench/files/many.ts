@@ -22,7 +22,7 @@ const IDLE_MS = 60_000;
 const NEW_LINES_MAX = 1000;
 const NEW_LINE_EACH_MS = 20;
 const LOOK_MS = 100;
-const WAIT_MS = 120_000;
+const WAIT_MS = 300_000;
 
 interface Tree {
   readonly title: string;
