@@ -8,9 +8,14 @@
 // and buffers go with it: with 5,000 connections on a busy machine marking took four seconds, in which 80 MB of objects
 // and 60 MB of buffers came that nobody had any more. A collection of the young generation ends the marking.
 //
+// What was in use for a while and is not any more, V8 keeps for long where memory is cheap: events that waited for the
+// queue made 5 MB a second of it, of which 60 were kept. A collection of all costs 20 ms; a large heap, where it costs
+// more, is left to V8 (process/heap-marking.ts).
+//
 // Guarantees: buffers without a user are at most OLD_BYTES that were in use for a while, twice YOUNG_BYTES, and what
 // comes in one turn of the event loop, or half of that where the heap is large; the young generation has at most
-// HEAP_BYTES more than V8 was told.
+// HEAP_BYTES more than V8 was told; in a small heap, old objects without a user take at most OLD_HEAP_BYTES and
+// HEAP_BYTES, or half of what is in use and HEAP_BYTES.
 
 import { getHeapStatistics } from 'node:v8';
 import { collectGarbage, collectYoungGarbage } from './garbage.ts';
@@ -27,11 +32,19 @@ const LARGE_HEAP_BYTES = 40 * MIB;
 /** So many more in the heap than the fewest since the last collection: the young generation is collected. */
 const HEAP_BYTES = 16 * MIB;
 
+/**
+ * So many more in the heap after a collection of the young generation than after one of all: all is collected. Or half
+ * as many again as there were then, where that is more.
+ */
+const OLD_HEAP_BYTES = 16 * MIB;
+
 /** Of this thread, the fewest at any look since the last collection, and since the last one of all. */
 let fewest = 0;
 let fewestSinceAll = 0;
 /** The same of the heap, since the last collection that was asked for here. */
 let fewestOfHeap = 0;
+/** What was in the heap after the last collection of all. */
+let heapSinceAll = 0;
 
 /** To be called often: it takes a microsecond. Of this thread alone. */
 export function boundBufferGarbage(): void {
@@ -44,14 +57,22 @@ export function boundBufferGarbage(): void {
     if (heapBytes - fewestOfHeap < HEAP_BYTES) return;
     collectYoungGarbage();
     fewestOfHeap = getHeapStatistics().used_heap_size;
+    const oldBytes = fewestOfHeap - heapSinceAll;
+    if (fewestOfHeap < LARGE_HEAP_BYTES && oldBytes >= Math.max(OLD_HEAP_BYTES, heapSinceAll / 2)) collectAll();
     return;
   }
   const areOld = fewest - fewestSinceAll >= part * OLD_BYTES;
-  if (areOld) collectGarbage();
+  if (areOld) collectAll();
   else collectYoungGarbage();
   // Another thread frees them, so that only a later look sees how many are left.
   fewest = bytes;
   if (areOld) fewestSinceAll = bytes;
+}
+
+function collectAll(): void {
+  collectGarbage();
+  heapSinceAll = getHeapStatistics().used_heap_size;
+  fewestOfHeap = heapSinceAll;
 }
 
 /**

@@ -29,7 +29,7 @@ const benches = [
   'tail',
 ];
 /** What can be said to how much a bench does; each bench tells which it knows. */
-const COUNTS = ['documents', 'events', 'megabytes', 'rounds', 'rate', 'seconds'] as const;
+const COUNTS = ['documents', 'events', 'megabytes', 'rounds', 'rate', 'seconds', 'pods'] as const;
 type Counts = Readonly<Record<string, number>>;
 
 const work = planned(process.argv.slice(2));

@@ -5,27 +5,25 @@
 //
 //   --megabytes N   size of the backlog             --rate N      lines a second
 //   --rounds N      turns of each                   --seconds N   of lines being written
+//   --pods N        nothing of this, but many.ts
 
-import { execFile, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import { loadConfig } from '#shared/config/load.ts';
 import { kafka } from '#test/backends/kafka.ts';
-import { removeTopics } from '#test/contract/queue-places.ts';
 import type { ServiceUnderTest } from '../parts/child-process.ts';
 import { median } from '../parts/median.ts';
 import { type Arrived, arrivedIn } from './arrived.ts';
 import { type Backlog, writeBacklog } from './backlog.ts';
 import { type Collector, filelog, sluice } from './collectors.ts';
 import { measureLines } from './line-speed.ts';
+import { runMany } from './many.ts';
+import { ownTopic } from './own-topic.ts';
 
-const execute = promisify(execFile);
 const FILES = 500;
 const LOOK_MS = 250;
 /** Both look for new files each second at least. */
@@ -38,6 +36,7 @@ export interface Options {
   readonly rounds?: number;
   readonly rate?: number;
   readonly seconds?: number;
+  readonly pods?: number;
 }
 
 /** Of one turn. */
@@ -49,13 +48,15 @@ interface Figures {
   readonly p99Ms?: number;
 }
 
-export async function run({ megabytes = 100, rounds = 3, rate = 10_000, seconds = 10 }: Options = {}): Promise<void> {
-  measureLines();
+export async function run(options: Options = {}): Promise<void> {
+  const { megabytes = 100, rounds = 3, rate = 10_000, seconds = 10, pods } = options;
+  if (pods === undefined) measureLines();
   const found = await kafka();
   if (!found) {
     console.log('files → Kafka: skipped, there is no Kafka');
     return;
   }
+  if (pods !== undefined) return runMany(pods, found.brokers);
   const peer = await filelog();
   const collectors = peer === null ? [sluice] : [sluice, peer];
   if (peer === null) console.log('files: without the OpenTelemetry Collector, there is no Go');
@@ -166,17 +167,10 @@ function whileWritten(rate: number, seconds: number): Load {
 }
 
 async function turn({ root, brokers, collector }: Turn, load: Load): Promise<Figures> {
-  const name = `bench.files.${randomBytes(4).toString('hex')}`;
-  const env = {
-    SLUICE_KAFKA_BROKERS: brokers.join(),
-    SLUICE_KAFKA_TOPIC: name,
-    SLUICE_KAFKA_DEAD_LETTER_TOPIC: `${name}.dead`,
-    SLUICE_KAFKA_GROUP: name,
-  };
-  const config = loadConfig({ env, readFile: () => '' });
+  await using topic = await ownTopic(brokers);
+  const { name, env, config } = topic;
   const folder = join(root, name, 'in');
   await mkdir(folder, { recursive: true });
-  await execute(process.execPath, ['dist/sluice.js', 'setup'], { env: { ...process.env, ...env } });
   try {
     const place = { include: join(folder, '**/*.log'), dataDir: join(root, name, 'data'), brokers, topic: name, env };
     const measured = await measure(await collector.start(place), collector, folder, load);
@@ -188,7 +182,6 @@ async function turn({ root, brokers, collector }: Turn, load: Load): Promise<Fig
     console.log(`    ${collector.title}: ${told(figures)} (${speed}, ${arrived.records} records in Kafka${bad})`);
     return figures;
   } finally {
-    await removeTopics(config);
     await rm(join(root, name), { recursive: true, force: true });
   }
 }

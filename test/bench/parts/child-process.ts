@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { freePort } from '#test/backends/free-port.ts';
+import { MALLOC_ENVIRONMENT } from '../../../services/sluice/process/malloc.ts';
 import { V8_FLAGS } from '../../../services/sluice/process/v8-flags.ts';
 
 const BUNDLE = 'dist/sluice.js';
@@ -35,12 +36,13 @@ export interface Service {
   readonly metricsUrl: string;
 }
 
-/** Starts `sluice COMMAND` on free ports, with the flags that users start it with; resolves when it is ready. */
+/** Starts `sluice COMMAND` on free ports, with the flags of V8 and the settings of malloc of the image, once ready. */
 export async function startUnderTest(command: string, env: Record<string, string>): Promise<ProcessUnderTest> {
   const [forwardPort, httpPort, adminPort] = [await freePort(), await freePort(), await freePort()];
   const service = await startService({
     command: [process.execPath, ...V8_FLAGS, BUNDLE, command],
     env: {
+      ...MALLOC_ENVIRONMENT,
       ...env,
       SLUICE_LOG_LEVEL: 'error',
       SLUICE_FORWARD_LISTEN: `127.0.0.1:${forwardPort}`,

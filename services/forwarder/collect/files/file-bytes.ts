@@ -48,9 +48,24 @@ export function tailOf(bytes: Uint8Array): string {
   return hash('sha256', bytes, 'hex').slice(0, 32);
 }
 
-/** A copy of those before `end` that are compared with what is there. */
-export function lastOf(bytes: Buffer, end: number): Buffer {
-  return Buffer.from(bytes.subarray(Math.max(0, end - CHECK_BYTES), end));
+/** What a generation has when the queue holds what is before `place`. `bytes`: of the file, from `start` on. */
+export function placeHeld(
+  place: Generation['place'],
+  bytes: Buffer,
+  start: number,
+): Pick<Generation, 'place' | 'tail'> & Partial<Pick<Generation, 'head'>> {
+  const end = place.offset - start;
+  const tail = tailOf(bytes.subarray(Math.max(0, end - CHECK_BYTES), end));
+  return start > 0 ? { place, tail } : { place, tail, head: headOf(bytes.subarray(0, Math.min(CHECK_BYTES, end))) };
+}
+
+/** A copy of those before `end` that are compared with what is there; in the buffer of the one before, if it fits. */
+export function lastOf(bytes: Buffer, end: number, before: Buffer | null = null): Buffer {
+  const start = Math.max(0, end - CHECK_BYTES);
+  // Not in Node's pool, whose buffers keep each other.
+  const copy = before?.length === end - start ? before : Buffer.allocUnsafeSlow(end - start);
+  bytes.copy(copy, 0, start, end);
+  return copy;
 }
 
 /** Reads until the buffer is full, so many bytes are read, or the file ends. Returns how many. */

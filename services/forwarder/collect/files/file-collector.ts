@@ -20,7 +20,7 @@ import type { FollowOptions } from '../sources/follow-options.ts';
 import { FollowedFiles } from './followed-files.ts';
 import { type FoundFile, foundFiles, inOrder } from './found-files.ts';
 import { type Generation, type Generations, unreadBytesOf } from '../checkpoints/generations.ts';
-import { ReadingTurns } from './reading-turns.ts';
+import { ReadingTurns } from '../turns/reading-turns.ts';
 import { RotatedFiles } from './rotated-files.ts';
 import { SourceBudgets } from '../sources/source-budgets.ts';
 import { factsOf } from '../sources/source-form.ts';
@@ -125,6 +125,7 @@ export class FileCollector {
     const isSource = (path: string): boolean => this.generations.sourceOf(path) !== null;
     const keptOf = (path: string): string => this.generations.sourceOf(path)?.facts ?? '';
     const found = await foundFiles(walk, { isDue, isSource, keptOf, telemetry: this.#options.telemetry });
+    if (isFull) this.rotated.walked(found);
     const unknown: FoundFile[] = [];
     const steps = new Steps();
     for (const file of found.filter(({ facts }) => facts !== null)) {

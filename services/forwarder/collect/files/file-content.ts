@@ -7,7 +7,7 @@ import { crc32, createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Compression } from '../../decode/files/source-path.ts';
 import type { Generation } from '../checkpoints/generations.ts';
 import { identityOf, isFileError, isOtherFile, type OpenOptions, openRegular, otherFile } from './file-identity.ts';
-import { SLOT_BYTES } from './reading-turns.ts';
+import { SLOT_BYTES } from '../turns/reading-turns.ts';
 
 /** Read at a time; small, for many may be read at once. */
 const PIECE_BYTES = 64 * 1024;

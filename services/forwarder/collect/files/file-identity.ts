@@ -68,7 +68,11 @@ export async function openRegular(path: string, { root = null }: OpenOptions = {
  * can be counted: rejects as where it cannot be read.
  */
 export async function statusOf(file: FileHandle, path: string): Promise<Stats> {
-  const found = await file.stat();
+  return withSafeSize(await file.stat(), path);
+}
+
+/** What `statusOf` does with what the system says. */
+export function withSafeSize(found: Stats, path: string): Stats {
   if (found.size > Number.MAX_SAFE_INTEGER) throw refusal(path, `it says that it has ${found.size} bytes`);
   return found;
 }

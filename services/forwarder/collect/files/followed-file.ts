@@ -7,12 +7,13 @@
 
 import type { FileHandle } from 'node:fs/promises';
 import { type FileEntries, writeRest } from '../../decode/files/file-entries.ts';
-import { CHECK_BYTES, checkOf, headOf, isWrittenSince, lastOf, markOf, readAt, tailOf } from './file-bytes.ts';
-import { identityOf, isFileError, openRegular, statusOf } from './file-identity.ts';
+import { CHECK_BYTES, checkOf, headOf, isWrittenSince, lastOf, markOf, placeHeld, readAt } from './file-bytes.ts';
+import { identityOf, isFileError, openRegular } from './file-identity.ts';
+import { FileReads } from './file-reads.ts';
 import type { FoundFile } from './found-files.ts';
 import { NulRun, spendNuls } from './nul-run.ts';
 import { type Generation, unreadBytesOf } from '../checkpoints/generations.ts';
-import type { Reader, Slot } from './reading-turns.ts';
+import type { Reader, Slot } from '../turns/reading-turns.ts';
 import { type FileTimes, RewriteCheck } from './rewrite-check.ts';
 import type { FollowOptions } from '../sources/follow-options.ts';
 
@@ -40,7 +41,6 @@ export class FollowedFile implements Reader {
   heldUntilMs = 0;
   /** Bytes before it were there when the generation began: nobody knows whether they were written for it. */
   unpaidEnd = 0;
-  /** Of the last look. */
   #size = 0;
   #entries: FileEntries | null = null;
   /** The bytes before the next to read. */
@@ -48,6 +48,7 @@ export class FollowedFile implements Reader {
   #looked = { size: -1, writtenMs: 0 };
   #nuls: NulRun | null = null;
   readonly #rewrite = new RewriteCheck();
+  readonly #reads: FileReads;
   /** At the last look, NULs followed what is read: somebody may write in their place. */
   #endsInNuls = false;
 
@@ -57,12 +58,14 @@ export class FollowedFile implements Reader {
     generation: Generation,
     options: FollowOptions<FollowedFile>,
     check: Buffer,
+    reads: FileReads,
   ) {
     this.path = path;
     this.handle = handle;
     this.generation = generation;
     this.options = options;
     this.#check = check;
+    this.#reads = reads;
   }
 
   /** `lost`: not what the generation was read from; `replaced`: another file. Rejects where it cannot be read. */
@@ -78,7 +81,8 @@ export class FollowedFile implements Reader {
       const times = await handle.stat();
       const check = await checkOf(handle, generation);
       if (check === null) return await closed('lost');
-      const file = new FollowedFile(path, handle, generation, options, check);
+      const reads = new FileReads(handle, path, times, options);
+      const file = new FollowedFile(path, handle, generation, options, check, reads);
       // As it was when it was read: its first turn may be much later.
       const { size, writtenMs } = generation;
       if (writtenMs > 0) file.#looked = { size, writtenMs };
@@ -92,7 +96,7 @@ export class FollowedFile implements Reader {
 
   /** The same descriptor, for what the file has now. */
   restarted(generation: Generation): FollowedFile {
-    const file = new FollowedFile(this.path, this.handle, generation, this.options, Buffer.alloc(0));
+    const file = new FollowedFile(this.path, this.handle, generation, this.options, Buffer.alloc(0), this.#reads);
     return Object.assign(file, { isLinked: this.isLinked, grownMs: this.grownMs, unpaidEnd: this.#size });
   }
 
@@ -113,7 +117,8 @@ export class FollowedFile implements Reader {
     this.isInTurn = true;
     try {
       let hasMore = await this.#read(slot);
-      if (hasMore === false && this.wantsUnfinished) hasMore = await this.#giveUnfinished(slot);
+      // In another turn, where others have the slot by now.
+      if (hasMore === false && this.wantsUnfinished) hasMore = slot.isLeft || (await this.#giveUnfinished(slot));
       if (hasMore !== null) return hasMore;
       this.isOver = true;
       this.options.replaced(this);
@@ -129,7 +134,7 @@ export class FollowedFile implements Reader {
   /** Whether there is more; null where the file has other content. */
   async #read(slot: Slot): Promise<boolean | null> {
     const { generation } = this;
-    const times = await statusOf(this.handle, this.path);
+    const times = await this.#reads.status(this.path);
     const { size, mtimeMs, nlink } = times;
     this.#size = size;
     if (nlink === 0) this.isLinked = false;
@@ -141,7 +146,7 @@ export class FollowedFile implements Reader {
     const start = before - this.#check.length;
     const isUnwanted = before < generation.skipEnd;
     const bytesMax = isUnwanted ? generation.skipEnd - start : slot.buffer.length;
-    const end = await readAt(this.handle, slot.buffer, start, bytesMax);
+    const end = await this.#reads.read(slot.buffer, start, bytesMax, size);
     if (end < this.#check.length || !slot.buffer.subarray(0, this.#check.length).equals(this.#check)) return null;
     const from = this.#check.length;
     this.#entries ??= await this.#begin();
@@ -149,15 +154,18 @@ export class FollowedFile implements Reader {
     const { chain, line, malformed } = this.#entries;
     slot.writer.reset();
     const { at, count, isFull } = this.#entries.take(slot.writer, slot.buffer, from, end);
-    this.#check = lastOf(slot.buffer, at);
+    this.#check = lastOf(slot.buffer, at, this.#check);
     this.options.malformed(this.path, this.#entries.malformed - malformed);
     // All of the first run, until a place is known: then the bytes before that tell as much.
     if (start === 0 && count > 0) generation.head = headOf(slot.buffer.subarray(0, at));
     if (!isUnwanted) this.options.budget?.spend(at - from, count, before < this.unpaidEnd ? 0 : at - from);
     this.#endsInNuls = at < end && slot.buffer[end - 1] === 0;
-    if (count > 0 && !isUnwanted) await this.#give({ entries: slot.writer.take(), count, chain });
-    if (this.#entries.line !== line) this.#commit(this.#entries, slot.buffer, start);
-    if (isUnwanted && at === from) this.#wantAll();
+    const held = this.#entries.line === line ? null : placeHeld(this.#entries.line, slot.buffer, start);
+    if (count > 0 && !isUnwanted) await this.#give(slot, count, chain);
+    if (held !== null) Object.assign(generation, held);
+    // The line that goes on past what is not wanted is wanted.
+    if (isUnwanted && at === from) generation.skipEnd *= -1;
+    if (held !== null || isUnwanted) this.options.changed(generation);
     if (isFull || isUnwanted) return true;
     if (end < slot.buffer.length) return start + end < size || this.#settle(size, mtimeMs, at < end);
     // A buffer without a line feed has a part of a line in it, or NULs alone.
@@ -167,10 +175,9 @@ export class FollowedFile implements Reader {
 
   #seen(size: number): void {
     const { generation, options } = this;
-    const nowMs = options.nowMs();
     if (size !== this.#looked.size) {
-      this.grownMs = nowMs;
-      this.behindSinceMs ??= nowMs;
+      this.grownMs = options.nowMs();
+      this.behindSinceMs ??= this.grownMs;
     }
     if (size <= generation.size) return;
     generation.size = size;
@@ -179,32 +186,17 @@ export class FollowedFile implements Reader {
     options.changed(generation);
   }
 
-  /** The line that goes on past what is not wanted is wanted. */
-  #wantAll(): void {
-    this.generation.skipEnd *= -1;
-    this.options.changed(this.generation);
-  }
-
-  #commit({ line }: FileEntries, buffer: Buffer, start: number): void {
-    const { generation } = this;
-    generation.place = line;
-    const end = line.offset - start;
-    generation.tail = tailOf(lastOf(buffer, end));
-    if (start === 0) generation.head = headOf(buffer.subarray(0, Math.min(CHECK_BYTES, end)));
-    this.options.changed(generation);
-  }
-
   /** All is read but what is no line yet. */
   #settle(size: number, writtenMs: number, hasRest: boolean): false {
     const { generation } = this;
     this.#looked = { size, writtenMs };
+    this.#reads.ended();
     this.#rewrite.end();
     this.behindSinceMs = null;
     this.hasUnfinished = hasRest && size > generation.unfinishedEnd;
-    if (generation.writtenMs !== writtenMs && generation.size === size) {
-      generation.writtenMs = writtenMs;
-      this.options.changed(generation);
-    }
+    if (generation.writtenMs === writtenMs || generation.size !== size) return false;
+    generation.writtenMs = writtenMs;
+    this.options.changed(generation);
     return false;
   }
 
@@ -224,6 +216,11 @@ export class FollowedFile implements Reader {
     // Of an end that is no line only the length is known: it is given again, and has the same name if it is the same.
     generation.unfinishedEnd = 0;
     return 'same';
+  }
+
+  /** Since the last look; false also where nobody knows without waiting. */
+  get hasGrown(): boolean {
+    return !this.isOver && !this.isInTurn && this.#reads.hasOther(this.#size);
   }
 
   /** Somebody wrote, and it has not grown: it wants another look. */
@@ -253,25 +250,28 @@ export class FollowedFile implements Reader {
     return false;
   }
 
-  async #giveRest({ buffer, writer }: Slot, entries: FileEntries, from: number, end: number): Promise<void> {
+  async #giveRest(slot: Slot, entries: FileEntries, from: number, end: number): Promise<void> {
     const { chain } = entries;
     const restEnd = entries.offset + end - from;
-    if (restEnd === end) this.generation.head = headOf(buffer.subarray(0, end));
-    this.options.malformed(this.path, writeRest(entries, writer, buffer.subarray(from, end)));
+    if (restEnd === end) this.generation.head = headOf(slot.buffer.subarray(0, end));
+    this.options.malformed(this.path, writeRest(entries, slot.writer, slot.buffer.subarray(from, end)));
     // Given as the end, it is read: who looks again before the file is closed goes on behind it.
-    if (entries.offset === restEnd) this.#check = lastOf(buffer, end);
-    await this.#give({ entries: writer.take(), count: 1, chain });
+    if (entries.offset === restEnd) this.#check = lastOf(slot.buffer, end);
+    await this.#give(slot, 1, chain);
     this.generation.unfinishedEnd = restEnd;
     this.options.changed(this.generation);
   }
 
-  async #give(run: { entries: Uint8Array; count: number; chain: Uint8Array }): Promise<void> {
+  /** What the slot's writer has. Nothing of the slot may be used after it. */
+  async #give(slot: Slot, count: number, chain: Uint8Array): Promise<void> {
+    const entries = slot.writer.take();
+    slot.leave(entries.length);
     if (this.generation.place.offset === 0) {
       // Once of each file: so it is known later that something was read, how much there was, and how it began.
       this.options.changed(this.generation);
       await this.options.save();
     }
-    await this.options.delivery.give({ tag: this.options.tag, ...run });
+    await this.options.delivery.give({ tag: this.options.tag, entries, count, chain });
   }
 
   /** Null as long as nobody can say how the text is written. */

@@ -12,9 +12,10 @@ import { folderOf } from '../walk/found-path.ts';
 import type { FoundFile } from './found-files.ts';
 import type { FollowedFile } from './followed-file.ts';
 import type { Generation } from '../checkpoints/generations.ts';
-import type { ReadingTurns } from './reading-turns.ts';
+import { QuickLooks } from '../turns/quick-looks.ts';
+import type { ReadingTurns } from '../turns/reading-turns.ts';
 import { OPEN_MS, OpenShares } from '../sources/open-shares.ts';
-import type { FileFigures } from './telemetry.ts';
+import { type FileFigures, unreadOf } from './telemetry.ts';
 
 /** Whoever renamed or removed a file may still write to it for a moment. */
 const GRACE_MS = 5000;
@@ -30,6 +31,8 @@ const OPEN_LONGER_MS = 10_000;
 const GONE_MS = 60_000;
 /** Times of the same write differ by that, as they were asked for. */
 const TIME_ROUNDING_MS = 0.001;
+/** A file that has not grown for so long is asked at each tick alone. */
+const GROWS_MS = 10_000;
 /** A file that could not be read is tried again. */
 const RETRY_MS = 5000;
 const FIRST_STEP = 101;
@@ -66,8 +69,11 @@ export class FollowedFiles {
   /** The same of those that are held back, the longest last. */
   #held: FollowedFile[] = [];
 
+  readonly #quickLooks: QuickLooks<FollowedFile>;
+
   constructor(options: FollowedFilesOptions) {
     this.#options = options;
+    this.#quickLooks = new QuickLooks(options.clock, (file) => options.turns.wake(file));
   }
 
   of(identity: string): FollowedFile | null {
@@ -223,29 +229,17 @@ export class FollowedFiles {
       if (this.#isDone(file, isGone, nowMs)) this.#close(file);
       else if (this.#mustLook(file, isGone, nowMs) || failedMs !== undefined) this.#options.turns.wake(file);
     }
+    const grows = (file: FollowedFile): boolean => nowMs - file.grownMs < GROWS_MS && !this.#failedMs.has(file);
+    this.#quickLooks.follow(files.filter((file) => grows(file) && !this.#options.isWatched(folderOf(file.path))));
   }
 
   figures(): Omit<FileFigures, 'sources'> {
-    const nowMs = this.#options.clock.monotonicMs();
-    let unreadBytes = 0;
-    let unreadBytesMax = 0;
-    let sinceMs = nowMs;
-    for (const file of this.#byIdentity.values()) {
-      if (file.behindSinceMs === null) continue;
-      unreadBytes += file.unreadBytes;
-      unreadBytesMax = Math.max(unreadBytesMax, file.unreadBytes);
-      sinceMs = Math.min(sinceMs, file.behindSinceMs);
-    }
-    return {
-      open: this.#byIdentity.size,
-      waiting: this.#waitingLast,
-      unreadBytes,
-      unreadBytesMax,
-      unreadSeconds: (nowMs - sinceMs) / 1000,
-    };
+    const unread = unreadOf(this.#byIdentity.values(), this.#options.clock.monotonicMs());
+    return { open: this.#byIdentity.size, waiting: this.#waitingLast, ...unread };
   }
 
   async close(): Promise<void> {
+    this.#quickLooks[Symbol.dispose]();
     await Promise.all([...this.#byIdentity.values()].map((file) => file.close()));
   }
 

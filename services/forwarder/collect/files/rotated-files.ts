@@ -19,7 +19,7 @@ import type { FollowedFile } from './followed-file.ts';
 import type { FollowOptions } from '../sources/follow-options.ts';
 import { type Generation, type Source, unreadBytesOf } from '../checkpoints/generations.ts';
 import { Settling } from '../walk/settling.ts';
-import type { ReadingTurns } from './reading-turns.ts';
+import type { ReadingTurns } from '../turns/reading-turns.ts';
 import type { FileTelemetry } from './telemetry.ts';
 
 /** Compressed files that are read at once. */
@@ -83,6 +83,11 @@ export class RotatedFiles {
   /** A walk over all files begins. */
   beginWalk(): void {
     this.#walks += 1;
+  }
+
+  /** It found these. */
+  walked(found: readonly FoundFile[]): void {
+    this.#settling.newestMs = found.reduce((newest, { writtenMs }) => Math.max(newest, writtenMs), 0);
   }
 
   /** At its end: what was gone before it began, and is in none of the files, is lost. */

@@ -17,6 +17,23 @@ export interface FileFigures {
   readonly unreadSeconds: number;
 }
 
+/** Of files that are followed; `behindSinceMs`: since when they have something that is not read, null where all is. */
+export function unreadOf(
+  files: Iterable<{ readonly behindSinceMs: number | null; readonly unreadBytes: number }>,
+  nowMs: number,
+): Pick<FileFigures, 'unreadBytes' | 'unreadBytesMax' | 'unreadSeconds'> {
+  let unreadBytes = 0;
+  let unreadBytesMax = 0;
+  let sinceMs = nowMs;
+  for (const file of files) {
+    if (file.behindSinceMs === null) continue;
+    unreadBytes += file.unreadBytes;
+    unreadBytesMax = Math.max(unreadBytesMax, file.unreadBytes);
+    sinceMs = Math.min(sinceMs, file.behindSinceMs);
+  }
+  return { unreadBytes, unreadBytesMax, unreadSeconds: (nowMs - sinceMs) / 1000 };
+}
+
 /** A path is told at most so often: a file that fails does so at every try. */
 const PATHS_TOLD_MAX = 1000;
 const HELD_TOLD_MS = 300_000;

@@ -10,7 +10,7 @@ import { spendNuls } from './nul-run.ts';
 import { PACKED_PER_BYTE } from '../sources/source-budgets.ts';
 import type { FollowOptions } from '../sources/follow-options.ts';
 import type { Generation } from '../checkpoints/generations.ts';
-import { type Reader, type Slot, SLOT_BYTES } from './reading-turns.ts';
+import { type Reader, type Slot, SLOT_BYTES } from '../turns/reading-turns.ts';
 
 const LINE_FEED = 0x0a;
 

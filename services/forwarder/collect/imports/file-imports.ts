@@ -21,7 +21,7 @@ import type { FileCollector } from '../files/file-collector.ts';
 import { statOf } from '../files/file-identity.ts';
 import { unpackedBytes } from '../files/file-content.ts';
 import { type FoundFile, inOrder } from '../files/found-files.ts';
-import { newSlot } from '../files/reading-turns.ts';
+import { newSlot } from '../turns/reading-turns.ts';
 import { factsOf } from '../sources/source-form.ts';
 import { WholeFile } from '../files/whole-file.ts';
 import { generationWith, isSameFile } from './known-content.ts';

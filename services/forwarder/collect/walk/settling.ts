@@ -3,7 +3,8 @@
 //
 // Guarantees: a file is settled when nothing was written to it for a while; one that was found not to be whole, when
 // nothing was for longer: who compresses writes in large pieces, with pauses between them, and a busy disk makes pauses
-// of its own. No file is waited for for ever.
+// of its own. No file is waited for for ever. Clocks that jump make no file older: it is as old as the clock says, but
+// no older than the newest file makes it; and one that was seen to grow is as old as that.
 
 import type { Clock } from '#shared/clock.ts';
 
@@ -39,6 +40,10 @@ export class Settling {
   readonly #settled = new Set<string>();
   /** Those that were not whole: the size with which they were waited for. */
   readonly #waitedFor = new Map<string, number>();
+  /** By a monotonic clock: when they were last seen to have changed. */
+  readonly #changedMs = new Map<string, number>();
+  /** The time of the last write to any file, as the last walk over all found them. */
+  newestMs = Infinity;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -55,7 +60,8 @@ export class Settling {
     const nowMs = this.#clock.monotonicMs();
     const before = this.#unsettled.get(identity);
     const isSame = before?.size === size && before.writtenMs === writtenMs;
-    const isLongSince = this.#clock.epochMs() - writtenMs > 2 * SETTLE_MS;
+    const isLongSince = this.#ageMs(writtenMs) > 2 * SETTLE_MS;
+    if (before !== undefined && !isSame) this.#changedMs.set(identity, nowMs);
     const isEndless = before !== undefined && nowMs - before.firstMs >= ENDLESS_MS;
     const wasWaitedFor = this.#waitedFor.has(identity);
     if ((isFirstWalk && isLongSince && !wasWaitedFor) || (isSame && nowMs >= before.settledMs) || isEndless) {
@@ -70,9 +76,10 @@ export class Settling {
 
   /** Of a file that is not whole, or a part of a copy: whether the rest may come. Then it is not settled. */
   mayGrow({ identity, size, writtenMs, base }: SeenFile): boolean {
-    const isLongSince = this.#clock.epochMs() - writtenMs >= UNFINISHED_MS;
-    if (isLongSince || this.#waitedFor.get(identity) === size) return false;
     const nowMs = this.#clock.monotonicMs();
+    const hasChanged = nowMs - (this.#changedMs.get(identity) ?? Number.NEGATIVE_INFINITY) < UNFINISHED_MS;
+    const isLongSince = this.#ageMs(writtenMs) >= UNFINISHED_MS && !hasChanged;
+    if (isLongSince || this.#waitedFor.get(identity) === size) return false;
     this.#waitedFor.set(identity, size);
     this.#settled.delete(identity);
     const seen = { source: base, size, writtenMs, firstMs: nowMs, settledMs: nowMs + UNFINISHED_MS };
@@ -80,9 +87,13 @@ export class Settling {
     return true;
   }
 
+  #ageMs(writtenMs: number): number {
+    return Math.min(this.#clock.epochMs(), this.newestMs) - writtenMs;
+  }
+
   /** Files that are gone need not be waited for. */
   keep(present: ReadonlySet<string>): void {
-    for (const known of [this.#unsettled, this.#settled, this.#waitedFor])
+    for (const known of [this.#unsettled, this.#settled, this.#waitedFor, this.#changedMs])
       for (const identity of known.keys()) if (!present.has(identity)) known.delete(identity);
   }
 }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { type Reader, ReadingTurns } from '#forwarder/collect/files/reading-turns.ts';
+import { type Reader, ReadingTurns } from '#forwarder/collect/turns/reading-turns.ts';
 import { SourceBudgets } from '#forwarder/collect/sources/source-budgets.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { FileWorld, ROOM, type Running } from './file-world.ts';

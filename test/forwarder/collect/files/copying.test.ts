@@ -2,8 +2,11 @@
 
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Collector } from './collecting-process.ts';
 import { FileWorld } from './file-world.ts';
 
 test('half of a copy adds nothing, and nor does all of it', { timeout: 60_000 }, async () => {
@@ -27,4 +30,34 @@ test('half of a copy adds nothing, and nor does all of it', { timeout: 60_000 },
   fs.appendFileSync(path, 'last\n');
   await world.untilLines(3003);
   assert.deepEqual([world.intake.held.size, new Set(world.intake.lines).size], [3003, 3002]);
+});
+
+test('nor does it where the clock is ahead by a day, and the collector was killed', { timeout: 60_000 }, async () => {
+  const folder = fs.mkdtempSync(join(tmpdir(), 'sluice-copying-'));
+  fs.mkdirSync(join(folder, 'logs'));
+  const path = join(folder, 'logs', 'a.log');
+  const lines = Array.from({ length: 3000 }, (_, n) => `line ${n}\n`);
+  fs.writeFileSync(path, lines.join(''));
+  const collector = new Collector(folder);
+  const untilHeld = async (count: number): Promise<void> => {
+    while (collector.held().count < count) await delay(10);
+  };
+  try {
+    await collector.start();
+    await untilHeld(3000);
+    fs.writeFileSync(`${path}.1`, lines.slice(0, 1000).join(''));
+    await collector.kill();
+    collector.jump(86_400_000);
+    await collector.start();
+    for (let n = 0; n < 4; n += 1) {
+      // A part of a copy is looked at when it has lain still for a second.
+      await delay(700);
+      fs.appendFileSync(path, `more ${n}\n`);
+      await untilHeld(3001 + n);
+    }
+    assert.equal(collector.held().count, 3004);
+  } finally {
+    await collector.kill();
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
 });

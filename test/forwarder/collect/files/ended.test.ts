@@ -8,7 +8,7 @@ import { decodeMulti } from '@msgpack/msgpack';
 import { Generations } from '#forwarder/collect/checkpoints/generations.ts';
 import { statOf } from '#forwarder/collect/files/file-identity.ts';
 import { FollowedFile } from '#forwarder/collect/files/followed-file.ts';
-import { newSlot } from '#forwarder/collect/files/reading-turns.ts';
+import { newSlot } from '#forwarder/collect/turns/reading-turns.ts';
 import { WholeFile } from '#forwarder/collect/files/whole-file.ts';
 import type { FollowOptions } from '#forwarder/collect/sources/follow-options.ts';
 import { factsOf } from '#forwarder/collect/sources/source-form.ts';

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { FollowedFiles } from '#forwarder/collect/files/followed-files.ts';
 import type { FollowedFile } from '#forwarder/collect/files/followed-file.ts';
 import type { FoundFile } from '#forwarder/collect/files/found-files.ts';
-import type { ReadingTurns } from '#forwarder/collect/files/reading-turns.ts';
+import type { ReadingTurns } from '#forwarder/collect/turns/reading-turns.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { FileWorld } from '../files/file-world.ts';
 

@@ -4,7 +4,8 @@
 //
 //   writers   lines of their own; lines in two writes; a header of 64 KiB in each new file; twins with equal content
 //   rotation  rename, copy and truncate, gzip and zstd, removal (so that inodes are used again), while the collector
-//             runs and while it does not
+//             runs and while it does not; copies and compressed files that are written in pieces, with steps of all
+//             others, kills and restarts between them
 //   content   the same written anew; files that are empty; files of one byte
 //   faults    kill -9; a clock that jumps by days; a full disk, also at the start; files that are removed unread
 
@@ -101,13 +102,18 @@ class Torture {
   step(): void {
     const name = this.#writers[this.random(this.#writers.length)] ?? '';
     if (this.random(20) === 0) this.#jump();
-    switch (this.random(12)) {
+    if (this.random(4) === 0) this.#logs.goOn();
+    switch (this.random(14)) {
       case 0:
         return this.#logs.rename(name);
       case 1:
         return this.#logs.copyAndTruncate(name);
       case 2:
         return this.#logs.compress(name);
+      case 12:
+        return this.#logs.beginSlowly(name, 'copy');
+      case 13:
+        return this.#logs.beginSlowly(name, 'compress');
       case 3: {
         const text = `twins ${this.#logs.next()}\n`;
         this.#logs.append('twin-a.log', text);
@@ -158,7 +164,8 @@ class Torture {
     await this.collector.stop();
     await this.collector.start();
     for (const name of fs.readdirSync(this.#logs.folder)) {
-      if (!name.endsWith('.log') && this.random(2) === 0) fs.unlinkSync(this.#logs.path(name));
+      if (name.endsWith('.log') || this.#logs.isUnderWay(name)) continue;
+      if (this.random(2) === 0) fs.unlinkSync(this.#logs.path(name));
     }
     const isDead = this.random(2) === 0;
     if (isDead) await this.collector.kill();
@@ -176,6 +183,7 @@ class Torture {
 
   async result(): Promise<TortureResult> {
     this.freeDisk();
+    this.#logs.finish();
     await this.#held();
     // Whatever comes twice has come when what was written last has.
     for (const name of fs.readdirSync(this.#logs.folder)) {
@@ -212,6 +220,7 @@ class Torture {
 
   /** Lines that were seen, and nobody holds, before their file is gone. */
   async #removeUnread(name: string): Promise<void> {
+    this.#logs.finish(name);
     const text = `removed ${this.#logs.next()} ${'x'.repeat(this.random(5000))}\n`;
     this.collector.say('refuse');
     fs.appendFileSync(this.#logs.path(name), text);

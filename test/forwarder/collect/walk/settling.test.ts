@@ -10,12 +10,14 @@ const BEGAN_MS = 1_800_000_000_000;
 /** A file, asked about at times. */
 class Asked {
   nowMs = 0;
+  /** By how much the clock is ahead of the files' times. */
+  jumpMs = 0;
   /** Written when the test began. */
   file = { identity: '1', size: 10, writtenMs: BEGAN_MS, base: '/a.log' };
   readonly #clock: Clock = {
     ...systemClock,
     monotonicMs: () => this.nowMs,
-    epochMs: () => BEGAN_MS + this.nowMs,
+    epochMs: () => BEGAN_MS + this.nowMs + this.jumpMs,
   };
   readonly settling = new Settling(this.#clock);
 
@@ -71,4 +73,26 @@ test('a compressed file that is not whole is waited for, a minute from its last 
   // One that is gone is not waited for.
   again.settling.keep(new Set());
   assert.deepEqual([...again.settling.sources()], []);
+});
+
+test('a clock that jumps ahead makes no copy that is being written an old one', () => {
+  // Seen to grow, before and after the clock jumps.
+  const grown = new Asked();
+  grown.settled(0);
+  grown.nowMs = 500;
+  grown.grow();
+  assert.deepEqual([grown.settled(500), grown.settled(1500)], [false, true]);
+  grown.jumpMs = 86_400_000;
+  assert.equal(grown.settling.mayGrow(grown.file), true);
+  // At a start, beside files that are written just now.
+  const begun = new Asked();
+  begun.jumpMs = 86_400_000;
+  begun.settling.newestMs = BEGAN_MS + 1000;
+  assert.equal(begun.settled(100, true), false);
+  assert.equal(begun.settled(1100, true), true);
+  assert.equal(begun.settling.mayGrow(begun.file), true);
+  const old = new Asked();
+  old.settling.newestMs = BEGAN_MS + 60_000;
+  old.jumpMs = 86_400_000;
+  assert.deepEqual([old.settled(100, true), old.settling.mayGrow(old.file)], [true, false]);
 });
