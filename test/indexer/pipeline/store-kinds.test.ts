@@ -1,6 +1,6 @@
-// What one store gets otherwise than the other. Where nobody says how long, documents wait for others to share a request
-// with: less for the store that is followed as it grows, and to which a small request costs little more. And that one
-// has one thread.
+// What one store gets otherwise than the other. Where nobody says how long, documents wait for others to share a
+// request with: less for the store that is followed as it grows, and to which a small request costs little more. And
+// that one has one thread.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
