@@ -237,8 +237,7 @@ it('of the list of tables, of an older store or not: it says what to do; the fil
       await writeFile(file, bytes);
       const expected = {
         code: 'data_dir_unusable',
-        message:
-          /documents\.sqlite: it is damaged \(.+\)\. "sluice store export" may still read some of it\./,
+        message: /documents\.sqlite: it is damaged \(.+\)\. "sluice store export" may still read some of it\./,
       };
       assert.throws(() => open(path, []), expected, `${at}`);
       const reading = { folder: join(path, 'store'), readOnly: true, retentionMs: 0, namesMax: 10 };
