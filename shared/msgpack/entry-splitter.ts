@@ -7,7 +7,7 @@
 // run is cut into pieces; work and memory are linear, and `entryBytesMax` is buffered at most, and little more; a push
 // looks at what is pushed and at some hundred KiB before it.
 
-import { freeBuffer } from '../memory/free-buffer.ts';
+import { freeOwn } from '../memory/free-buffer.ts';
 import { entryEnd, INCOMPLETE, MALFORMED, valueEnd } from './extents.ts';
 import { type PassedValue, ValuePasser } from './value-passer.ts';
 
@@ -177,7 +177,7 @@ export class EntrySplitter {
   }
 
   #freeLent(): void {
-    if (this.#lent) freeBuffer(this.#lent);
+    if (this.#lent) freeOwn(this.#lent);
     this.#lent = null;
   }
 

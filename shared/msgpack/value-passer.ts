@@ -5,10 +5,10 @@
 //   entry   head (two headers and a time) | metadata | record        head: looked at at once, the others by a scanner
 //   other   value                                                    by a scanner
 //
-// Guarantees: never throws; each byte is looked at once, and of what is kept each is copied at most twice; one scanner
-// serves all values that are no entries, for a run may have one every hundred bytes.
+// Guarantees: never throws; each byte is looked at once, and of what is kept each is copied at most twice; three scanners
+// serve all values, for a run may have one every hundred bytes.
 
-import { freeBuffer } from '../memory/free-buffer.ts';
+import { freeOwn } from '../memory/free-buffer.ts';
 import { DEPTH_MAX, entryMaps, INCOMPLETE, isMap, MALFORMED } from './extents.ts';
 import { FRAME_PASSED, FrameScanner, NEED_MORE } from './frame-scanner.ts';
 
@@ -34,8 +34,8 @@ interface Part {
 
 export class ValuePasser {
   readonly #keepBytesMax: number;
-  /** For values that are no entries, once there is one. */
-  #whole: Part | null = null;
+  /** By the containers around them: for values that are no entries, records, and metadata, once there is one. */
+  readonly #partsAt: Part[] = [];
   /** Those of the value whose end has not come. */
   #parts: Part[] = [];
   #isEntry = false;
@@ -68,14 +68,14 @@ export class ValuePasser {
     for (let part = this.#parts[0]; part; part = this.#parts[0]) {
       const end = at < bytes.length ? this.#endOf(part, bytes, at) : INCOMPLETE;
       if (end < 0) {
-        this.#keep(Buffer.from(this.#wanted(bytes, from, bytes.length)), bytes.length - from);
+        this.#keep(ownCopy(this.#wanted(bytes, from, bytes.length)), bytes.length - from);
         return end;
       }
       at = end;
       this.#parts.shift();
     }
     const last = this.#wanted(bytes, from, at);
-    this.#keep(cameWhole ? last : Buffer.from(last), at - from);
+    this.#keep(cameWhole ? last : ownCopy(last), at - from);
     return at;
   }
 
@@ -98,12 +98,16 @@ export class ValuePasser {
     const { at, maps } = entryMaps(bytes, from, bytes.length);
     this.#isEntry = at >= 0;
     this.#isTooDeep = false;
-    if (this.#isEntry) this.#parts = maps === 2 ? [partAt(2), partAt(1)] : [partAt(1)];
-    else {
-      this.#whole ??= partAt(0);
-      this.#parts = [this.#whole];
-    }
+    if (this.#isEntry) this.#parts = maps === 2 ? [this.#partAt(2), this.#partAt(1)] : [this.#partAt(1)];
+    else this.#parts = [this.#partAt(0)];
     return Math.max(at, from);
+  }
+
+  /** Its scanner is as new: what it passed before came to its end, or nothing comes any more. */
+  #partAt(depth: number): Part {
+    const part = (this.#partsAt[depth] ??= partAt(depth));
+    part.isNew = true;
+    return part;
   }
 
   #endOf(part: Part, bytes: Buffer, at: number): number {
@@ -138,10 +142,17 @@ export class ValuePasser {
     let at = 0;
     for (const piece of this.#pieces) {
       at += piece.copy(joined, at);
-      freeBuffer(piece);
+      freeOwn(piece);
     }
     return joined;
   }
+}
+
+/** In a buffer that it has to itself, whatever its size. */
+function ownCopy(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
 }
 
 function partAt(depth: number): Part {

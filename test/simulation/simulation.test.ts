@@ -46,7 +46,11 @@ describe('simulation', () => {
   it('prints how to see the seed that fails', async () => {
     const { code, output } = await simulateAside('--seeds', '3', '--planted', 'commit one too far');
     assert.equal(code, 1);
-    assert.match(output, /\nseed 1: offset \d+ of partition \d is committed before event \d+ is settled\n/);
+    // As the run goes, it is seen while an event is not settled, or at the end.
+    assert.match(
+      output,
+      /\nseed 1: (offset \d+ of .+ is committed before event \d+ is settled|offsets stay behind: .+)\n/,
+    );
     assert.match(output, /\n {2}npm run simulate -- --seed 1 --trace\n/);
   });
 });

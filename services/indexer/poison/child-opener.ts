@@ -47,7 +47,7 @@ export class ChildOpener implements RecordOpener {
 
   async open(record: FetchedRecord, signal: AbortSignal, hasFailed = false): Promise<OpeningResult> {
     this.#idle?.[Symbol.dispose]();
-    if (hasFailed !== this.#hasFailed) this.#end();
+    if (hasFailed !== this.#hasFailed && this.#limitsDiffer()) this.#end();
     this.#hasFailed = hasFailed;
     const abort = (): void => this.#end();
     signal.addEventListener('abort', abort, { once: true });
@@ -98,6 +98,12 @@ export class ChildOpener implements RecordOpener {
     this.unhealthyReason = `records that may have ended an indexer wait, for no child process can be started to open them: ${reason}`;
     telemetry.openingChildFailed(why);
     await clock.sleep(backoffMs(attempt, BACKOFF, random), signal);
+  }
+
+  /** Where they are the same for both, a child serves both. */
+  #limitsDiffer(): boolean {
+    const { limits } = this.#options;
+    return limits(true).growthBytes !== limits(false).growthBytes;
   }
 
   #end(): void {

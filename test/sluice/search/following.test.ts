@@ -83,3 +83,21 @@ test('where nothing is said it asks now and then; waiting for long keeps nothing
   }
   assert.equal(listeners, 1);
 });
+
+test('after a poll that took long it rests, though something has come', async () => {
+  const clock = new VirtualClock();
+  const news = new WakeUp();
+  const follower = following(
+    storeOf(() => news.next),
+    {},
+    { clock },
+  );
+  for await (const _ of follower.poll(unstopped));
+  news.wake();
+  let isOver = false;
+  const resting = follower.rest(30, unstopped).then(() => (isOver = true));
+  await clock.advance(29);
+  assert(!isOver);
+  await clock.advance(1);
+  await resting;
+});

@@ -26,7 +26,7 @@ import { type RequestWait, closed, isGone, requestWait } from '../turns/request-
 const PIECE_OVERHEAD_BYTES = 512;
 
 /** Of the largest: what is made of one leaves something for other senders. */
-const MADE_BODIES = 1.25;
+const MADE_BODIES = 1.5;
 
 /** What may be made at a time of small bodies whose events share what is said once. */
 const SHARED_BYTES_MAX = 32 * 1024 * 1024;

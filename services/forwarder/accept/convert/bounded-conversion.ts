@@ -35,6 +35,8 @@ export interface BoundedConversionOptions {
  */
 const USUAL_BYTES_FREE = 1024 * 1024;
 const USUAL_GROWTH = 4;
+/** Of large ones, which have longer lines; their memory keeps others from theirs. */
+const USUAL_GROWTH_OF_LARGE = 3;
 
 /**
  * The body, which is void from here on, to what its dialect makes of it. Rejects as the converter does, and with
@@ -54,10 +56,11 @@ export async function convertWithin<N extends ConversionName>(
     return converter.convert(name, body, options);
   }
   const { bytesMax } = options;
-  const usualMax = Math.min(bytesMax, USUAL_BYTES_FREE + USUAL_GROWTH * bytes);
+  const growth = isLarge ? USUAL_GROWTH_OF_LARGE : USUAL_GROWTH;
+  const usualMax = Math.min(bytesMax, USUAL_BYTES_FREE + growth * bytes);
   if (isLarge) {
     // A body that is packed is unpacked meanwhile.
-    await large().take(BODY_COPIES * usualMax + (bytes > body.length ? bytes : 0));
+    await large().take(bytes + usualMax + (bytes > body.length ? bytes : 0));
     await begin();
     // A thread takes the bytes over.
     const isKept = usualMax < bytesMax && !converter.isInline(bytes);

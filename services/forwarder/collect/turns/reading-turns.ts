@@ -52,6 +52,8 @@ export class ReadingTurns {
   readonly #ready = new Fifo<Reader>();
   /** Ready, or being read; true: has to be read again. */
   readonly #busy = new Map<Reader, boolean>();
+  /** Of all pumps: what one did counts in the turn of the next. */
+  readonly #steps = new Steps();
   #isWaiting = false;
   readonly #under = new Set<Promise<void>>();
 
@@ -88,7 +90,7 @@ export class ReadingTurns {
   async #pump(): Promise<void> {
     if (this.#isWaiting) return;
     this.#isWaiting = true;
-    const steps = new Steps();
+    const steps = this.#steps;
     try {
       while (this.#ready.length > 0 && !this.#signal.aborted) {
         if (!this.#room.hasRoom) {

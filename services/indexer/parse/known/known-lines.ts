@@ -16,6 +16,7 @@ import { messageNames } from '../names.ts';
 import type { KnownLine } from './known-line.ts';
 import { knownLineOf } from './known-line-of.ts';
 import { KnownSource, type RecordPlace, type SourceContext } from './known-source.ts';
+import { LearningCredit } from './learning-credit.ts';
 import { Leaves } from './leaves.ts';
 import type { Marks } from './marks.ts';
 
@@ -51,6 +52,7 @@ export class KnownLines {
   readonly #sources: (KnownSource | null)[] = Array.from({ length: SOURCES_MAX }, () => null);
   /** By the same: the hash of a record that came, and has no source. */
   readonly #seen = new Int32Array(SOURCES_MAX);
+  readonly #credit = new LearningCredit();
   #source: KnownSource | null = null;
   readonly #place: RecordPlace = { view: viewOf(new Uint8Array(0)), start: 0, textAt: 0, textEnd: 0, end: 0 };
   #textStart = 0;
@@ -63,8 +65,9 @@ export class KnownLines {
     if (own.tag === tag && own.tenant === tenant && own.input === input) return;
     this.#context = { tag, tenant, input };
     this.#contextHash = 1;
-    for (let i = 0; i < tag.length; i += 1)
-      this.#contextHash = Math.imul(this.#contextHash ^ tag.charCodeAt(i), 0x01000193);
+    for (const text of [tag, tenant ?? '\0', input])
+      for (let i = 0; i < text.length; i += 1)
+        this.#contextHash = Math.imul(this.#contextHash ^ text.charCodeAt(i), 0x01000193);
   }
 
   /** Of the entry that was looked at. */
@@ -99,10 +102,10 @@ export class KnownLines {
     if (source === null || !this.#isJson) return null;
     for (const line of source.lines) {
       if (!line.isLike(entry, this.#textStart, this.#place.textEnd, this.leaves)) continue;
-      source.hit();
+      this.#credit.hit();
       return line;
     }
-    this.isNew = source.miss();
+    this.isNew = this.#credit.miss();
     return null;
   }
 

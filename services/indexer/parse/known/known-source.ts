@@ -1,6 +1,4 @@
-// Lines that are known of one source: of records that are equal but for their time and their text. What is known costs
-// more to find out than to read a line, so it must have paid before more of it is looked for: a source whose lines are
-// all different is read as if nothing could be known of it.
+// Lines that are known of one source: of records that are equal but for their time and their text.
 
 import { JsonBuffer, viewOf } from '../../json/json-buffer.ts';
 import type { KnownLine } from './known-line.ts';
@@ -9,13 +7,9 @@ import { isSame } from './same-bytes.ts';
 
 /** Kinds of lines that are known. The first of them gives way to one more. */
 const LINES_MAX = 8;
-/** To learn a line costs as much as a few dozen are read for. */
-const LEARNING_COST = 256;
-const HIT_GAIN = 4;
 const REST_BYTES_MAX = 4096;
 /** Behind what is copied by words. */
 const WORD_BYTES = 4;
-const CREDIT_MAX = LINES_MAX * LEARNING_COST;
 
 /** What documents of a batch have in common. */
 export interface SourceContext {
@@ -38,7 +32,6 @@ export class KnownSource {
   readonly #context: SourceContext;
   readonly #before: DataView;
   readonly #after: DataView;
-  #credit = CREDIT_MAX;
   /** Without a level of the line, and with one. */
   readonly #rests: (JsonBuffer | null)[] = [null, null];
   #restNumber = 0;
@@ -81,18 +74,6 @@ export class KnownSource {
     const rest = new JsonBuffer(Buffer.alloc(end - start + WORD_BYTES));
     rest.copy(json.view, start, end);
     this.#rests[this.#restNumber] = rest;
-  }
-
-  hit(): void {
-    if (this.#credit < CREDIT_MAX) this.#credit += HIT_GAIN;
-  }
-
-  /** A line is not known. Returns whether it is to be learned. */
-  miss(): boolean {
-    this.#credit += 1;
-    if (this.#credit < LEARNING_COST) return false;
-    this.#credit -= LEARNING_COST;
-    return true;
   }
 
   add(line: KnownLine): void {

@@ -56,6 +56,13 @@ export class PiecesBuilder {
 
   build(): Pieces {
     this.addLeaf(NO_LEAF);
-    return new Pieces(Buffer.concat([...this.#bytes, new Uint8Array(SPARE_BYTES)]), this.#ends, this.#leaves);
+    // Not Buffer.concat: a small piece of Node's pool would keep all of it.
+    const bytes = new Uint8Array(this.#length + SPARE_BYTES);
+    let at = 0;
+    for (const piece of this.#bytes) {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
+    return new Pieces(bytes, this.#ends, this.#leaves);
   }
 }

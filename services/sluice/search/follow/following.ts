@@ -76,8 +76,10 @@ class ArrivalFollower implements Following {
     return this.#place;
   }
 
-  async rest(_tookMs: number, signal: AbortSignal): Promise<void> {
+  async rest(tookMs: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#arrivals;
+    // Commits may come faster than a slow query is answered.
+    if (tookMs > 0) await clock.sleep(Math.min(tookMs, ARRIVED_POLL_MS), signal);
     if (this.#next === undefined) return clock.sleep(ARRIVED_POLL_MS, signal);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;

@@ -193,6 +193,14 @@ test('of a source whose lines are all different few are learned', (t) => {
   assert(learn.mock.callCount() <= 8 + 4096 / 256, `${learn.mock.callCount()} were learned`);
 });
 
+test('nor of many sources: tenants in turn, whose lines come twice', (t) => {
+  const learn = t.mock.method(KnownLines.prototype, 'learn');
+  const write = writerOf();
+  for (let i = 0; i < 4096; i += 1)
+    write(`{"msg":"text","key_${i >> 1}":1}`, {}, { ...batch, tenant: `t${(i >> 1) % 2}` });
+  assert(learn.mock.callCount() <= 8 + 4096 / 256, `${learn.mock.callCount()} were learned`);
+});
+
 /** How many lines were written by what was known, while `run` ran. */
 function knownIn(t: TestContext, run: () => void): number {
   const write = t.mock.method(KnownLine.prototype, 'writeFields');
