@@ -7,7 +7,7 @@
 //   {"a":1,"a":2}         map with both pairs, in their order; no key means anything (`__proto__` neither)
 //
 // Guarantees: total (a value or a problem with its offset, never a throw), bounded depth, reads each byte at most three
-// times.
+// times. Where the writer may have so many bytes, it has them and one value more at most: `-0,` becomes nine bytes.
 
 import { DEPTH_MAX } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
@@ -21,6 +21,8 @@ export interface JsonProblem {
   /** Offset in the text, in bytes. */
   readonly at: number;
   readonly why: string;
+  /** The text may be right, but its msgpack has more bytes than it may. */
+  readonly isTooLarge: boolean;
 }
 
 const QUOTE = 0x22;
@@ -40,14 +42,16 @@ const TRUE = Buffer.from('true');
 const FALSE = Buffer.from('false');
 const NULL = Buffer.from('null');
 
+const TOO_LARGE = 'it is more than it may be as msgpack';
+
 /** The msgpack of the one JSON value in `text`, or what is wrong with it. */
-export function jsonToMsgpack(text: Uint8Array): Buffer<ArrayBuffer> | JsonProblem {
+export function jsonToMsgpack(text: Uint8Array, bytesMax = Infinity): Buffer<ArrayBuffer> | JsonProblem {
   const writer = new MsgpackWriter(text.length + 64);
-  const reader = new JsonReader(writer);
+  const reader = new JsonReader(writer, bytesMax);
   reader.setText(text, 0, text.length);
   reader.skipSpace();
   if (!reader.value()) return reader.problem;
-  return reader.skipSpace() < 0 ? writer.view() : { at: reader.at, why: 'there is more after the value' };
+  return reader.skipSpace() < 0 ? writer.view() : problemAt(reader.at, 'there is more after the value');
 }
 
 /**
@@ -55,6 +59,7 @@ export function jsonToMsgpack(text: Uint8Array): Buffer<ArrayBuffer> | JsonProbl
  */
 export class JsonReader {
   readonly #writer: MsgpackWriter;
+  readonly #bytesMax: number;
   #text: Uint8Array = EMPTY;
   #bytes: Buffer = EMPTY;
   #view: DataView = new DataView(EMPTY.buffer);
@@ -64,8 +69,10 @@ export class JsonReader {
   #problemAt = 0;
   #problemWhy = '';
 
-  constructor(writer: MsgpackWriter) {
+  /** @param bytesMax that the writer may have behind a value within another */
+  constructor(writer: MsgpackWriter, bytesMax = Infinity) {
     this.#writer = writer;
+    this.#bytesMax = bytesMax;
   }
 
   setText(bytes: Uint8Array, start: number, end: number): void {
@@ -84,7 +91,7 @@ export class JsonReader {
   }
 
   get problem(): JsonProblem {
-    return { at: this.#problemAt, why: this.#problemWhy };
+    return { at: this.#problemAt, why: this.#problemWhy, isTooLarge: this.#problemWhy === TOO_LARGE };
   }
 
   /** Moves to the next byte that is no white space and returns it; -1 at the end. */
@@ -142,7 +149,7 @@ export class JsonReader {
       this.#at += 1;
       this.skipSpace();
       const valueAt = this.#at;
-      if (!this.value(depth + 1)) return false;
+      if (!this.value(depth + 1) || this.#isTooLarge()) return false;
       if (extractor?.extracts(this.#bytes, keyAt, keyEnd, valueAt, this.#at)) writer.truncate(keyWritten);
       else count += 1;
       byte = this.skipSpace();
@@ -167,7 +174,7 @@ export class JsonReader {
       return true;
     }
     for (;;) {
-      if (!this.value(depth + 1)) return false;
+      if (!this.value(depth + 1) || this.#isTooLarge()) return false;
       count += 1;
       const byte = this.skipSpace();
       this.#at += 1;
@@ -178,6 +185,10 @@ export class JsonReader {
       if (byte !== COMMA) return this.#fail(this.#at - 1, 'a comma or the end of the array is missing');
       this.skipSpace();
     }
+  }
+
+  #isTooLarge(): boolean {
+    return this.#writer.length > this.#bytesMax && !this.#fail(this.#at, TOO_LARGE);
   }
 
   #literal(byte: number): boolean {
@@ -284,7 +295,7 @@ export class JsonReader {
   }
 
   #fail(at: number, why: string): false {
-    const cut = at >= this.#end && why !== 'it ends inside a string';
+    const cut = at >= this.#end && why !== 'it ends inside a string' && why !== TOO_LARGE;
     this.#problemAt = Math.min(at, this.#end);
     this.#problemWhy = cut ? `it ends where ${why}` : why;
     return false;
@@ -297,4 +308,8 @@ export class JsonReader {
  */
 export interface PairExtractor {
   extracts(bytes: Buffer, keyAt: number, keyEnd: number, valueAt: number, valueEnd: number): boolean;
+}
+
+function problemAt(at: number, why: string): JsonProblem {
+  return { at, why, isTooLarge: false };
 }

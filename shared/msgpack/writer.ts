@@ -37,10 +37,10 @@ export class MsgpackWriter {
     return this.#length;
   }
 
-  /** Forgets what was written, and lets go of a buffer above `keptBytesMax`. */
+  /** Forgets what was written, and frees a buffer above `keptBytesMax`. */
   reset(keptBytesMax = CAPACITY_KEPT): void {
     this.#length = 0;
-    if (this.#bytes.length > keptBytesMax) this.#use(Buffer.allocUnsafeSlow(CAPACITY_FIRST));
+    if (this.#bytes.length > keptBytesMax) this.#replaceBy(Buffer.allocUnsafeSlow(CAPACITY_FIRST));
   }
 
   /** Forgets what was written after `length`, such as an entry that turned out to be malformed. */
@@ -192,12 +192,12 @@ export class MsgpackWriter {
   #grow(needed: number): void {
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2));
     this.#bytes.copy(grown, 0, 0, this.#length);
-    // Left to the garbage collector, as much again would lie about while a large body is read.
-    if (this.#bytes.length >= FREED_MIN) this.#bytes.buffer.transfer(0);
-    this.#use(grown);
+    this.#replaceBy(grown);
   }
 
-  #use(bytes: Buffer<ArrayBuffer>): void {
+  #replaceBy(bytes: Buffer<ArrayBuffer>): void {
+    // Left to the garbage collector, as much again would lie about while a large body is read.
+    if (this.#bytes.length >= FREED_MIN) this.#bytes.buffer.transfer(0);
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer);
   }

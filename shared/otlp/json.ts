@@ -16,7 +16,8 @@ import { type OtlpLogs, type OtlpOptions, OtlpRecords } from './records.ts';
 /** @param bodyRead called when the body is of no more use */
 export function jsonLogs(body: Buffer, options: OtlpOptions, bodyRead?: () => void): OtlpLogs {
   const sentBytes = body.length;
-  const bytes = jsonToMsgpack(body);
+  const bytes = jsonToMsgpack(body, options.bytesMax);
+  if (!Buffer.isBuffer(bytes) && bytes.isTooLarge) return { kind: 'too_large' };
   if (!Buffer.isBuffer(bytes)) return { kind: 'malformed', why: `${bytes.why} (byte ${bytes.at})` };
   bodyRead?.();
   try {

@@ -162,8 +162,22 @@ test('nesting is bounded', () => {
   assert.deepEqual(jsonToMsgpack(nested(JSON_DEPTH_MAX + 1)), {
     at: JSON_DEPTH_MAX,
     why: `it nests deeper than ${JSON_DEPTH_MAX}`,
+    isTooLarge: false,
   });
   assert(!(jsonToMsgpack(Buffer.from('{"a":'.repeat(100_000))) instanceof Uint8Array));
+});
+
+test('what grows is left where it is too much', () => {
+  for (const [text, size] of [
+    [`[${'-0,'.repeat(999)}0]`, 3],
+    [`{"a":[${'-0,'.repeat(999)}0]}`, 3],
+    [`{"a":-0${',"a":-0'.repeat(999)}}`, 7],
+  ] as const) {
+    const problem = jsonToMsgpack(Buffer.from(text), 900);
+    assert(!(problem instanceof Uint8Array) && problem.isTooLarge);
+    assert(problem.at > (size * 900) / 12 && problem.at < size * 110, `it stopped at ${problem.at}`);
+    assert(jsonToMsgpack(Buffer.from(text), 12_000) instanceof Uint8Array);
+  }
 });
 
 test('whatever JSON.stringify writes is decoded to what JSON.parse reads', () => {

@@ -129,12 +129,14 @@ export class BodyReader {
     const onOverdue = () => reject(this.tooBusy());
     using _flowing = this.#flow.enter(request, { sender, bytes: announced, onOverdue });
     const onData = (piece: Buffer) => {
-      if (body.bytes + piece.length > this.#options.bodyBytesMax) {
+      const { length } = piece;
+      if (body.bytes + length > this.#options.bodyBytesMax) {
         reject(this.#tooLarge());
         return;
       }
+      // It may be empty behind this.
       body.add(piece);
-      permit.grow(piece.length + Math.min(piece.length, PIECE_OVERHEAD_BYTES));
+      permit.grow(length + Math.min(length, PIECE_OVERHEAD_BYTES));
       this.#flow.took(request, body.bytes);
     };
     const onEnd = () => resolve(body.take());

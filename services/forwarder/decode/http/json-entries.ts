@@ -55,7 +55,7 @@ export class JsonEntries implements PairExtractor {
     this.#body = body;
     this.#options = options;
     this.#writer = new MsgpackWriter(body.length + 64);
-    this.#reader = new JsonReader(this.#writer);
+    this.#reader = new JsonReader(this.#writer, options.bytesMax);
     this.#countMax = eventsMaxOf(body.length);
   }
 
@@ -146,7 +146,8 @@ export class JsonEntries implements PairExtractor {
   }
 
   #problem(): HttpEntries {
-    return { kind: 'malformed', ...this.#reader.problem };
+    const { at, why, isTooLarge } = this.#reader.problem;
+    return isTooLarge ? { kind: 'too_large' } : { kind: 'malformed', at, why };
   }
 
   #setTime(entryAt: number, time: EventTime): void {

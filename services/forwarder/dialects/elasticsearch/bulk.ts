@@ -80,13 +80,14 @@ class BulkWalk {
   readonly #ofIndex = new Map<string, { readonly number: number; readonly entries: EntryBuilder }>();
   readonly #named: EntryBuilder;
   readonly #scratch = new MsgpackWriter();
-  readonly #reader = new JsonReader(this.#scratch);
+  readonly #reader: JsonReader;
   readonly #document = new DocumentFields();
   #bytes = 0;
 
   constructor(body: Buffer, options: BulkOptions) {
     this.#body = body;
     this.#options = options;
+    this.#reader = new JsonReader(this.#scratch, options.bytesMax);
     this.#named = new EntryBuilder(GROUP_BYTES_FIRST, options.bytesMax);
   }
 
@@ -113,10 +114,13 @@ class BulkWalk {
     reader.setText(this.#body, start, end);
     const why = this.#whyNoObject();
     if (why !== null) {
+      if (reader.problem.isTooLarge) this.#bytes = Infinity;
       this.refuse(action, unreadable(why));
       return;
     }
     this.#document.take(this.#scratch.view());
+    // A large one is not held a third time.
+    this.#scratch.reset();
     this.#add(action, start, end);
   }
 

@@ -13,7 +13,8 @@ import { type LokiOptions, LokiEntries, type LokiStreams } from './streams.ts';
 /** @param bodyRead called when the body is of no more use */
 export function jsonStreams(body: Buffer, options: LokiOptions, bodyRead?: () => void): LokiStreams {
   const sentBytes = body.length;
-  const bytes = jsonToMsgpack(body);
+  const bytes = jsonToMsgpack(body, options.bytesMax);
+  if (!Buffer.isBuffer(bytes) && bytes.isTooLarge) return { kind: 'too_large' };
   if (!Buffer.isBuffer(bytes)) return { kind: 'malformed', why: `${bytes.why} (byte ${bytes.at})` };
   bodyRead?.();
   try {

@@ -116,7 +116,7 @@ class EnvelopeWalk implements PairExtractor {
     this.#body = body;
     this.#defaultTime = time;
     this.#entries = new EntryBuilder(body.length + 1024, bytesMax, Infinity, body.length);
-    this.#reader = new JsonReader(this.#envelope);
+    this.#reader = new JsonReader(this.#envelope, bytesMax);
   }
 
   events(): HecEvents {
@@ -131,7 +131,10 @@ class EnvelopeWalk implements PairExtractor {
       }
       this.#envelope.reset();
       this.#time = null;
-      if (!reader.object(0, this)) return { kind: 'malformed', code: 'invalid_data', event, ...reader.problem };
+      if (!reader.object(0, this)) {
+        const { isTooLarge, ...problem } = reader.problem;
+        return isTooLarge ? { kind: 'too_large' } : { kind: 'malformed', code: 'invalid_data', event, ...problem };
+      }
       const refusal = this.#takeEvent();
       if (refusal) return { kind: 'malformed', event, at, ...refusal };
     }
@@ -171,6 +174,8 @@ class EnvelopeWalk implements PairExtractor {
     this.#resource.writeTo(this.#beside);
     this.#beside.add(this.#resource.rest);
     this.#addEvent(bytes, eventAt);
+    // A large one is not held a third time.
+    this.#envelope.reset();
     this.#entries.add(this.#time ?? this.#defaultTime, this.#beside, this.#event);
     return null;
   }

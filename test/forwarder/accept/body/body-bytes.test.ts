@@ -23,8 +23,7 @@ test('pieces of any size give the same bytes, also of a body that is not as long
 
 test('a large body that says its size ends in a buffer to itself, of that size', () => {
   const body = new BodyBytes(3 * MIB);
-  const piece = Buffer.alloc(64 * 1024, 7);
-  while (body.bytes < 3 * MIB) body.add(piece);
+  while (body.bytes < 3 * MIB) body.add(Buffer.alloc(64 * 1024, 7));
   const { buffer, length } = body.take();
   assert.deepEqual([buffer.byteLength, length], [3 * MIB, 3 * MIB]);
 });
@@ -37,4 +36,20 @@ test('what is announced and does not come takes no memory', (t) => {
     allocate.mock.calls.map(({ arguments: [size] }) => size).filter((size) => size > MIB),
     [],
   );
+});
+
+test("what was copied is freed, unless it is not the body's alone", () => {
+  for (const announced of [0, 3 * MIB]) {
+    const slab = Buffer.alloc(64 * 1024);
+    const handed = Buffer.alloc(MIB);
+    const pieces = Array.from({ length: 32 }, () => Buffer.alloc(64 * 1024));
+    const body = new BodyBytes(announced);
+    for (const piece of [handed, slab.subarray(1), ...pieces]) body.add(piece);
+    assert.equal(body.take().length, 3 * MIB + 64 * 1024 - 1);
+    assert.deepEqual(
+      pieces.filter(({ length }) => length > 0),
+      [],
+    );
+    assert.deepEqual([handed.length, slab.length], [MIB, 64 * 1024]);
+  }
 });
