@@ -10,7 +10,7 @@
 // times. Where the writer may have so many bytes, it has them and one value more at most: `-0,` becomes nine bytes.
 
 import { DEPTH_MAX } from '#shared/msgpack/extents.ts';
-import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { POWERS_OF_TEN, SAFE_DIGITS, digitsEnd, writeFloat, writeLongInteger } from './json-number.ts';
 import { escapeProblem, plainEnd, unescape } from './json-string.ts';
 
@@ -21,7 +21,7 @@ export interface JsonProblem {
   /** Offset in the text, in bytes. */
   readonly at: number;
   readonly why: string;
-  /** The text may be right, but its msgpack has more bytes than it may. */
+  /** The text may be right; its msgpack is too much. */
   readonly isTooLarge: boolean;
 }
 
@@ -41,18 +41,7 @@ const EMPTY = Buffer.alloc(0);
 const TRUE = Buffer.from('true');
 const FALSE = Buffer.from('false');
 const NULL = Buffer.from('null');
-
 const TOO_LARGE = 'it is more than it may be as msgpack';
-
-/** The msgpack of the one JSON value in `text`, or what is wrong with it. */
-export function jsonToMsgpack(text: Uint8Array, bytesMax = Infinity): Buffer<ArrayBuffer> | JsonProblem {
-  const writer = new MsgpackWriter(text.length + 64);
-  const reader = new JsonReader(writer, bytesMax);
-  reader.setText(text, 0, text.length);
-  reader.skipSpace();
-  if (!reader.value()) return reader.problem;
-  return reader.skipSpace() < 0 ? writer.view() : problemAt(reader.at, 'there is more after the value');
-}
 
 /**
  * Reads values one by one from a piece of text, and writes each as msgpack. After a `false` only `problem` is of use.
@@ -308,8 +297,4 @@ export class JsonReader {
  */
 export interface PairExtractor {
   extracts(bytes: Buffer, keyAt: number, keyEnd: number, valueAt: number, valueEnd: number): boolean;
-}
-
-function problemAt(at: number, why: string): JsonProblem {
-  return { at, why, isTooLarge: false };
 }

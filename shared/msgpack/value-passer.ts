@@ -5,8 +5,8 @@
 //   entry   head (two headers and a time) | metadata | record        head: looked at at once, the others by a scanner
 //   other   value                                                    by a scanner
 //
-// Guarantees: never throws; each byte is looked at once, and of what is kept each is copied at most twice; three scanners
-// serve all values, for a run may have one every hundred bytes.
+// Guarantees: never throws; each byte is looked at once, and of what is kept each is copied at most twice; three
+// scanners serve all values, for a run may have one every hundred bytes.
 
 import { freeOwn } from '../memory/free-buffer.ts';
 import { DEPTH_MAX, entryMaps, INCOMPLETE, isMap, MALFORMED } from './extents.ts';

@@ -8,7 +8,7 @@
 // the body back; a record costs no garbage beside its keys and numbers.
 
 import { isMap } from '#shared/msgpack/extents.ts';
-import { jsonToMsgpack } from '#shared/json/json-value.ts';
+import { jsonToMsgpack } from '#shared/json/json-to-msgpack.ts';
 import { Fields, JsonPlaces, type Take } from './json-places.ts';
 import { JsonValues, type WriterOf } from './json-values.ts';
 import { type OtlpLogs, type OtlpOptions, OtlpRecords } from './records.ts';

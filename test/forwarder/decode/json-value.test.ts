@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decode } from '@msgpack/msgpack';
 import fc from 'fast-check';
-import { JSON_DEPTH_MAX, jsonToMsgpack } from '#shared/json/json-value.ts';
+import { jsonToMsgpack } from '#shared/json/json-to-msgpack.ts';
+import { JSON_DEPTH_MAX } from '#shared/json/json-value.ts';
 
 function check(text: string | Uint8Array, expected: unknown): void {
   const bytes = typeof text === 'string' ? Buffer.from(text) : text;

@@ -1,5 +1,5 @@
-// Three bytes of JSON may become nine of msgpack. In no dialect is more made of a body than may be, and a little, before
-// it is refused.
+// Three bytes of JSON may become nine of msgpack. In no dialect is more made of a body than may be, and a little,
+// before it is refused.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -9,7 +9,8 @@ import assert from 'node:assert/strict';
 import { FRAME_MALFORMED, FRAME_TOO_LARGE, NEED_MORE, type ScanResult } from '#shared/msgpack/frame-scanner.ts';
 import { BufferedPieces } from '#shared/msgpack/buffered-pieces.ts';
 import type { ForwardRefusal } from './forward-frame.ts';
-import { JSON_DEPTH_MAX, jsonToMsgpack } from '#shared/json/json-value.ts';
+import { jsonToMsgpack } from '#shared/json/json-to-msgpack.ts';
+import { JSON_DEPTH_MAX } from '#shared/json/json-value.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

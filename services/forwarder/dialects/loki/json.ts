@@ -6,7 +6,7 @@
 
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
 import { eventTimeOfNs } from '#shared/record/event-time.ts';
-import { jsonToMsgpack } from '#shared/json/json-value.ts';
+import { jsonToMsgpack } from '#shared/json/json-to-msgpack.ts';
 import type { Label } from './labels.ts';
 import { type LokiOptions, LokiEntries, type LokiStreams } from './streams.ts';
 

@@ -4,7 +4,7 @@
 // fifty bytes of each bracket.
 
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
-import { jsonToMsgpack } from '#shared/json/json-value.ts';
+import { jsonToMsgpack } from '#shared/json/json-to-msgpack.ts';
 
 /** More than any sender has open. */
 export const ACKS_MAX = 100_000;

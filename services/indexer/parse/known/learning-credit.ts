@@ -1,6 +1,6 @@
-// Whether more is to be learned of lines. What is known of a line costs more to find out than the line costs to read, so
-// it must have paid before more is looked for: senders whose lines are all different are read as if nothing could be
-// known of them, however many sources they name.
+// Whether more is to be learned of lines. To find out what can be known of a line costs more than to read it, so what
+// is known must have paid before more is looked for: senders whose lines are all different are read as if nothing could
+// be known of them, however many sources they name.
 
 /** To learn a line costs as much as a few dozen are read for. */
 const LEARNING_COST = 256;
