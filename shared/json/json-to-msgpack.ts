@@ -3,10 +3,16 @@
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { type JsonProblem, JsonReader } from './json-value.ts';
 
-/** The msgpack of the one JSON value in `text`, or what is wrong with it. */
+/** Of the text, where less is made of its msgpack. */
+const MSGPACK_SHARE = 5 / 4;
+
+/**
+ * The msgpack of the one JSON value in `text`, or what is wrong with it.
+ * @param bytesMax of what is made of it; it may itself have a quarter more than the text in any case
+ */
 export function jsonToMsgpack(text: Uint8Array, bytesMax = Infinity): Buffer<ArrayBuffer> | JsonProblem {
   const writer = new MsgpackWriter(text.length + 64);
-  const reader = new JsonReader(writer, bytesMax);
+  const reader = new JsonReader(writer, Math.max(bytesMax, MSGPACK_SHARE * text.length));
   reader.setText(text, 0, text.length);
   reader.skipSpace();
   if (!reader.value()) return reader.problem;

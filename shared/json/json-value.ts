@@ -33,14 +33,14 @@ const MINUS = 0x2d;
 const POINT = 0x2e;
 const ZERO = 0x30;
 const NINE = 0x39;
-
 /** A scratch buffer above this is not kept. */
 const SCRATCH_KEPT = 1024 * 1024;
-
 const EMPTY = Buffer.alloc(0);
 const TRUE = Buffer.from('true');
 const FALSE = Buffer.from('false');
 const NULL = Buffer.from('null');
+/** Of a time, say, that an entry has elsewhere. */
+const SPARE_BYTES = 64;
 const TOO_LARGE = 'it is more than it may be as msgpack';
 
 /**
@@ -58,10 +58,10 @@ export class JsonReader {
   #problemAt = 0;
   #problemWhy = '';
 
-  /** @param bytesMax that the writer may have behind a value within another */
+  /** @param bytesMax that the writer may have behind a value within another; some that is left out is forgiven */
   constructor(writer: MsgpackWriter, bytesMax = Infinity) {
     this.#writer = writer;
-    this.#bytesMax = bytesMax;
+    this.#bytesMax = bytesMax + SPARE_BYTES;
   }
 
   setText(bytes: Uint8Array, start: number, end: number): void {

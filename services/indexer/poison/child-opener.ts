@@ -40,6 +40,8 @@ export class ChildOpener implements RecordOpener {
   #idle: Disposable | null = null;
   /** What its limits are made for. */
   #hasFailed = false;
+  /** Of the child that runs. */
+  #growthBytes = 0;
 
   constructor(options: ChildOpenerOptions) {
     this.#options = options;
@@ -47,7 +49,9 @@ export class ChildOpener implements RecordOpener {
 
   async open(record: FetchedRecord, signal: AbortSignal, hasFailed = false): Promise<OpeningResult> {
     this.#idle?.[Symbol.dispose]();
-    if (hasFailed !== this.#hasFailed && this.#limitsDiffer()) this.#end();
+    const { limits } = this.#options;
+    // Where its limits are those of the other kind too, a child serves both.
+    if (hasFailed !== this.#hasFailed && limits(hasFailed).growthBytes !== this.#growthBytes) this.#end();
     this.#hasFailed = hasFailed;
     const abort = (): void => this.#end();
     signal.addEventListener('abort', abort, { once: true });
@@ -79,7 +83,9 @@ export class ChildOpener implements RecordOpener {
       signal.throwIfAborted();
       if (this.#child?.isAlive) return this.#child;
       try {
-        this.#child = new OpeningProcess(start(), clock, limits(this.#hasFailed));
+        const limitsNow = limits(this.#hasFailed);
+        this.#growthBytes = limitsNow.growthBytes;
+        this.#child = new OpeningProcess(start(), clock, limitsNow);
         await this.#child.start(opening);
         this.unhealthyReason = null;
         return this.#child;
@@ -98,12 +104,6 @@ export class ChildOpener implements RecordOpener {
     this.unhealthyReason = `records that may have ended an indexer wait, for no child process can be started to open them: ${reason}`;
     telemetry.openingChildFailed(why);
     await clock.sleep(backoffMs(attempt, BACKOFF, random), signal);
-  }
-
-  /** Where they are the same for both, a child serves both. */
-  #limitsDiffer(): boolean {
-    const { limits } = this.#options;
-    return limits(true).growthBytes !== limits(false).growthBytes;
   }
 
   #end(): void {

@@ -168,16 +168,18 @@ test('nesting is bounded', () => {
   assert(!(jsonToMsgpack(Buffer.from('{"a":'.repeat(100_000))) instanceof Uint8Array));
 });
 
-test('what grows is left where it is too much', () => {
-  for (const [text, size] of [
-    [`[${'-0,'.repeat(999)}0]`, 3],
-    [`{"a":[${'-0,'.repeat(999)}0]}`, 3],
-    [`{"a":-0${',"a":-0'.repeat(999)}}`, 7],
+test('what grows is left where it is too much, and by more than a quarter', () => {
+  for (const [text, size, written] of [
+    [`[${'-0,'.repeat(999)}0]`, 3, 9],
+    [`{"a":[${'-0,'.repeat(999)}0]}`, 3, 9],
+    [`{"a":-0${',"a":-0'.repeat(999)}}`, 7, 11],
   ] as const) {
     const problem = jsonToMsgpack(Buffer.from(text), 900);
     assert(!(problem instanceof Uint8Array) && problem.isTooLarge);
-    assert(problem.at > (size * 900) / 12 && problem.at < size * 110, `it stopped at ${problem.at}`);
+    const values = Math.max(900, 1.25 * text.length) / written;
+    assert(problem.at > size * values && problem.at < size * (values + 20), `it stopped at ${problem.at}`);
     assert(jsonToMsgpack(Buffer.from(text), 12_000) instanceof Uint8Array);
+    assert(jsonToMsgpack(Buffer.from(`[${'"text",'.repeat(999)}"text"]`), 0) instanceof Uint8Array);
   }
 });
 

@@ -55,11 +55,6 @@ export interface Decompressed {
 /** A body, and what is made of it: about its size. */
 export const BODY_COPIES = 2;
 /**
- * What large bodies have in work, and what was made of others and is not stored yet, of `large`: beside the
- * largest, half of one more may wait for the queue.
- */
-const LARGE_AND_MADE = 5 / 4;
-/**
  * Of bodies that are believed to be of middle size, so many of the largest such are opened at once. They do not wait
  * for the largest, which are opened and converted one after another.
  */
@@ -157,18 +152,14 @@ export class BodyDecompressor {
     // for the next one.
     const needed = Math.min(bytes, large.bytesMax);
     const madeBytes = needed / BODY_COPIES;
-    const mayBegin = (heldBytes: number): boolean =>
-      made.bytes + madeBytes <= made.bytesMax &&
-      made.fits(sender, 0) &&
-      made.bytes + heldBytes <= LARGE_AND_MADE * large.bytesMax;
+    const mayBegin = (): boolean => made.bytes + madeBytes <= made.bytesMax && made.fits(sender, 0);
     using wait = this.#options.waitFor(request);
     for (;;) {
       await room.untilIntake(wait.signal);
-      while (!mayBegin(needed)) await unlessAborted(this.#recheck.next(), wait.signal);
+      while (!mayBegin()) await unlessAborted(this.#recheck.next(), wait.signal);
       const permit = await large.acquire(needed, wait.signal);
-      if (room.ofIntake && mayBegin(large.bytesHeld)) return permit;
+      if (room.ofIntake && mayBegin()) return permit;
       permit[Symbol.dispose]();
-      await unlessAborted(this.#recheck.next(), wait.signal);
     }
   }
 }

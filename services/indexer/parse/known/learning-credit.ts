@@ -5,7 +5,7 @@
 /** To learn a line costs as much as a few dozen are read for. */
 const LEARNING_COST = 256;
 /** Many sources, each with lines of its own, are learned while those that are known pay for it. */
-const HIT_GAIN = 16;
+const HIT_GAIN = 8;
 const CREDIT_MAX = 8 * LEARNING_COST;
 
 /** One for all sources: a new one has not paid yet. */

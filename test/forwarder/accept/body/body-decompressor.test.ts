@@ -7,7 +7,7 @@ import { LARGE_BODY_BYTES } from '#forwarder/accept/turns/large-body-slots.ts';
 import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
 import { systemClock } from '#shared/clock.ts';
 import { Fixture, JSON_BODY, request } from '../http/http-fixture.ts';
-import { KIB, MIB, bodyReader, newRequest } from './body-readers.ts';
+import { KIB, MIB, bodyReader } from './body-readers.ts';
 
 class WatchedBudget extends ByteBudget {
   most = 0;
@@ -105,25 +105,4 @@ test('what Snappy holds inside of gzip is reserved before it is unpacked', async
   assert.equal(answer.status, 400, answer.body);
   assert(large.most >= 2 * 4 * LARGE_BODY_BYTES, `${large.most}`);
   assert.equal(large.bytesHeld, 0);
-});
-
-test('beside a large body, only so much may be made and wait as leaves room for half of another', async () => {
-  const bodyBytesMax = 4 * MIB;
-  const large = new WatchedBudget(2 * bodyBytesMax);
-  const bodies = bodyReader({ bodyBytesMax, heldBytesMax: 64 * MIB, large, waitMs: 60_000 });
-  const take = (bytes: number, sender: string) => bodies.acquireLarge(bytes, sender, newRequest());
-  const working = await take(5 * MIB, 'a');
-  let isTaken = false;
-  const waiting = (async () => {
-    // The budget itself has room for it.
-    using _made = bodies.takeMade(3 * MIB, 'b');
-    const taken = take(3 * MIB, 'c').then((permit) => ((isTaken = true), permit));
-    for (let i = 0; i < 100; i += 1) await new Promise((resolve) => setTimeout(resolve, 1));
-    assert(!isTaken);
-    return { taken };
-  })();
-  const { taken } = await waiting;
-  using _permit = await taken;
-  assert.equal(large.bytesHeld, 8 * MIB);
-  working[Symbol.dispose]();
 });
